@@ -1,0 +1,51 @@
+"""Editing methods by name. A method is one file here and one line in this table, or a file of your own."""
+
+from dataclasses import fields
+from typing import Any
+
+from ..errors import InputError, unknown
+from ..registry import Registry
+from .base import Method, Progress
+
+METHODS = Registry(
+    "method",
+    __name__,
+    {
+        "flowedit": "flowedit:FlowEdit",
+        "stableflow": "stableflow:StableFlow",
+        "stableflow+": "stableflow:StableFlowPlus",
+        "rf-solver-edit": "rf_solver_edit:RFSolverEdit",
+        "sdedit": "sdedit:SDEdit",
+        "reconstruct": "reconstruct:Reconstruct",
+    },
+)
+
+
+def methods() -> tuple[str, ...]:
+    """Names of the methods that come with the package."""
+    return tuple(METHODS)
+
+
+def method(name: str | Method | type[Method], **options: Any) -> Method:
+    """The method called ``name`` (or ``"module:Class"``, or a class) with ``options``.
+
+    Raises :class:`InputError` for an unknown method or option, or an option's value that makes no sense.
+    """
+    if isinstance(name, Method):
+        if options:
+            raise InputError("a ready method takes no further options; give them when it is made.")
+        return name
+    kind = name if isinstance(name, type) else METHODS[name]
+    known = option_names(kind)
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of {name}", option, known)
+    return kind(**options)
+
+
+def option_names(kind: type[Method]) -> tuple[str, ...]:
+    """What can be given to :func:`method` for a method of this class."""
+    return tuple(f.name for f in fields(kind) if f.init)
+
+
+__all__ = ["METHODS", "Method", "Progress", "method", "methods", "option_names"]

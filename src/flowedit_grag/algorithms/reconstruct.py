@@ -1,0 +1,49 @@
+"""Inversion and back with the source prompt: what a solver loses before anything is edited."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..inversion import Solver, trajectory
+from ..inversion.rf_inversion import controlled
+from ..inversion.solvers import solver as solver_named
+from .base import Method, Progress, Source, Steps, Targets
+from .inversion import inverted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruct(Method):
+    """Invert and sample with the source prompt; targets only say how many copies to return.
+
+    Attributes:
+        steps: of the schedule, each way.
+        solver: inverts, and samples back.
+        guidance: guidance scale, both ways.
+        gamma: RF-Inversion's pull towards a noise sample while inverting (arXiv:2410.10792).
+        eta: its pull towards the image while sampling; 0 and 0 are the plain ODE.
+    """
+
+    steps: int = 28
+    solver: Solver = solver_named("midpoint")
+    guidance: float = 1.0
+    gamma: float = 0.0
+    eta: float = 0.0
+
+    def prepare(self, source: Source) -> Steps:
+        """The source's noise."""
+        v = source.flow.velocity(source.condition, self.guidance)
+        if self.gamma:
+            v = controlled(v, next(source.noise), self.gamma, sigma_end=1.0)
+        sigmas = source.flow.schedule(self.steps, source.latents)
+        path = yield from inverted(v, source.latents, sigmas, self.solver)
+        return path[0]
+
+    def edit(self, source: Source, prepared: Tensor, targets: Targets) -> Steps:
+        v = source.flow.velocity(source.condition, self.guidance)
+        if self.eta:
+            v = controlled(v, source.latents, self.eta)
+        sigmas = source.flow.schedule(self.steps, source.latents)
+        x = prepared
+        for step, x in enumerate(trajectory(v, prepared, sigmas, self.solver.reverse), start=1):
+            yield Progress("edit", step, self.steps, x)
+        return x.expand(len(targets), -1, -1, -1)

@@ -1,0 +1,45 @@
+"""SDEdit (arXiv:2108.01073), the baseline without a source branch: noise the image, denoise with the target."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+
+from ..errors import InputError
+from .base import Method, Progress, Source, Steps, Targets
+from .flowedit import noised
+
+
+@dataclass(frozen=True, kw_only=True)
+class SDEdit(Method):
+    """Start at the noise level ``strength`` of the way up the schedule.
+
+    Attributes:
+        steps: of the whole schedule.
+        strength: part of the steps that are made; 1 regenerates the image from noise alone.
+        guidance: guidance scale.
+    """
+
+    steps: int = 28
+    strength: float = 0.7
+    guidance: float = 3.5
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.strength <= 1 or self.steps < 1:
+            raise InputError(f"sdedit needs 0 < strength <= 1 and steps from 1 on, not {self.strength} and {self.steps}.")
+
+    def prepare(self, source: Source) -> Steps:
+        """One noise sample, shared by the targets."""
+        return next(source.noise)
+        yield
+
+    def edit(self, source: Source, prepared: Tensor, targets: Targets) -> Steps:
+        made = max(1, round(self.strength * self.steps))
+        sigmas = source.flow.schedule(self.steps, source.latents)[self.steps - made :]
+        x = noised(source.latents, prepared, sigmas[0]).expand(len(targets), -1, -1, -1)
+        v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)
+        for step, (s0, s1) in enumerate(pairwise(sigmas), start=1):
+            x = x + (s1 - s0) * v(x, s0)
+            yield Progress("edit", step, made, x)
+        return x

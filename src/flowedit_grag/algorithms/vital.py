@@ -1,0 +1,33 @@
+"""Where source features enter a training-free edit: the vital layers (Stable Flow, arXiv:2411.14430, §3)."""
+
+from torch import Tensor
+
+from ..backbone.flow import Flow
+from ..errors import InputError
+from ..guidance.classifier_free import GuidedVelocity
+from ..guidance.grag import GRAG, GragKeys
+from ..injection.seam import Edit, chained, check_sites, sites
+from ..injection.share import ShareKV
+from .base import Targets
+
+
+def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
+    """The sites ``asked`` for, or else the model's own. Raises :class:`InputError` where neither is known."""
+    layers = flow.profile.vital_layers if asked is None else asked
+    if layers is None:
+        raise InputError(
+            f"the vital layers of {flow.name or 'this model'} are not known; find them with "
+            "`flowedit-grag vital-layers` and give them as vital_layers."
+        )
+    check_sites(layers, len(sites(flow.transformer)))
+    return layers
+
+
+def source_edits(v: GuidedVelocity, image: slice | Tensor, targets: Targets, inject: bool = True) -> Edit:
+    """The edit of one vital layer: source K/V (row 0 of x) into every target, then each target's GRAG on those keys."""
+    rows = v.batch_rows(range(1, len(targets) + 1))
+    edits: list[Edit] = [ShareKV(0, rows, image)] if inject else []
+    if any(strength and not strength.at_rest for strength in targets.grag):
+        strengths = tuple(targets.grag[v.rows[row] - 1] or GRAG() for row in rows)
+        edits.append(GragKeys(image, rows, strengths))
+    return chained(*edits)

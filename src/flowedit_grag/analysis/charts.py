@@ -1,0 +1,32 @@
+"""Charts."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .vital_layers import VitalLayers
+
+
+def bar_chart(found: "VitalLayers", path: Path) -> Path:
+    """Vitality of every layer, vital ones in another colour, double- and single-stream blocks apart (as the paper's
+    figure 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    count = len(found.layers)
+    figure = Figure(figsize=(max(6, 0.22 * count), 3.2), layout="constrained")
+    axes = FigureCanvasAgg(figure).figure.add_subplot()
+    colors = ["#d1495b" if index in found.vital_layers else "#8d99ae" for index in range(count)]
+    axes.bar(range(count), found.vitality, color=colors)
+    axes.axhline(found.threshold, color="black", linewidth=0.8, linestyle="--")
+    singles = [index for index, name in enumerate(found.layers) if name.startswith("single")]
+    if singles:
+        axes.axvline(singles[0] - 0.5, color="#2b2d42", linewidth=0.8)
+        axes.text(singles[0] - 0.4, axes.get_ylim()[1], "single-stream", va="top", fontsize=8)
+    axes.set(xlabel="attention site", ylabel=f"vitality (1 - {found.similarity})", title=f"Vital layers of {found.model}")
+    axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
+    partial = path.with_name(f".{path.name}.partial")
+    figure.savefig(partial, dpi=150, format="png")
+    os.replace(partial, path)
+    return path

@@ -1,0 +1,134 @@
+"""Which layers matter: bypass each one and see how much generated images change (Stable Flow, arXiv:2411.14430, §3)."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..backbone.flow import Flow
+from ..errors import InputError
+from ..injection.bypass import bypassed
+from ..injection.seam import sites
+from ..inversion import integrate, solver
+from ..algorithms.base import OnProgress, Progress
+from .similarity import SIMILARITIES, Similarity
+
+PROMPTS = (  # for models without a vocabulary of their own
+    "a photo of a dog sitting on the grass", "a red car parked in a city street", "a bowl of fruit on a wooden table",
+    "a woman reading a book in a cafe", "a lighthouse on a cliff above the sea", "a bird on a snowy branch",
+    "an old castle on a hill at sunset", "a cup of coffee next to a laptop",
+)  # fmt: skip
+STANDOUT = 0.5  # standard deviations above the mean
+
+
+@dataclass(frozen=True)
+class VitalLayers:
+    """``vitality[i]`` = 1 - mean similarity of images made without layer i; ``vital_layers`` are those above
+    ``threshold``. ``layers`` are their module names."""
+
+    model: str
+    similarity: str
+    prompts: list[str]
+    seeds: int
+    steps: int
+    threshold: float
+    layers: list[str]
+    vitality: list[float]
+    vital_layers: list[int]
+
+
+def detect(
+    flow: Flow,
+    *,
+    prompts: int | Sequence[str] = 8,
+    seeds: int = 1,
+    steps: int = 15,
+    size: tuple[int, int] | None = None,
+    guidance: float = 3.5,
+    similarity: str | Similarity | None = None,
+    threshold: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> VitalLayers:
+    """Generate every prompt with every seed, once whole and once without each layer.
+
+    Args:
+        prompts: how many of the built-in ones, or your own.
+        size: of the images, by default the model's own.
+        similarity: ``"dino"`` (the paper's), ``"pixels"``, or a function of two images; by default ``"pixels"`` for
+            models with a vocabulary of their own (the lab), ``"dino"`` for others.
+        threshold: vitality above which a layer is vital; by default half a standard deviation above the mean.
+
+    Raises :class:`InputError` for counts below 1.
+    """
+    texts = _prompts(flow, prompts)
+    if min(seeds, steps, len(texts)) < 1:
+        raise InputError("the detector needs at least one prompt, one seed and one step.")
+    named = similarity or ("pixels" if flow.profile.words else "dino")
+    compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
+    names = sites(flow.transformer)
+    whole = _images(flow, texts, seeds, steps, size, guidance)
+    vitality = []
+    for layer in range(len(names)):
+        with bypassed(flow.transformer, layer):
+            images = _images(flow, texts, seeds, steps, size, guidance)
+        vitality.append(1 - sum(map(compare, whole, images)) / len(whole))
+        if on_progress:
+            on_progress(Progress("layers", layer + 1, len(names), torch.empty(0)))
+    values = torch.tensor(vitality)
+    limit = float(values.mean() + STANDOUT * values.std()) if threshold is None else threshold
+    return VitalLayers(
+        model=flow.name, similarity=named if isinstance(named, str) else getattr(named, "__name__", "own"),
+        prompts=texts, seeds=seeds, steps=steps, threshold=limit, layers=names, vitality=vitality,
+        vital_layers=[index for index, value in enumerate(vitality) if value > limit],
+    )  # fmt: skip
+
+
+def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
+    if not isinstance(prompts, int):
+        return list(prompts)
+    known = flow.profile.prompts or PROMPTS
+    if prompts > len(known):
+        raise InputError(f"there are {len(known)} built-in prompts, not {prompts}; give your own for more.")
+    return list(known[:prompts])
+
+
+@torch.no_grad()
+def _images(flow: Flow, texts: list[str], seeds: int, steps: int, size, guidance: float) -> list[Image.Image]:
+    side = round((flow.profile.pixels or 2**20) ** 0.5)
+    width, height = size or (side, side)
+    scale, channels = flow.pipeline.vae_scale_factor, flow.transformer.config.in_channels // 4
+    scales = flow.profile.settings.get("*", {}).get("true_cfg", 1.0)
+    out = []
+    for text in texts:
+        for seed in range(seeds):
+            generator = torch.Generator().manual_seed(seed)
+            noise = torch.randn((1, channels, height // scale, width // scale), generator=generator).to(flow.device)
+            v = guided(flow, text, guidance, scales)
+            sigmas = flow.schedule(steps, noise)
+            out.append(flow.decode(integrate(v, noise, sigmas, solver("euler"))))
+    return out
+
+
+def guided(flow: Flow, text: str, guidance: float, true_cfg: float) -> Callable:
+    """The velocity of one prompt, with true classifier-free guidance where the model's profile asks for it."""
+    from ..guidance.classifier_free import GuidedVelocity
+
+    negative = flow.condition("") if true_cfg != 1 else None
+    return GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative)
+
+
+def write(found: VitalLayers, path: Path) -> list[Path]:
+    """Write the JSON at ``path`` and the bar chart beside it; returns both paths."""
+    from .charts import bar_chart
+
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(found), indent=2) + "\n")
+    chart = bar_chart(found, path.with_suffix(".png"))
+    os.replace(partial, path)
+    return [path, chart]
+
+

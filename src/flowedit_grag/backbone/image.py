@@ -1,0 +1,75 @@
+"""Pictures as people have them, as the RGB image the models take."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+
+ImageLike = str | Path | Image.Image | np.ndarray
+
+
+def read_image(image: ImageLike) -> Image.Image:
+    """An RGB image from a path, a PIL image (any mode) or a ``[H, W, 3]`` uint8 array.
+
+    EXIF orientation is applied, transparency is laid on white, 16 bits are scaled to 8. Raises :class:`InputError`
+    for files that are missing, truncated, animated, too large (PIL's ``MAX_IMAGE_PIXELS``) or no image.
+    """
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise InputError(f"an image array must be [H, W, 3] uint8, not {list(image.shape)} {image.dtype}.")
+        return _rgb(Image.fromarray(image), "the image array")
+    if isinstance(image, Image.Image):
+        return _rgb(image, "the image")
+    if not isinstance(image, str | Path):
+        raise InputError(f"an image must be a path, a PIL image or a [H, W, 3] uint8 array, not {type(image).__name__}.")
+    try:
+        with Image.open(image) as opened:
+            return _rgb(opened, str(image))
+    except FileNotFoundError:
+        raise InputError(f"there is no image at {image}.") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{image} is not an image that can be read; save it as PNG or JPEG.") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{image} has more pixels than can be read safely; scale it down first.") from None
+    except (OSError, SyntaxError, EOFError) as error:  # what PIL's decoders raise on damaged files
+        raise InputError(f"{image} cannot be read ({error}); is the file complete?") from None
+
+
+def _rgb(image: Image.Image, name: str) -> Image.Image:
+    if getattr(image, "n_frames", 1) > 1:
+        raise InputError(f"{name} is animated ({image.n_frames} frames); save one frame as PNG.")
+    if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise InputError(f"{name} is {image.width}x{image.height}, too large to edit; scale it down first.")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _eight_bit(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit (or wider) grey levels, scaled to 0..255."""
+    values = np.asarray(image, np.float64)
+    top = 65535.0 if values.max(initial=0) > 255 else 255.0
+    return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8))
+
+
+def padded(image: Image.Image, multiple: int) -> Image.Image:
+    """``image`` continued by reflection to the right and below until both sides are multiples of ``multiple``."""
+    pixels = np.asarray(image)
+    right, below = -image.width % multiple, -image.height % multiple
+    mode = "symmetric"  # reflects the edge pixel too, so that it works however small the image is
+    return Image.fromarray(np.pad(pixels, ((0, below), (0, right), (0, 0)), mode))
+
+
+def fitted(image: Image.Image, pixels: int | None) -> Image.Image:
+    """``image``, scaled down in proportion if it has more than ``pixels`` pixels."""
+    if not pixels or image.width * image.height <= pixels:
+        return image
+    scale = (pixels / (image.width * image.height)) ** 0.5
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS)

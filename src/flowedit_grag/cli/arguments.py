@@ -1,0 +1,74 @@
+"""From words on a command line to what the package takes."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+
+def quiet_libraries() -> None:
+    """Keep notes of torch, diffusers and transformers off the terminal; warnings of ours are one line."""
+    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+        os.environ.setdefault(name, "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+
+
+def key_values(options: list[str] | None) -> dict[str, Any]:
+    """``["steps=28", "vital_layers=[0,1]"]`` as a dict. Raises :class:`InputError` for anything else."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for option in options or ():
+        if not option.partition("=")[0] or "=" not in option:
+            raise InputError(f"{option!r} is not an option; write KEY=VALUE, for example steps=28.")
+    try:
+        values = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise InputError(f"the options cannot be read: {str(error).splitlines()[0]}.") from None
+    return {str(key): value for key, value in dict(values).items()}
+
+
+def strengths(text: str) -> list[float]:
+    """``0.9:1.3:5`` (from, to, how many) or ``0.9,1,1.3``."""
+    try:
+        if ":" not in text:
+            return [float(value) for value in text.split(",")]
+        start, stop, count = text.split(":")
+        n, low, high = int(count), float(start), float(stop)
+    except ValueError:
+        raise InputError(f"delta must be FROM:TO:COUNT or numbers with commas between, not {text!r}.") from None
+    if n < 1:
+        raise InputError(f"delta {text!r} asks for {n} strengths; ask for at least 1.")
+    return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
+
+
+def editor_settings(
+    method: str,
+    options: list[str] | None,
+    delta: float | None,
+    lam: float | None,
+    model: str,
+    device: str | None,
+    dtype: str | None,
+    offload: str,
+    quantization: str | None,
+) -> dict[str, Any]:
+    """What ``Editor`` takes."""
+    grag = None if delta is None and lam is None else (1.0 if lam is None else lam, 1.0 if delta is None else delta)
+    return {
+        "method": method, "model": model, "grag": grag, "device": device, "dtype": dtype, "offload": offload,
+        "quantization": quantization, **key_values(options),
+    }  # fmt: skip
+
+
+def editor(image: Path, settings: dict[str, Any]):
+    """An ``Editor``, made after a look at the image: a wrong path should not wait for a model to load."""
+    from ..backbone.image import read_image
+    from ..editor import Editor
+
+    read_image(image)
+    return Editor(**settings)

@@ -1,0 +1,156 @@
+"""The command line: what can be typed, and how mistakes are answered."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ..errors import InputError
+from . import arguments, output
+
+app = typer.Typer(
+    name="flowedit-grag",
+    help="Edit real images with rectified-flow transformers, at any strength, without training.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ImagePath = Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to edit.", show_default=False)]
+Options = Annotated[
+    Optional[list[str]],
+    typer.Argument(metavar="[KEY=VALUE]...", help="Options of the method; `flowedit-grag methods` lists them."),
+]
+SourcePrompt = Annotated[str, typer.Option(help="What the picture shows.")]
+TargetPrompt = Annotated[str, typer.Option(help="What it should show.")]
+MethodName = Annotated[str, typer.Option("--method", help="`flowedit-grag methods` lists them.")]
+Lam = Annotated[Optional[float], typer.Option(help="GRAG's weight of the keys' mean.")]
+Model = Annotated[str, typer.Option(help="lab, a folder, or a hub id such as black-forest-labs/FLUX.1-dev.")]
+Seed = Annotated[int, typer.Option(help="Of the noise.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Device = Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")]
+Dtype = Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16.")]
+Offload = Annotated[str, typer.Option(help="none, model, sequential or group.")]
+Quantization = Annotated[Optional[str], typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")]
+
+
+@app.command()
+def edit(
+    image: ImagePath,
+    options: Options = None,
+    source_prompt: SourcePrompt = ...,  # type: ignore[assignment]
+    target_prompt: TargetPrompt = ...,  # type: ignore[assignment]
+    method: MethodName = "stableflow+",
+    delta: Annotated[Optional[float], typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
+    lam: Lam = None,
+    model: Model = "lab",
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option("-o", "--output", help="Where the edited picture goes.")] = Path("edited.png"),
+    as_json: Json = False,
+    device: Device = None,
+    dtype: Dtype = None,
+    offload: Offload = "none",
+    quantization: Quantization = None,
+) -> None:
+    """Edit a picture."""
+    output.check_writable(out)
+    settings = arguments.editor_settings(method, options, delta, lam, model, device, dtype, offload, quantization)
+    with output.progress(quiet=as_json) as on_progress:
+        editor = arguments.editor(image, settings)
+        result = editor.edit(
+            image, source_prompt=source_prompt, target_prompt=target_prompt, seed=seed, on_progress=on_progress
+        )
+    output.save(result.image, out)
+    output.report(result, out, as_json)
+
+
+@app.command()
+def sweep(
+    image: ImagePath,
+    options: Options = None,
+    source_prompt: SourcePrompt = ...,  # type: ignore[assignment]
+    target_prompt: TargetPrompt = ...,  # type: ignore[assignment]
+    delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or strengths with commas between.")] = "0.9:1.3:5",
+    method: MethodName = "stableflow+",
+    lam: Lam = None,
+    model: Model = "lab",
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option("-o", "--output", help="Where the labelled strip goes.")] = Path("strip.png"),
+    as_json: Json = False,
+    device: Device = None,
+    dtype: Dtype = None,
+    offload: Offload = "none",
+    quantization: Quantization = None,
+) -> None:
+    """The same edit at several strengths, as a labelled strip."""
+    output.check_writable(out)
+    strengths = arguments.strengths(delta)
+    settings = arguments.editor_settings(method, options, None, lam, model, device, dtype, offload, quantization)
+    with output.progress(quiet=as_json) as on_progress:
+        editor = arguments.editor(image, settings)
+        strip = editor.sweep(
+            image, source_prompt=source_prompt, target_prompt=target_prompt, delta=strengths, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
+    output.save(strip.image, out)
+    output.report(strip, out, as_json)
+
+
+@app.command()
+def scene(
+    out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures and scene.json.")],
+    seed: Seed = 0,
+    task: Annotated[Optional[str], typer.Option(help="color, shape, size, background, add, remove, move, style.")] = None,
+) -> None:
+    """Draw an editing problem of the lab with its ground truth."""
+    from ..lab.export import write_edit
+
+    print(write_edit(out, seed, task))
+
+
+@app.command("vital-layers")
+def vital_layers(
+    out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the bar chart goes beside it.")],
+    model: Model = "lab",
+    prompts: Annotated[int, typer.Option(help="How many prompts.")] = 8,
+    seeds: Annotated[int, typer.Option(help="How many images for each.")] = 1,
+    steps: Annotated[int, typer.Option(help="Sampling steps.")] = 15,
+    device: Device = None,
+    dtype: Dtype = None,
+    offload: Offload = "none",
+    quantization: Quantization = None,
+) -> None:
+    """Find the layers whose bypassing changes generated images most."""
+    from ..analysis.vital_layers import detect, write
+    from ..backbone.load import load
+
+    output.check_writable(out)
+    with output.progress(quiet=False) as on_progress:
+        flow = load(model, dtype=dtype, device=device, offload=offload, quantization=quantization)
+        found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
+    for path in write(found, out):
+        print(path)
+
+
+@app.command()
+def methods() -> None:
+    """List the methods, their papers and their options."""
+    from .listing import print_methods
+
+    print_methods()
+
+
+def run() -> None:
+    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2."""
+    arguments.quiet_libraries()
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+

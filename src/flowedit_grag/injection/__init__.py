@@ -1,0 +1,1 @@
+"""What happens at an attention call: one seam, and the edits that can be installed there."""

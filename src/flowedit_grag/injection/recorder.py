@@ -1,0 +1,48 @@
+"""Values of one pass, kept for another: RF-Solver-Edit's injection (arXiv:2411.04746, §3.3)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .seam import Edit
+
+
+class ValueRecorder:
+    """Preallocated buffers for V at ``sites`` and ``slots`` (one a transformer call), ``[batch, tokens, heads, head_dim]``.
+
+    ``nbytes`` states their size before anything is recorded. ``device`` may be the CPU while the model runs elsewhere.
+    """
+
+    def __init__(self, sites: Sequence[int], slots: int, shape: tuple[int, int, int, int], dtype, device):
+        self.buffers = {site: torch.empty((slots, *shape), dtype=dtype, device=device) for site in sites}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all buffers."""
+        return sum(buffer.nbytes for buffer in self.buffers.values())
+
+    def record(self, slot: int) -> dict[int, Edit]:
+        """Edits (site -> edit) that copy V into ``slot`` and change nothing."""
+
+        def at(buffer: Tensor) -> Edit:
+            def edit(q: Tensor, k: Tensor, v: Tensor):
+                buffer[slot].copy_(v)
+                return q, k, v
+
+            return edit
+
+        return {site: at(buffer) for site, buffer in self.buffers.items()}
+
+    def inject(self, slot: int, rows: Sequence[int]) -> dict[int, Edit]:
+        """Edits (site -> edit) that replace V of ``rows`` by what ``slot`` holds (one row for all of them, or a row each)."""
+
+        def at(buffer: Tensor) -> Edit:
+            def edit(q: Tensor, k: Tensor, v: Tensor):
+                v = v.clone()
+                v[list(rows)] = buffer[slot].to(v)
+                return q, k, v
+
+            return edit
+
+        return {site: at(buffer) for site, buffer in self.buffers.items()}

@@ -1,0 +1,41 @@
+"""An editing problem as files."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InputError, unknown
+from .tasks import TASKS, sample_edit
+
+
+def write_edit(folder: Path, seed: int, task: str | None = None) -> Path:
+    """Write source.png, target.png, mask.png (white: may change) and scene.json into ``folder``; returns the folder.
+
+    scene.json has the task, both prompts, the instruction and both scenes. It is written last, so that a folder with
+    it is complete. Raises :class:`InputError` for unknown tasks, seeds that are negative, folders that cannot be made.
+    """
+    if task is not None and task not in TASKS:
+        raise unknown("task", task, TASKS)
+    if seed < 0:
+        raise InputError(f"seed must be a whole number from 0 on, not {seed}.")
+    edit = sample_edit(np.random.default_rng(seed), task)
+    source, target, mask = edit.images()
+    facts = {
+        "task": edit.task, "seed": seed, "source_prompt": edit.source_prompt, "target_prompt": edit.target_prompt,
+        "instruction": edit.instruction, "source": edit.source.to_dict(), "target": edit.target.to_dict(),
+    }  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, pixels in (("source", source), ("target", target), ("mask", mask.astype(np.uint8) * 255)):
+            partial = folder / f".{name}.partial.png"
+            Image.fromarray(pixels).save(partial)
+            os.replace(partial, folder / f"{name}.png")
+        partial = folder / ".scene.partial.json"
+        partial.write_text(json.dumps(facts, indent=2) + "\n")
+        os.replace(partial, folder / "scene.json")
+    except OSError as error:
+        raise InputError(f"cannot write in {folder}: {error.strerror}; choose another folder with -o.") from None
+    return folder

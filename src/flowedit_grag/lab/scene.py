@@ -1,0 +1,81 @@
+"""Scenes: what a caption states, and the nuisance detail that it does not."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from . import world
+
+JITTER = 0.04  # largest displacement of an item from its position, / image sides
+TWO_ITEMS, EMPTY = 0.3, 0.03  # how often a sampled scene has two items, or none
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object. The first five fields are stated by captions, the others are nuisance."""
+
+    shape: str
+    color: str
+    size: str
+    position: str
+    fill: str = "flat"
+    offset: tuple[float, float] = (0.0, 0.0)  # from the position, / image sides
+    angle: float = 0.0  # radians
+    shade: float = 1.0  # brightness
+    stripe_angle: float = 0.0  # radians
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """(x, y) in units of the image sides."""
+        x, y = world.POSITIONS[self.position]
+        return x + self.offset[0], y + self.offset[1]
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """The attributes that a caption can name."""
+        return {name: getattr(self, name) for name in world.ATTRIBUTES}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Up to two items on a background."""
+
+    items: tuple[Item, ...]
+    background: str
+    gradient_angle: float = 0.0  # radians
+    shade: float = 1.0
+
+    def to_dict(self) -> dict:
+        """As plain types, for JSON."""
+        return asdict(self)
+
+
+def sample_item(rng: np.random.Generator, position: str | None = None) -> Item:
+    """Draw an item; ``position`` fixes where it stands."""
+    return Item(
+        shape=str(rng.choice(world.SHAPES)),
+        color=str(rng.choice(list(world.COLORS))),
+        size=str(rng.choice(list(world.SIZES))),
+        position=position or str(rng.choice(list(world.POSITIONS))),
+        fill="striped" if rng.random() < 0.25 else "flat",
+        offset=tuple(float(x) for x in rng.uniform(-JITTER, JITTER, 2)),
+        angle=float(rng.uniform(-0.35, 0.35)),
+        shade=float(rng.uniform(0.92, 1.0)),
+        stripe_angle=float(rng.uniform(0, np.pi)),
+    )
+
+
+def sample_scene(rng: np.random.Generator, items: int | None = None) -> Scene:
+    """Draw a scene of 0, 1 or 2 ``items`` (drawn too where not given). Two items stand opposite each other."""
+    if items is None:
+        items = int(rng.choice(3, p=(EMPTY, 1 - EMPTY - TWO_ITEMS, TWO_ITEMS)))
+    things = [sample_item(rng)] if items == 1 else []
+    if items == 2:
+        first = str(rng.choice(list(world.OPPOSITE)))
+        things = [sample_item(rng, first), sample_item(rng, world.OPPOSITE[first])]
+    return Scene(
+        items=tuple(things),
+        background=str(rng.choice(list(world.BACKGROUNDS))),
+        gradient_angle=float(rng.uniform(0, 2 * np.pi)),
+        shade=float(rng.uniform(0.94, 1.04)),
+    )

@@ -1,0 +1,111 @@
+"""Editing tasks whose right answer can be drawn: source scene, target scene, instruction, mask."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import binary_dilation
+
+from . import world
+from .captions import caption, noun_phrase
+from .render import coverage, render
+from .scene import Item, Scene, sample_item, sample_scene
+
+MASK_MARGIN = 3  # pixels around what changes: the blur of the VAE
+
+INSTRUCTIONS = {
+    "color": ("make the {shape} {value}", "change the color of the {shape} to {value}"),
+    "shape": ("turn the {shape} into a {value}", "replace the {shape} with a {value}"),
+    "size": ("make the {shape} {value}",),
+    "background": ("change the background to {value}", "make it a {value} background"),
+    "add": ("add a {value}",),
+    "remove": ("remove the {shape}",),
+    "move": ("move the {shape} to the {value}",),
+    "style": ("make the {shape} {value}",),
+}
+
+TASKS = tuple(INSTRUCTIONS)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One editing problem with its ground truth."""
+
+    task: str
+    source: Scene
+    target: Scene
+    instruction: str
+
+    @property
+    def source_prompt(self) -> str:
+        return caption(self.source)
+
+    @property
+    def target_prompt(self) -> str:
+        return caption(self.target)
+
+    def images(self, size=(world.IMAGE_SIZE, world.IMAGE_SIZE)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Source and target ``[H, W, 3]`` uint8, and the mask ``[H, W]`` bool of what may change."""
+        return render(self.source, size), render(self.target, size), self.mask(size)
+
+    def mask(self, size=(world.IMAGE_SIZE, world.IMAGE_SIZE)) -> np.ndarray:
+        """Where target may differ from source: the changed items before and after, or all but the items."""
+        if self.task == "background":
+            inside = [coverage(item, size) >= 1 for item in self.source.items]
+            return ~np.any([np.zeros(size[::-1], bool), *inside], axis=0)
+        changed = set(self.source.items) ^ set(self.target.items)
+        touched = np.any([coverage(item, size) > 0 for item in changed], axis=0)
+        return binary_dilation(touched, iterations=MASK_MARGIN)
+
+
+def sample_edit(rng: np.random.Generator, task: str | None = None) -> Edit:
+    """Draw an editing problem; ``task`` is one of ``TASKS`` (drawn too where not given)."""
+    task = task or str(rng.choice(TASKS))
+    source = _source(rng, task)
+    if task == "background":
+        value = _other(rng, world.BACKGROUNDS, source.background)
+        return Edit(task, source, replace(source, background=value), _say(rng, task, value=value))
+    if task == "add":
+        item = sample_item(rng, world.OPPOSITE[source.items[0].position])
+        value = f"{noun_phrase(item)} {_place(item)}"
+        return Edit(task, source, replace(source, items=(*source.items, item)), _say(rng, task, value=value))
+    index = int(rng.integers(len(source.items)))
+    item = source.items[index]
+    changed, value = _change(rng, task, item)
+    items = (*source.items[:index], *((changed,) if changed else ()), *source.items[index + 1 :])
+    return Edit(task, source, replace(source, items=items), _say(rng, task, shape=item.shape, value=value))
+
+
+def _source(rng: np.random.Generator, task: str) -> Scene:
+    """A scene in which the task makes sense: nothing to run into, and "the star" names one item."""
+    while True:
+        scene = sample_scene(rng, items=1 if task in ("add", "move") else int(rng.integers(1, 3)))
+        shapes = [item.shape for item in scene.items]
+        if len(set(shapes)) < len(shapes):
+            continue
+        if task == "add" and scene.items[0].position not in world.OPPOSITE:
+            continue
+        return scene
+
+
+def _change(rng: np.random.Generator, task: str, item: Item) -> tuple[Item | None, str]:
+    """The item after the task (``None``: gone), and the value that the instruction names."""
+    if task == "remove":
+        return None, ""
+    field = {"move": "position", "style": "fill"}.get(task, task)
+    value = _other(rng, world.ATTRIBUTES[field], getattr(item, field))
+    said = {"flat": "plain"}.get(value, value)
+    return replace(item, **{field: value}), said
+
+
+def _place(item: Item) -> str:
+    from .captions import PLACES
+
+    return PLACES[item.position][0]
+
+
+def _other(rng: np.random.Generator, values, current: str) -> str:
+    return str(rng.choice([value for value in values if value != current]))
+
+
+def _say(rng: np.random.Generator, task: str, **slots: str) -> str:
+    return str(rng.choice(INSTRUCTIONS[task])).format(**slots)

@@ -1,0 +1,66 @@
+"""Reading an item's shape: the renderer's own silhouettes, laid over the item's."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from . import world
+from .render import shape_distance
+
+GRID = 48  # samples a side
+REACH = 2.2  # half side of the sampled window, in radii of a disc of the item's area
+ANGLES = 24
+OVERLAP_NEEDED = 0.80  # intersection over union
+LEAD_NEEDED = 0.02  # over the next best shape
+
+
+@dataclass(frozen=True)
+class FittedShape:
+    """``shape`` is ``None`` if no silhouette fits; ``center`` is (x, y) and ``radius`` the renderer's, in pixels."""
+
+    shape: str | None
+    center: tuple[float, float]
+    radius: float
+
+
+def read_shape(part: np.ndarray) -> FittedShape:
+    """The shape of the silhouette ``part`` ``[H, W]`` bool."""
+    y, x = ndimage.center_of_mass(part)
+    disc = (part.sum() / np.pi) ** 0.5
+    seen = _window(part, (x, y), disc)
+    overlaps = {}
+    for shape, (silhouettes, _) in templates().items():
+        shared = np.minimum(silhouettes, seen).sum(axis=(1, 2))
+        overlaps[shape] = float((shared / np.maximum(silhouettes, seen).sum(axis=(1, 2))).max())
+    first, second = sorted(overlaps, key=overlaps.__getitem__, reverse=True)[:2]
+    sure = overlaps[first] >= OVERLAP_NEEDED and overlaps[first] - overlaps[second] >= LEAD_NEEDED
+    return FittedShape(first if sure else None, (x + 0.5, y + 0.5), disc / templates()[first][1])
+
+
+def _window(part: np.ndarray, center: tuple[float, float], disc: float) -> np.ndarray:
+    steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
+    y, x = np.meshgrid(center[1] + steps * REACH * disc, center[0] + steps * REACH * disc, indexing="ij")
+    return ndimage.map_coordinates(part.astype(float), [y, x], order=1)
+
+
+@lru_cache(maxsize=1)
+def templates() -> dict[str, tuple[np.ndarray, float]]:
+    """For each shape its silhouettes ``[angles, GRID, GRID]`` scaled to a disc's area, and (disc radius / radius)."""
+    return {shape: _silhouettes(shape) for shape in world.SHAPES}
+
+
+def _silhouettes(shape: str) -> tuple[np.ndarray, float]:
+    fine = (np.arange(400) + 0.5) / 400 * 3 - 1.5
+    area = (shape_distance(shape, *np.meshgrid(fine, fine), 1.0) < 0).mean() * 9
+    disc = (area / np.pi) ** 0.5
+    steps = ((np.arange(GRID) + 0.5) / GRID * 2 - 1) * REACH * disc
+    x, y = np.meshgrid(steps, steps)
+    turns = 1 if shape in ("circle", "ring") else ANGLES
+    pixel = 2 * REACH * disc / GRID
+    out = []
+    for angle in np.linspace(0, 2 * np.pi, turns, endpoint=False):
+        c, s = np.cos(angle), np.sin(angle)
+        out.append(np.clip(0.5 - shape_distance(shape, c * x + s * y, c * y - s * x, 1.0) / pixel, 0, 1))
+    return np.stack(out), disc

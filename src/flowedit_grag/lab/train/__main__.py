@@ -1,0 +1,29 @@
+"""``python -m flowedit_grag.lab.train STAGE``: train the lab model, one resumable stage after the other."""
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+STAGES = {  # name -> (module, function, default steps)
+    "vae": ("vae", "train", 2_600),
+    "vae-whole": ("vae", "train_whole", 2_000),
+    "latents": ("latents", "train", 16_000),
+    "flux": ("flux", "train", 8_000),
+    "export": ("export", "train", 1),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m flowedit_grag.lab.train", description=__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--folder", type=Path, default=Path("lab-training"), help="checkpoints and logs")
+    parser.add_argument("--steps", type=int, help="steps in all, earlier runs counted in")
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    module, function, steps = STAGES[given.stage]
+    run = getattr(import_module(f".{module}", __package__), function)
+    run(given.folder, given.steps or steps, given.device)
+
+
+if __name__ == "__main__":
+    main()

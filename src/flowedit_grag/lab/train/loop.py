@@ -1,0 +1,117 @@
+"""A training stage that can be killed at any moment: seeded by step, checkpointed, resumed to the same losses."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, float]]]
+
+
+@dataclass
+class Stage:
+    """What one stage trains, and where it keeps its checkpoint (``name.pt``) and its log (``name.jsonl``)."""
+
+    name: str
+    folder: Path
+    modules: dict[str, nn.Module]
+    learning_rate: float
+    warmup: int = 200
+    decay: float = 0.2  # the last part of the steps, over which the learning rate falls to zero
+    ema_decay: float = 0.999
+    clip: float = 1.0
+    every: int = 250  # steps between checkpoints
+    seed: int = 0
+    ema: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        parameters = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self.ema = {name: _copy(module) for name, module in self.modules.items()}
+        self.step = 0
+        if self.checkpoint.exists():
+            self._load(torch.load(self.checkpoint, map_location="cpu", weights_only=True))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / f"{self.name}.pt"
+
+    def fit(self, loss_at: LossAt, steps: int) -> None:
+        """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (seed, k)."""
+        start = time.monotonic()
+        for self.step in range(self.step, steps):
+            self._set_learning_rate(steps)
+            torch.manual_seed(hash((self.seed, self.step)) % 2**31)
+            loss, parts = loss_at(np.random.default_rng((self.seed, self.step)))
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.clip)
+            self.optimizer.step()
+            self._average()
+            if (self.step + 1) % 50 == 0:
+                self._log(loss=loss.item(), seconds=time.monotonic() - start, **parts)
+            if (self.step + 1) % self.every == 0:
+                self.save(self.step + 1)
+        self.step = steps
+        self.save(steps)
+
+    def save(self, step: int) -> None:
+        """Write the checkpoint whole or not at all."""
+        state = {
+            "step": step,
+            "modules": {name: module.state_dict() for name, module in self.modules.items()},
+            "ema": self.ema,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self.checkpoint)
+
+    def _load(self, state: dict) -> None:
+        self.step, self.ema = state["step"], state["ema"]
+        for name, module in self.modules.items():
+            module.load_state_dict(state["modules"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.ema = {name: _move(values, self.modules[name]) for name, values in self.ema.items()}
+
+    def _set_learning_rate(self, steps: int) -> None:
+        left = (steps - self.step) / max(1, self.decay * steps)
+        rate = self.learning_rate * min(1.0, (self.step + 1) / self.warmup, left)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, module in self.modules.items():
+            mean, now = self.ema[name], module.state_dict()
+            keys = [key for key, value in now.items() if value.is_floating_point()]
+            torch._foreach_lerp_([mean[key] for key in keys], [now[key] for key in keys], 1 - decay)
+
+    def _log(self, **values) -> None:
+        line = {"step": self.step + 1, **{k: round(float(v.detach() if isinstance(v, Tensor) else v), 6) for k, v in values.items()}}
+        with open(self.folder / f"{self.name}.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(self.name, line, flush=True)
+
+
+def averaged(folder: Path, stage: str) -> dict[str, dict[str, Tensor]]:
+    """The averaged weights of a stage's checkpoint, by module name."""
+    return torch.load(folder / f"{stage}.pt", map_location="cpu", weights_only=True)["ema"]
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in module.state_dict().items()}
+
+
+def _move(values: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    like = module.state_dict()
+    return {key: value.to(like[key].device) for key, value in values.items()}

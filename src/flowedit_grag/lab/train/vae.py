@@ -1,0 +1,93 @@
+"""Stage 1, the autoencoder: random crops, mostly around items, for speed; then whole pictures, since group norm sees
+other statistics there."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import binary_dilation
+from torch import Tensor
+
+from ..model import autoencoder
+from .data import foreground, pictures, scene_at
+from .loop import Stage, averaged
+
+SCENES, CROP = 8_000, 64
+CROP_BATCH, WHOLE_BATCH = 16, 6
+KL_WEIGHT = 1e-4
+FOREGROUND_WEIGHT = 4.0  # on whole pictures, where items are a small part
+FOREGROUND_MARGIN = 3  # pixels
+RECOLORED = 0.5  # part of the pictures with permuted colour channels: without them, rare colours are never learned
+
+
+def crops(rng: np.random.Generator) -> Tensor:
+    """A batch ``[CROP_BATCH, 3, CROP, CROP]`` in -1..1."""
+    images, out = pictures(SCENES), []
+    for index in rng.integers(SCENES, size=CROP_BATCH):
+        image, items = images[index], scene_at(int(index)).items
+        limit = image.shape[0] - CROP
+        left, top = rng.integers(limit + 1, size=2)
+        if items and rng.random() < 0.8:
+            center = np.array(items[rng.integers(len(items))].center) * image.shape[0]
+            left, top = np.clip(center - CROP / 2 + rng.uniform(-20, 20, 2), 0, limit).astype(int)
+        out.append(image[top : top + CROP, left : left + CROP])
+    return torch.from_numpy(np.stack(out)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def whole(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Whole pictures ``[WHOLE_BATCH, 3, H, W]`` in -1..1, and weights ``[WHOLE_BATCH, 1, H, W]``."""
+    numbers = rng.integers(SCENES, size=WHOLE_BATCH)
+    images = np.stack([_recolored(image, rng) for image in pictures(SCENES)[numbers]])
+    masks = [foreground(scene_at(int(number)), images.shape[2:0:-1]) for number in numbers]
+    near = np.stack([binary_dilation(mask, iterations=FOREGROUND_MARGIN) for mask in masks])
+    weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(near).float()[:, None]
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1, weight / weight.mean()
+
+
+def _recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return image[..., rng.permutation(3)] if rng.random() < RECOLORED else image
+
+
+def reconstruction_loss(output: Tensor, image: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Absolute and squared error of pixels, and absolute error of their differences: squared error alone blurs the
+    corners of stars."""
+    edges = sum((d(output) - d(image)).abs().mean() for d in (_dx, _dy))
+    return (weight * ((output - image).abs() + (output - image) ** 2)).mean() + edges
+
+
+def _dx(x: Tensor) -> Tensor:
+    return x[..., 1:] - x[..., :-1]
+
+
+def _dy(x: Tensor) -> Tensor:
+    return x[..., 1:, :] - x[..., :-1, :]
+
+
+def train(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Train on crops."""
+    torch.manual_seed(0)
+    vae = autoencoder().to(device)
+    stage = Stage("vae", folder, {"vae": vae}, learning_rate=1.5e-3)
+    stage.fit(lambda rng: _loss(vae, crops(rng).to(device)), steps)
+
+
+def train_whole(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Go on from the crops' averaged weights, on whole pictures."""
+    vae = autoencoder().to(device)
+    vae.load_state_dict(averaged(folder, "vae")["vae"])
+    stage = Stage("vae_whole", folder, {"vae": vae}, learning_rate=1e-3, decay=0.6, ema_decay=0.995)
+
+    def loss_at(rng):
+        image, weight = whole(rng)
+        return _loss(vae, image.to(device), weight.to(device))
+
+    stage.fit(loss_at, steps)
+
+
+def _loss(vae, image: Tensor, weight: Tensor | float = 1.0) -> tuple[Tensor, dict]:
+    posterior = vae.encode(image).latent_dist
+    output = vae.decode(posterior.sample()).sample
+    kl = posterior.kl().mean() / posterior.mean[0].numel()
+    loss = reconstruction_loss(output, image, weight) + KL_WEIGHT * kl
+    return loss, {"mse": F.mse_loss(output, image), "kl": kl}

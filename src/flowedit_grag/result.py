@@ -1,0 +1,68 @@
+"""What an edit returns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from PIL import Image
+
+from .analysis.strip import labelled_strip
+from .guidance.grag import GRAG
+from .inversion import Solver
+from .measure import Measured
+
+
+@dataclass(frozen=True)
+class Result:
+    """Edited images and what they cost.
+
+    Attributes:
+        images: one for each target, at the input's size.
+        source: the image that was edited.
+        nfe: transformer evaluations x batch rows.
+        forward_calls: transformer calls.
+        settings: everything that the result depends on, as plain types.
+    """
+
+    images: list[Image.Image]
+    source: Image.Image
+    nfe: int
+    forward_calls: int
+    seconds: float
+    peak_memory_mb: float
+    settings: dict[str, Any]
+
+    @property
+    def image(self) -> Image.Image:
+        """The first edit."""
+        return self.images[0]
+
+    @classmethod
+    def of(cls, cost: Measured, images: Sequence[Image.Image], source: Image.Image, settings: dict[str, Any]) -> Self:
+        """A result with what was ``measured``."""
+        return cls(
+            list(images), source, cost.nfe, cost.forward_calls, cost.seconds, cost.peak_memory_mb, settings
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Strip(Result):
+    """One edit at several strengths; :attr:`image` is the labelled strip, source first."""
+
+    @property
+    def delta(self) -> list[float]:
+        """The strengths, one for each of ``images``."""
+        return [strength["delta"] for strength in self.settings["grag"]]
+
+    @property
+    def image(self) -> Image.Image:
+        return labelled_strip([self.source, *self.images], ["source", *(f"delta {value:g}" for value in self.delta)])
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON knows it."""
+    if isinstance(value, GRAG):
+        return {"lam": value.lam, "delta": value.delta}
+    if isinstance(value, Solver):
+        return value.name
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,8 @@
+"""Prompts as words."""
+
+import re
+
+
+def words_of(text: str) -> list[str]:
+    """The words of ``text``, lower case, punctuation apart."""
+    return re.findall(r"[a-z]+|[^\sa-z]", text.lower())

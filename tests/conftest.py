@@ -1,0 +1,36 @@
+"""Shared models and pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The tiny FLUX that the published implementations were recorded on."""
+    from flowedit_grag import load
+
+    return load(GOLDEN / "tiny_flux")
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """The embedded model."""
+    from flowedit_grag import load
+
+    return load("lab")
+
+
+@pytest.fixture(scope="session")
+def recolor():
+    """A recolouring problem of the lab with one item."""
+    from flowedit_grag.lab.tasks import sample_edit
+
+    return next(
+        edit
+        for edit in (sample_edit(np.random.default_rng(seed), "color") for seed in range(100))
+        if len(edit.source.items) == 1
+    )
