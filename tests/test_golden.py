@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import GOLDEN
 from PIL import Image
 from safetensors.torch import load_file
 
-from conftest import GOLDEN
 from flowedit_grag import method
 from flowedit_grag.evaluation.latents import latent_grid
 from flowedit_grag.evaluation.replay import REPLAYS, conditions, relative_error, replay

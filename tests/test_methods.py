@@ -4,12 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from conftest import GOLDEN
 
 from flowedit_grag import GRAG, Condition, InputError, load, method, methods
 from flowedit_grag.algorithms import METHODS, option_names
 from flowedit_grag.evaluation.replay import relative_error
-
-from conftest import GOLDEN
 
 SHORT = {"steps": 4}
 OPTIONS = {
@@ -150,7 +149,9 @@ def test_true_guidance_of_one_is_off_and_the_velocity_is_linear_in_it(tiny):
         return GuidedVelocity(tiny, both, (2.0, 3.0), scales, negative)(x, 0.5)
 
     plain, away = v(1.0, 1.0), v(0.0, 0.0)
-    torch.testing.assert_close(away, tiny.velocity(Condition.cat([negative] * 2), [2.0, 3.0])(x, 0.5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        away, tiny.velocity(Condition.cat([negative] * 2), [2.0, 3.0])(x, 0.5), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(v(1.0, 4.0)[1], away[1] + 4 * (plain[1] - away[1]), atol=1e-4, rtol=0)
     torch.testing.assert_close(v(1.0, 4.0)[0], plain[0], atol=1e-5, rtol=0)
     assert GuidedVelocity(tiny, both, (2.0, 3.0), (1.0, 4.0), negative).batch_rows([1]) == (1, 2)
@@ -247,11 +248,11 @@ def test_wrong_input_says_so(tiny):
     source, target = prompts(2)
     with pytest.raises(InputError, match="0 to 9"):
         method("stableflow", steps=2, vital_layers=(3, 57))(tiny, latents(), source=source, target=[target])
-    with pytest.raises(InputError, match="vital layers of .* not known"):
+    with pytest.raises(InputError, match=r"vital layers of .* not known"):
         method("stableflow", steps=2)(tiny, latents(), source=source, target=[target])
-    with pytest.raises(InputError, match="one source"):
+    with pytest.raises(InputError, match=r"one source"):
         method("sdedit")(tiny, torch.zeros(2, 16, 8, 8), source=source, target=[target])
-    with pytest.raises(InputError, match="more\\) noise"):
+    with pytest.raises(InputError, match=r"more\) noise"):
         method("sdedit")(tiny, latents(), source=source, target=[target], noise=[])
     with pytest.raises(InputError, match="shaped like the latents"):
         method("sdedit")(tiny, latents(), source=source, target=[target], noise=[torch.zeros(1, 16, 4, 4)])

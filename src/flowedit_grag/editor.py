@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 
 from . import __version__
-from .backbone.flow import Flow
-from .backbone.image import ImageLike, fitted, read_image
-from .backbone.load import load
-from .errors import InputError
-from .guidance.grag import GRAG
-from .measure import measured, memory_advice
 from .algorithms import Method
 from .algorithms.base import OnProgress, Source, Targets, drained, draws
 from .algorithms.select import check_selection, with_profile
+from .backbone.flow import Flow
+from .backbone.image import ImageLike, fitted, read_image
+from .backbone.load import Offload, load
+from .errors import InputError
+from .guidance.grag import GRAG
+from .measure import measured, memory_advice
 from .result import Result, Strip, plain
 
 
@@ -45,7 +45,7 @@ class Editor:
         grag: Any = None,
         dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
-        offload: str = "none",
+        offload: Offload = "none",
         quantization: str | Mapping[str, Any] | None = None,
         lora: str | Path | Sequence[str | Path] = (),
         attention_backend: str | None = None,
@@ -119,7 +119,7 @@ class Editor:
         with memory_advice(), measured(self.flow) as cost:
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             job = Source(self.flow, blank, source, draws(_generator(seed), blank))
-            steps = self.method.generate(job, Targets(target, (self.method.grag,) * len(target)))
+            steps = self.method.generate(job, Targets(target, (getattr(self.method, "grag", None),) * len(target)))
             images = [self.flow.decode(row[None], (width, height)) for row in drained(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height))
         return Result.of(cost, images[1:], images[0], settings)

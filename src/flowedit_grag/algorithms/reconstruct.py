@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..inversion import Solver, trajectory
 from ..inversion.rf_inversion import controlled
-from ..inversion.solvers import solver as solver_named
+from ..inversion.solvers.midpoint import midpoint
 from .base import Method, Progress, Source, Steps, Targets
 from .inversion import inverted
 
@@ -24,7 +24,7 @@ class Reconstruct(Method):
     """
 
     steps: int = 28
-    solver: Solver = solver_named("midpoint")
+    solver: Solver = midpoint
     guidance: float = 1.0
     gamma: float = 0.0
     eta: float = 0.0

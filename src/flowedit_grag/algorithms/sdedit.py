@@ -27,7 +27,9 @@ class SDEdit(Method):
     def __post_init__(self):
         super().__post_init__()
         if not 0 < self.strength <= 1 or self.steps < 1:
-            raise InputError(f"sdedit needs 0 < strength <= 1 and steps from 1 on, not {self.strength} and {self.steps}.")
+            raise InputError(
+                f"sdedit needs 0 < strength <= 1 and steps from 1 on, not {self.strength} and {self.steps}."
+            )
 
     def prepare(self, source: Source) -> Steps:
         """One noise sample, shared by the targets."""

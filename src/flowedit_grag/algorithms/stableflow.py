@@ -11,7 +11,8 @@ from ..errors import InputError
 from ..guidance.grag import GRAG
 from ..injection.seam import edited
 from ..inversion import Solver
-from ..inversion.solvers import solver as solver_named
+from ..inversion.solvers.ddim import ddim
+from ..inversion.solvers.midpoint import midpoint
 from .base import Method, Progress, Source, Steps, Targets
 from .inversion import inverted
 from .vital import source_edits, vital_layers
@@ -34,7 +35,7 @@ class StableFlow(Method):
     """
 
     steps: int = 50
-    solver: Solver = solver_named("ddim")
+    solver: Solver = ddim
     inversion_guidance: float = 1.0
     guidance: float = 3.0
     nudge: float = 1.15
@@ -89,4 +90,4 @@ class StableFlow(Method):
 class StableFlowPlus(StableFlow):
     """StableFlow with second-order inversion and sampling: ``midpoint``, or ``fireflow`` at half the NFE."""
 
-    solver: Solver = solver_named("midpoint")
+    solver: Solver = midpoint

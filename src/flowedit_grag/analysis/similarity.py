@@ -37,4 +37,6 @@ def _dino():
     try:
         return AutoImageProcessor.from_pretrained(DINO), AutoModel.from_pretrained(DINO).eval()
     except OSError as error:
-        raise InputError(f"DINOv2 ({DINO}) cannot be loaded; connect to the hub, or use similarity='pixels'.") from error
+        raise InputError(
+            f"DINOv2 ({DINO}) cannot be loaded; connect to the hub, or use similarity='pixels'."
+        ) from error

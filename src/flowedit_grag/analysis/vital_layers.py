@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from ..algorithms.base import OnProgress, Progress
 from ..backbone.flow import Flow
 from ..errors import InputError
 from ..injection.bypass import bypassed
 from ..injection.seam import sites
 from ..inversion import integrate, solver
-from ..algorithms.base import OnProgress, Progress
 from .similarity import SIMILARITIES, Similarity
 
 PROMPTS = (  # for models without a vocabulary of their own
@@ -130,5 +130,3 @@ def write(found: VitalLayers, path: Path) -> list[Path]:
     chart = bar_chart(found, path.with_suffix(".png"))
     os.replace(partial, path)
     return [path, chart]
-
-

@@ -42,7 +42,8 @@ class Flow:
     cost: Cost = field(default_factory=Cost)
 
     @property
-    def transformer(self) -> torch.nn.Module:
+    def transformer(self) -> Any:
+        """The pipeline's ``FluxTransformer2DModel``."""
         return self.pipeline.transformer
 
     @property
@@ -66,7 +67,9 @@ class Flow:
         """
         image = read_image(image)
         if min(image.size) < self.multiple:
-            raise InputError(f"the image is {image.width}x{image.height}; at least {self.multiple} pixels a side are needed.")
+            raise InputError(
+                f"the image is {image.width}x{image.height}; at least {self.multiple} pixels a side are needed."
+            )
         pixels = torch.from_numpy(np.array(padded(image, self.multiple))).permute(2, 0, 1)[None]
         vae = self.pipeline.vae
         posterior = vae.encode((2 * (pixels / 255) - 1).to(self.device, vae.dtype)).latent_dist
@@ -80,7 +83,9 @@ class Flow:
         pixel by pixel); any other is reached by scaling.
         """
         if latents.ndim != 4 or len(latents) != 1:
-            raise InputError(f"decode takes one latent image [1, C, h, w], not {list(latents.shape)}; give it a row at a time.")
+            raise InputError(
+                f"decode takes one latent image [1, C, h, w], not {list(latents.shape)}; give it a row at a time."
+            )
         vae = self.pipeline.vae
         latents = latents.to(self.device) / vae.config.scaling_factor + vae.config.shift_factor
         pixels = vae.decode(latents.to(vae.dtype)).sample[0].float().clamp(-1, 1)

@@ -23,7 +23,9 @@ def read_image(image: ImageLike) -> Image.Image:
     if isinstance(image, Image.Image):
         return _rgb(image, "the image")
     if not isinstance(image, str | Path):
-        raise InputError(f"an image must be a path, a PIL image or a [H, W, 3] uint8 array, not {type(image).__name__}.")
+        raise InputError(
+            f"an image must be a path, a PIL image or a [H, W, 3] uint8 array, not {type(image).__name__}."
+        )
     try:
         with Image.open(image) as opened:
             return _rgb(opened, str(image))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -16,7 +16,8 @@ DTYPES = {
     "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
     "float16": torch.float16, "fp16": torch.float16,
 }  # fmt: skip
-OFFLOADS = ("none", "model", "sequential", "group")
+Offload = Literal["none", "model", "sequential", "group"]
+OFFLOADS = get_args(Offload)
 
 
 def load(
@@ -24,7 +25,7 @@ def load(
     *,
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
-    offload: Literal["none", "model", "sequential", "group"] = "none",
+    offload: Offload = "none",
     quantization: str | Mapping[str, Any] | None = None,
     lora: str | Path | Sequence[str | Path] = (),
     attention_backend: str | None = None,
@@ -79,7 +80,9 @@ def _locate(model: str | Path) -> tuple[str, Profile]:
     if path.exists():
         raise InputError(f"{path} is not a model in diffusers format: it has no model_index.json.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
-        raise unknown("model", str(model), [*EMBEDDED, "black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-schnell"])
+        raise unknown(
+            "model", str(model), [*EMBEDDED, "black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-schnell"]
+        )
     return str(model), FLUX_DEV if "FLUX.1" in str(model) else Profile()
 
 
@@ -145,7 +148,10 @@ def _place(pipeline, offload: str, device: torch.device) -> None:
         pipeline.enable_sequential_cpu_offload(device=device)
     elif offload == "group":
         pipeline.enable_group_offload(
-            onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level", use_stream=device.type == "cuda"
+            onload_device=device,
+            offload_device=torch.device("cpu"),
+            offload_type="leaf_level",
+            use_stream=device.type == "cuda",
         )
     else:
         pipeline.to(device)

@@ -32,5 +32,9 @@ def rows_that_fit(flow: Flow, layout: TokenLayout) -> int:
 def free_bytes(device: torch.device) -> int:
     """Memory that is free on ``device`` now."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return (
+            torch.cuda.mem_get_info(device)[0]
+            + torch.cuda.memory_reserved(device)
+            - torch.cuda.memory_allocated(device)
+        )
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")

@@ -26,7 +26,7 @@ def key_values(options: list[str] | None) -> dict[str, Any]:
         if not option.partition("=")[0] or "=" not in option:
             raise InputError(f"{option!r} is not an option; write KEY=VALUE, for example steps=28.")
     try:
-        values = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
+        values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
     except (OmegaConfBaseException, ValueError) as error:
         raise InputError(f"the options cannot be read: {str(error).splitlines()[0]}.") from None
     return {str(key): value for key, value in dict(values).items()}

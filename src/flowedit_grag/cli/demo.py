@@ -1,6 +1,7 @@
 """``make demo``: a lab scene, edited by StableFlow+ at five strengths, with a table of what each did."""
 
 import argparse
+import io
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..editor import Editor
+from ..evaluation.psnr import psnr
 from ..lab.export import write_edit
 from ..lab.oracle import read
 from . import output
@@ -29,7 +31,10 @@ def main() -> None:
             folder / "source.png", source_prompt=facts["source_prompt"], target_prompt=facts["target_prompt"],
             delta=DELTAS, seed=42, on_progress=on_progress,
         )  # fmt: skip
-    output.save(strip.image.resize((3 * strip.image.width, 3 * strip.image.height), Image.Resampling.LANCZOS), folder / "strip.png")
+    output.save(
+        strip.image.resize((3 * strip.image.width, 3 * strip.image.height), Image.Resampling.LANCZOS),
+        folder / "strip.png",
+    )
     print(f"{facts['instruction']}: {facts['source_prompt']} -> {facts['target_prompt']}")
     table = _table(strip, folder)
     Console().print(table)
@@ -38,19 +43,14 @@ def main() -> None:
 
 
 def _table(strip, folder: Path) -> Table:
-    source, target = (np.asarray(Image.open(folder / f"{name}.png"), float) for name in ("source", "target"))
+    source, target = (np.asarray(Image.open(folder / f"{name}.png")) for name in ("source", "target"))
     outside = np.asarray(Image.open(folder / "mask.png")) == 0
     table = Table("delta", "PSNR outside the mask", "PSNR to the ground truth", "what the oracle reads")
     for delta, image in zip(strip.delta, strip.images, strict=True):
         pixels = np.asarray(image)
-        kept = psnr(pixels[outside], source[outside])
+        kept = psnr(pixels, source, outside)
         table.add_row(f"{delta:g}", f"{kept:.1f} dB", f"{psnr(pixels, target):.1f} dB", _said(read(pixels)))
     return table
-
-
-def psnr(first: np.ndarray, second: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of 8-bit pixels, dB."""
-    return float(10 * np.log10(255**2 / max(1e-12, np.mean((np.asarray(first, float) - second) ** 2))))
 
 
 def _said(reading) -> str:
@@ -62,7 +62,7 @@ def _said(reading) -> str:
 
 
 def _as_text(table: Table) -> str:
-    console = Console(width=160, record=True, file=open("/dev/null", "w"))
+    console = Console(width=160, record=True, file=io.StringIO())
     console.print(table)
     return console.export_text()
 

@@ -102,7 +102,9 @@ def sweep(
 def scene(
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures and scene.json.")],
     seed: Seed = 0,
-    task: Annotated[Optional[str], typer.Option(help="color, shape, size, background, add, remove, move, style.")] = None,
+    task: Annotated[
+        Optional[str], typer.Option(help="color, shape, size, background, add, remove, move, style.")
+    ] = None,
 ) -> None:
     """Draw an editing problem of the lab with its ground truth."""
     from ..lab.export import write_edit
@@ -152,5 +154,3 @@ def run() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-
-

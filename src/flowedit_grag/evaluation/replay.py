@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..algorithms import method
+from ..algorithms.base import Progress
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout, pack
 from ..guidance.grag import GRAG, GragKeys, reweighted
-from ..injection.seam import chained, edited, sites
-from ..algorithms import method
-from ..algorithms.base import Progress
+from ..injection.seam import Edit, chained, edited, sites
 from .latents import latent_grid
 
 GRAG_KEYS = {  # name -> group, tokens, strength
@@ -90,7 +90,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     def keys(tokens: slice, lam: float, delta: float) -> GragKeys:
         return GragKeys(tokens, (0, 1), (GRAG(lam, delta),) * 2)
 
-    cases = {
+    cases: dict[str, dict[int, Edit]] = {
         "off": {},
         "identity": dict.fromkeys(everywhere, keys(image, 1.0, 1.0)),
         "img_0.9_1.1_all": dict.fromkeys(everywhere, keys(image, 0.9, 1.1)),

@@ -25,7 +25,9 @@ class GRAG:
     def __post_init__(self):
         for name, value in (("lam", self.lam), ("delta", self.delta)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-                raise InputError(f"GRAG's {name} must be a number that is not negative, not {value!r}; 1 changes nothing.")
+                raise InputError(
+                    f"GRAG's {name} must be a number that is not negative, not {value!r}; 1 changes nothing."
+                )
 
     @classmethod
     def of(cls, value: "GRAG | float | Sequence[float] | Mapping[str, float] | None") -> "GRAG | None":

@@ -9,7 +9,8 @@ from .seam import Edit
 
 
 class ValueRecorder:
-    """Preallocated buffers for V at ``sites`` and ``slots`` (one a transformer call), ``[batch, tokens, heads, head_dim]``.
+    """Preallocated buffers for V ``[batch, tokens, heads, head_dim]``, one for each of ``sites`` and ``slots`` (a slot
+    holds one transformer call).
 
     ``nbytes`` states their size before anything is recorded. ``device`` may be the CPU while the model runs elsewhere.
     """
@@ -35,7 +36,7 @@ class ValueRecorder:
         return {site: at(buffer) for site, buffer in self.buffers.items()}
 
     def inject(self, slot: int, rows: Sequence[int]) -> dict[int, Edit]:
-        """Edits (site -> edit) that replace V of ``rows`` by what ``slot`` holds (one row for all of them, or a row each)."""
+        """Edits (site -> edit) that give ``rows`` the V that ``slot`` holds: one row for all of them, or a row each."""
 
         def at(buffer: Tensor) -> Edit:
             def edit(q: Tensor, k: Tensor, v: Tensor):

@@ -75,7 +75,9 @@ def edited(transformer: torch.nn.Module, edits: Mapping[int, Edit]) -> Iterator[
     for index, processor in stock.items():
         if type(processor) is not FluxAttnProcessor:
             kind = type(processor).__name__
-            raise InputError(f"{names[index]} has a {kind}, which editing would drop; unload it (an IP-Adapter?) first.")
+            raise InputError(
+                f"{names[index]} has a {kind}, which editing would drop; unload it (an IP-Adapter?) first."
+            )
     try:
         for index, module in modules.items():
             module.set_processor(EditedFluxAttention(edits[index], stock[index]))

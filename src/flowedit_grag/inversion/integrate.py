@@ -20,6 +20,7 @@ def trajectory(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) 
 
 def integrate(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) -> Tensor:
     """x at the last of ``sigmas``, which start where ``x`` is."""
-    for x in trajectory(v, x, sigmas, solver):  # noqa: B020 - each state starts the next step
+    end = x
+    for end in trajectory(v, x, sigmas, solver):  # noqa: B007 - only the last state is wanted
         pass
-    return x
+    return end

@@ -63,5 +63,5 @@ def vocabulary() -> list[str]:
         "A diptych with two side-by-side images of the same scene. "
         "On the right, the scene is exactly the same as on the left but"
     )
-    known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, diptych, "a an and to of it its , . -"])
+    known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, diptych, "a an and to of it its plain , . -"])
     return sorted(set(words_of(known)))

@@ -26,7 +26,7 @@ def read_color(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> tupl
 
 
 def _fit(samples: np.ndarray, color: str) -> tuple[float, float]:
-    """Mean distance of ``samples`` from the line between a colour and its stripes, and the share on the stripes' side."""
+    """Mean distance of ``samples`` from the line between a colour and its stripes, and the share that is striped."""
     base = np.array(world.COLORS[color], float)
     line = STRIPE_TINT * (stripe_partner(color) - base)
     along = np.clip((samples - base) @ line / (line @ line), 0, 1)

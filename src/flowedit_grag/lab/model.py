@@ -84,7 +84,7 @@ def transformer() -> FluxTransformer2DModel:
         axes_dims_rope=(8, 12, 12),
     )  # fmt: skip
     for name, parameter in model.named_parameters():
-        if "norm" in name and ".linear." in name or name.startswith("proj_out"):
+        if ("norm" in name and ".linear." in name) or name.startswith("proj_out"):
             torch.nn.init.zeros_(parameter)
     return model
 
@@ -102,10 +102,10 @@ def components(seed: int = 0) -> dict:
     torch.manual_seed(seed)
     clip, t5 = clip_tokenizer(), t5_tokenizer()
     text_encoder, text_encoder_2 = text_encoders(clip, t5)
-    return dict(
-        tokenizer=clip, tokenizer_2=t5, text_encoder=text_encoder, text_encoder_2=text_encoder_2,
-        transformer=transformer(), vae=autoencoder(), scheduler=scheduler(),
-    )  # fmt: skip
+    return {
+        "tokenizer": clip, "tokenizer_2": t5, "text_encoder": text_encoder, "text_encoder_2": text_encoder_2,
+        "transformer": transformer(), "vae": autoencoder(), "scheduler": scheduler(),
+    }  # fmt: skip
 
 
 def pipeline(parts: dict) -> FluxPipeline:

@@ -23,7 +23,7 @@ SETTINGS = {"*": {"true_cfg": 3.0}}
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
-    """Write the pipeline to ``weights``; an earlier profile's vital layers are kept. ``steps`` and ``device`` are unused."""
+    """Write the pipeline to ``weights``; an earlier profile's vital layers are kept."""
     parts = model.components()
     measured = json.loads((folder / "latents.json").read_text())
     trained = averaged(folder, "flux")

@@ -33,10 +33,14 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     measured = json.loads((folder / "latents.json").read_text())
     count = len(list(folder.glob("latents-*.npz")))
     shards = [np.load(folder / f"latents-{index:03d}.npz") for index in range(count)]
-    latents = np.concatenate([
-        ((shard["latents"].astype(np.float32) - measured["shift_factor"]) * measured["scaling_factor"]).astype(np.float16)
-        for shard in shards
-    ])
+    latents = np.concatenate(
+        [
+            ((shard["latents"].astype(np.float32) - measured["shift_factor"]) * measured["scaling_factor"]).astype(
+                np.float16
+            )
+            for shard in shards
+        ]
+    )
     return latents, np.concatenate([shard["foreground"] for shard in shards])
 
 

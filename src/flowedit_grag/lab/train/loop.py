@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, float]]]
+LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, Tensor]]]
+LOG_EVERY = 50  # steps
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Stage:
     def fit(self, loss_at: LossAt, steps: int) -> None:
         """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (seed, k)."""
         start = time.monotonic()
-        for self.step in range(self.step, steps):
+        while self.step < steps:
             self._set_learning_rate(steps)
             torch.manual_seed(hash((self.seed, self.step)) % 2**31)
             loss, parts = loss_at(np.random.default_rng((self.seed, self.step)))
@@ -56,17 +57,17 @@ class Stage:
             nn.utils.clip_grad_norm_(parameters, self.clip)
             self.optimizer.step()
             self._average()
-            if (self.step + 1) % 50 == 0:
-                self._log(loss=loss.item(), seconds=time.monotonic() - start, **parts)
-            if (self.step + 1) % self.every == 0:
-                self.save(self.step + 1)
-        self.step = steps
-        self.save(steps)
+            self.step += 1
+            if self.step % LOG_EVERY == 0:
+                self._log(loss=loss, seconds=time.monotonic() - start, **parts)
+            if self.step % self.every == 0:
+                self.save()
+        self.save()
 
-    def save(self, step: int) -> None:
+    def save(self) -> None:
         """Write the checkpoint whole or not at all."""
         state = {
-            "step": step,
+            "step": self.step,
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "ema": self.ema,
             "optimizer": self.optimizer.state_dict(),
@@ -97,7 +98,7 @@ class Stage:
             torch._foreach_lerp_([mean[key] for key in keys], [now[key] for key in keys], 1 - decay)
 
     def _log(self, **values) -> None:
-        line = {"step": self.step + 1, **{k: round(float(v.detach() if isinstance(v, Tensor) else v), 6) for k, v in values.items()}}
+        line = {"step": self.step, **{name: round(torch.as_tensor(value).item(), 6) for name, value in values.items()}}
         with open(self.folder / f"{self.name}.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
         print(self.name, line, flush=True)

@@ -1,0 +1,154 @@
+"""The command line, end to end on the embedded model."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from flowedit_grag.cli import arguments
+from flowedit_grag.errors import InputError
+
+
+def command(*words, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "flowedit_grag", *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=240
+    )
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    done = command("scene", "--seed", 7, "--task", "color", "-o", folder)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((folder / "scene.json").read_text())
+    return folder, ["--source-prompt", facts["source_prompt"], "--target-prompt", facts["target_prompt"]]
+
+
+def test_help_is_quick():
+    command("--help")  # once to write the byte code
+    start = time.perf_counter()
+    done = command("--help")
+    assert time.perf_counter() - start < 1.0
+    assert done.returncode == 0
+    for name in ("edit", "sweep", "scene", "vital-layers", "methods"):
+        assert name in done.stdout
+
+
+def test_edit(scene, tmp_path):
+    folder, prompts = scene
+    out = tmp_path / "new" / "out.png"
+    words = ["edit", folder / "source.png", *prompts, "--method", "flowedit", "--seed", 3, "-o", out]
+    done = command(*words, "--json", "steps=4", "n_max=3")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["output"] == str(out)
+    assert report["forward_calls"] == 3
+    assert report["settings"]["options"]["steps"] == 4
+    assert done.stderr == ""
+    with Image.open(out) as image:
+        assert image.size == (128, 128)
+    assert [path.name for path in out.parent.iterdir()] == ["out.png"]
+
+
+def test_edit_with_a_dial_and_a_progress_bar(scene, tmp_path):
+    folder, prompts = scene
+    out = tmp_path / "out.jpg"
+    done = command("edit", folder / "source.png", *prompts, "--delta", 1.1, "--lam", 1.0, "-o", out, "steps=2")
+    assert done.returncode == 0, done.stderr
+    assert "NFE" in done.stdout
+    assert "invert" in done.stderr
+    assert "edit" in done.stderr
+    assert out.exists()
+
+
+def test_sweep(scene, tmp_path):
+    folder, prompts = scene
+    out = tmp_path / "strip.png"
+    done = command("sweep", folder / "source.png", *prompts, "--delta", "0.9:1.3:3", "-o", out, "--json", "steps=2")
+    assert done.returncode == 0, done.stderr
+    assert [g["delta"] for g in json.loads(done.stdout)["settings"]["grag"]] == [0.9, 1.1, 1.3]
+    with Image.open(out) as image:
+        assert image.width > 4 * 128
+
+
+def test_vital_layers(tmp_path):
+    out = tmp_path / "vital.json"
+    done = command("vital-layers", "-o", out, "--prompts", 1, "--steps", 2)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert len(found["vitality"]) == len(found["layers"]) == 12
+    assert found["vital_layers"] == [i for i, v in enumerate(found["vitality"]) if v > found["threshold"]]
+    with Image.open(tmp_path / "vital.png") as chart:
+        assert chart.width > 300
+
+
+def test_methods():
+    done = command("methods")
+    assert done.returncode == 0
+    for words in ("flowedit", "arXiv:2412.08629", "n_max=24", "stableflow+", "solver=midpoint", "reconstruct"):
+        assert words in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["edit", "nowhere.png"], "there is no image at nowhere.png"),
+        (["edit", "{source}", "stepz=3"], "did you mean 'steps'"),
+        (["edit", "{source}", "steps"], "write KEY=VALUE"),
+        (["edit", "{source}", "--method", "flowedt"], "did you mean 'flowedit'"),
+        (["edit", "{source}", "--model", "labb"], "did you mean 'lab'"),
+        (["edit", "{source}", "--delta", "nan"], "delta must be a number"),
+        (["edit", "{source}", "--delta", "-1"], "delta must be a number"),
+        (["edit", "{source}", "vital_layers=[0,99]"], "0 to 11"),
+        (["edit", "{source}", "-o", "/proc/nowhere/out.png"], "cannot write in"),
+        (["edit", "{source}", "-o", "{folder}"], "is a folder"),
+        (["edit", "{source}", "-o", "out.xyz"], "no ending"),
+        (["sweep", "{source}", "--delta", "a:b:c"], "FROM:TO:COUNT"),
+    ],
+)
+def test_mistakes_get_one_sentence_exit_code_2_and_no_file(scene, tmp_path, words, message):
+    folder, prompts = scene
+    words = [word.format(source=folder / "source.png", folder=folder) for word in words]
+    done = command(*words[:2], *prompts, *words[2:], cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_words_name_what_is_known(scene, tmp_path):
+    folder, prompts = scene
+    done = command("edit", folder / "source.png", *prompts[:3], "a purple zebra", "-o", tmp_path / "out.png")
+    assert done.returncode == 2
+    assert "'zebra'" in done.stderr
+    assert "triangle" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_prompts_are_a_usage_error(scene, tmp_path):
+    folder, _ = scene
+    done = command("edit", folder / "source.png", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--source-prompt" in done.stderr
+
+
+def test_strengths():
+    assert arguments.strengths("0.9:1.3:5") == [0.9, 1.0, 1.1, 1.2, 1.3]
+    assert arguments.strengths("1,2") == [1.0, 2.0]
+    assert arguments.strengths("1:2:1") == [1.0]
+    for wrong in ("1:2", "1:2:0", "x", ""):
+        with pytest.raises(InputError):
+            arguments.strengths(wrong)
+
+
+def test_key_values():
+    assert arguments.key_values(["steps=3", "vital_layers=[0,4]", "solver=fireflow"]) == {
+        "steps": 3, "vital_layers": [0, 4], "solver": "fireflow",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="KEY=VALUE"):
+        arguments.key_values(["=3"])

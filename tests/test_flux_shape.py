@@ -1,0 +1,61 @@
+"""FLUX.1-dev's true architecture, without its weights: every method's calls at true shape, on the meta device."""
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+
+from flowedit_grag import Condition, method, methods
+from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.profile import FLUX_DEV
+from flowedit_grag.injection.seam import sites
+from flowedit_grag.lab.model import scheduler
+
+OPTIONS = {
+    "flowedit": {"steps": 2, "n_max": 1, "injection": "vital", "grag": 1.1},
+    "stableflow": {"steps": 1, "grag": 1.1},
+    "stableflow+": {"steps": 1, "grag": 1.1},
+    "rf-solver-edit": {"steps": 1, "inject_steps": 1},
+    "sdedit": {"steps": 1},
+    "reconstruct": {"steps": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def flux():
+    with torch.device("meta"):
+        transformer = FluxTransformer2DModel(guidance_embeds=True).to(torch.bfloat16)  # the defaults are FLUX.1-dev's
+    pipeline = FluxPipeline(
+        scheduler=scheduler(), vae=None, text_encoder=None, tokenizer=None, text_encoder_2=None, tokenizer_2=None,
+        transformer=transformer,
+    )  # fmt: skip
+    return Flow(pipeline, FLUX_DEV, name="FLUX.1-dev")
+
+
+def test_it_is_flux(flux):
+    assert sum(p.numel() for p in flux.transformer.parameters()) == pytest.approx(11.9e9, rel=0.01)
+    assert len(sites(flux.transformer)) == 57
+    assert sites(flux.transformer)[18:20] == ["transformer_blocks.18.attn", "single_transformer_blocks.0.attn"]
+    assert isinstance(flux.pipeline.scheduler, FlowMatchEulerDiscreteScheduler)
+
+
+@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("size", [(1024, 1024), (1536, 640)])
+def test_every_method_at_true_shape(flux, name, size):
+    width, height = size
+    latents = torch.empty(1, 16, height // 8, width // 8, device="meta")
+    source, *targets = (
+        Condition(torch.empty(1, 512, 4096, device="meta"), torch.empty(1, 768, device="meta")) for _ in range(3)
+    )
+    out = method(name, **OPTIONS[name])(
+        flux, latents, source=source, target=targets, noise=torch.Generator().manual_seed(0)
+    )
+    assert out.shape == (2, *latents.shape[1:])
+
+
+def test_schedule_shifts_with_size(flux):
+    small = flux.schedule(4, torch.empty(1, 16, 32, 32))
+    large = flux.schedule(4, torch.empty(1, 16, 128, 128))
+    assert small[0] == large[0] == 1.0
+    assert small[-1] == large[-1] == 0.0
+    assert large[1] > small[1]
+    assert len(small) == 5
