@@ -98,6 +98,11 @@ def test_methods():
         (["edit", "nowhere.png"], "there is no image at nowhere.png"),
         (["edit", "{source}", "stepz=3"], "did you mean 'steps'"),
         (["edit", "{source}", "steps"], "write KEY=VALUE"),
+        (["edit", "{source}", "vital_layers=[0,1"], "cannot be read"),
+        (["edit", "{source}", "model=lab"], "write --model"),
+        (["sweep", "{source}", "--method", "sdedit"], "these have: flowedit"),
+        (["edit", "{source}", "--method", "os:getcwd"], "is not a method"),
+        (["edit", "{source}", "-o", "out.json"], "does not end in .png"),
         (["edit", "{source}", "--method", "flowedt"], "did you mean 'flowedit'"),
         (["edit", "{source}", "--model", "labb"], "did you mean 'lab'"),
         (["edit", "{source}", "--delta", "nan"], "delta must be a number"),
@@ -105,7 +110,7 @@ def test_methods():
         (["edit", "{source}", "vital_layers=[0,99]"], "0 to 11"),
         (["edit", "{source}", "-o", "/proc/nowhere/out.png"], "cannot write in"),
         (["edit", "{source}", "-o", "{folder}"], "is a folder"),
-        (["edit", "{source}", "-o", "out.xyz"], "no ending"),
+        (["edit", "{source}", "-o", "out.xyz"], "does not end in .png"),
         (["sweep", "{source}", "--delta", "a:b:c"], "FROM:TO:COUNT"),
     ],
 )
@@ -119,6 +124,25 @@ def test_mistakes_get_one_sentence_exit_code_2_and_no_file(scene, tmp_path, word
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_not_even_a_folder_is_left(scene, tmp_path):
+    folder, prompts = scene
+    done = command("edit", folder / "source.png", *prompts, "--method", "flowedt", "-o", tmp_path / "new" / "out.png")
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version():
+    assert command("--version").stdout.strip().count(".") == 2
+
+
+def test_the_same_seed_in_two_processes(scene, tmp_path):
+    folder, prompts = scene
+    words = ["edit", folder / "source.png", *prompts, "--method", "flowedit", "--seed", 3, "steps=3", "n_max=2"]
+    for name in ("a.png", "b.png"):
+        assert command(*words, "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_unknown_words_name_what_is_known(scene, tmp_path):

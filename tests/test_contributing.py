@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from flowedit_grag import Editor, methods
 from flowedit_grag.evaluation.convergence import FIELDS, order
@@ -62,6 +63,29 @@ def test_method(examples, lab, recolor):
     assert not np.array_equal(edited(gamma=0.2), edited(gamma=1.0))
 
 
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
 def test_every_method_is_in_the_readme():
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    assert all(f"`{name}`" in readme for name in methods())
+    assert all(f"`{name}`" in README for name in methods())
+
+
+def test_readmes_python_runs(recolor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scene").mkdir()
+    for path in ("photo.jpg", "scene/source.png"):
+        Image.fromarray(recolor.images()[0]).save(tmp_path / path)
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        here = "\n".join(line for line in code.splitlines() if "FLUX.1-dev" not in line)
+        cat = here.replace("a cat on the grass", recolor.source_prompt).replace(
+            "a dog on the grass", recolor.target_prompt
+        )
+        exec(compile(cat.replace("steps=28", "steps=6").replace("n_max=24", "n_max=4"), "README", "exec"), {})
+    assert (tmp_path / "dog.png").exists()
+    assert (tmp_path / "strip.png").exists()
+
+
+def test_readmes_commands_exist():
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{target}:" in makefile

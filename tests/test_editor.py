@@ -102,6 +102,45 @@ def test_generated_image_editing(lab, recolor, prompts):
         Editor(method="flowedit", model=lab).generate(**prompts)
 
 
+def test_a_ready_method_takes_a_strength(lab):
+    assert Editor(method=method("stableflow+"), model=lab, grag=1.5).method.grag == GRAG(delta=1.5)
+
+
+def test_vital_layers_from_the_detectors_file(lab, tmp_path):
+    path = tmp_path / "vital.json"
+    path.write_text(json.dumps({"vital_layers": [1, 4]}))
+    assert Editor(model=lab, vital_layers=str(path)).method.vital_layers == (1, 4)
+    with pytest.raises(InputError, match="cannot be read"):
+        Editor(model=lab, vital_layers=str(tmp_path / "none.json"))
+
+
+def test_lora_files_load_and_all_act(recolor, tmp_path):
+    from diffusers import FluxPipeline
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    for name in ("a", "b"):
+        flow = load("lab")
+        torch.manual_seed(ord(name))
+        flow.transformer.add_adapter(LoraConfig(r=2, target_modules=["to_k"], init_lora_weights=False))
+        layers = get_peft_model_state_dict(flow.transformer)
+        FluxPipeline.save_lora_weights(tmp_path / name, transformer_lora_layers=layers)
+    flow = load("lab", lora=[tmp_path / "a", tmp_path / "b"])
+    assert set(flow.transformer.active_adapters()) == {"lora0", "lora1"}
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load("lab", lora=tmp_path / "nowhere")
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    import shutil
+
+    shutil.copytree(GOLDEN / "tiny_flux", tmp_path / "model")
+    path = tmp_path / "model" / "transformer" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load(tmp_path / "model")
+
+
 def test_own_method_instances_and_classes(lab, recolor, prompts):
     ready = method("sdedit", steps=2)
     assert Editor(method=ready, model=lab).edit(recolor.images()[0], **prompts).image.size == (128, 128)
@@ -206,6 +245,11 @@ def test_bad_prompts_and_seeds(lab, recolor, prompts, change, words):
         ({"device": "cuda"}, "no cuda device"),
         ({"device": "gpu"}, "unknown device"),
         ({"dtype": "float31"}, "did you mean 'float32'"),
+        ({"quantization": "bitsandbites_4bit"}, "did you mean 'bitsandbytes_4bit'"),
+        ({"attention_backend": "flesh"}, "cannot be loaded"),
+        ({"method": ":x"}, "cannot import"),
+        ({"method": "os:getcwd"}, "is not a method"),
+        ({"solver": "os:getcwd"}, "is not a solver"),
         ({"offload": "modle"}, "did you mean 'model'"),
         ({"offload": "model", "device": "cpu"}, "moves networks off a GPU"),
     ],

@@ -1,26 +1,31 @@
 """``Editor``: images and prompts in, images out."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
 from PIL import Image
 
 from . import __version__
 from .algorithms import Method
-from .algorithms.base import OnProgress, Source, Targets, drained, draws
+from .algorithms.base import OnProgress, Targets, drained
 from .algorithms.select import check_selection, with_profile
 from .backbone.flow import Flow
 from .backbone.image import ImageLike, fitted, read_image
-from .backbone.load import Offload, load
-from .errors import InputError
+from .backbone.load import load
+from .backbone.memory import rows_that_fit
+from .errors import InputError, memory_advice
 from .guidance.grag import GRAG
-from .measure import measured, memory_advice
+from .measure import measured
 from .result import Result, Strip, plain
+
+LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
 
 
 class Editor:
@@ -30,9 +35,9 @@ class Editor:
         method: a name (``flowedit_grag.methods()``), the address of your own (``"module:Class"``), or a ready one.
         model: ``"lab"``, a folder, a hub id, or a loaded :class:`Flow`.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
-        dtype, device, offload, quantization, lora, attention_backend, compile, memory_budget: see
-            :func:`flowedit_grag.load`.
-        options: the method's own; what is not given comes from the model's profile, then the method's defaults.
+        options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
+            ``attention_backend``, ``compile``, ``memory_budget``), and the method's own options. What is not given
+            comes from the model's profile, then from the method's defaults.
 
     Raises :class:`InputError` for anything that cannot be used.
     """
@@ -43,22 +48,14 @@ class Editor:
         model: str | Path | Flow = "lab",
         *,
         grag: Any = None,
-        dtype: torch.dtype | str | None = None,
-        device: torch.device | str | None = None,
-        offload: Offload = "none",
-        quantization: str | Mapping[str, Any] | None = None,
-        lora: str | Path | Sequence[str | Path] = (),
-        attention_backend: str | None = None,
-        compile: bool = False,
-        memory_budget: int | None = None,
         **options: Any,
     ):
         strength = GRAG.of(grag)
+        self.loading = {name: options.pop(name) for name in sorted(LOADING & set(options))}
         check_selection(method, strength, options)
-        self.flow = model if isinstance(model, Flow) else load(
-            model, dtype=dtype, device=device, offload=offload, quantization=quantization, lora=lora,
-            attention_backend=attention_backend, compile=compile, memory_budget=memory_budget,
-        )  # fmt: skip
+        if isinstance(model, Flow) and self.loading:
+            raise InputError(f"{', '.join(self.loading)} cannot be set on a loaded model; give it to load().")
+        self.flow = model if isinstance(model, Flow) else load(model, **self.loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = with_profile(method, self.flow, strength, options)
 
@@ -71,12 +68,12 @@ class Editor:
         seed: int = 0,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all in one batch).
+        """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all share one source row).
 
         The same seed gives the same result, bit for bit, on the same machine.
         """
-        targets = [target_prompt] if isinstance(target_prompt, str) else list(target_prompt)
-        return self._run(Result, image, source_prompt, targets, None, seed, on_progress)
+        targets = _listed(target_prompt)
+        return self._edited(Result, image, source_prompt, targets, None, seed, on_progress)
 
     def sweep(
         self,
@@ -90,11 +87,12 @@ class Editor:
         on_progress: OnProgress | None = None,
     ) -> Strip:
         """The same edit at every strength in ``delta``: one inversion, one source row, the strengths in one batch."""
+        check_selection(self.method, GRAG(), {})
         own = getattr(self.method, "grag", None) or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
-        if not strengths:
-            raise InputError("a sweep needs at least one delta.")
-        return self._run(Strip, image, source_prompt, [target_prompt] * len(strengths), strengths, seed, on_progress)
+        if not strengths or not isinstance(target_prompt, str):
+            raise InputError("a sweep needs one target prompt and at least one delta.")
+        return self._edited(Strip, image, source_prompt, [target_prompt], strengths, seed, on_progress)
 
     def generate(
         self,
@@ -111,37 +109,38 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        targets = [target_prompt] if isinstance(target_prompt, str) else list(target_prompt)
+        targets, noise = _listed(target_prompt), _generator(seed)
         _check_prompts(source_prompt, targets)
-        side = round((self.flow.profile.pixels or 2**20) ** 0.5)
-        width, height = size or (side, side)
-        blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
+        width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
+            blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
-            job = Source(self.flow, blank, source, draws(_generator(seed), blank))
+            job = self.method.source(self.flow, blank, source, noise)
             steps = self.method.generate(job, Targets(target, (getattr(self.method, "grag", None),) * len(target)))
             images = [self.flow.decode(row[None], (width, height)) for row in drained(steps, on_progress)]
-        settings = self._settings(source_prompt, targets, None, seed, (width, height))
+        settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
 
-    def _run(self, kind, image, source_prompt, targets, strengths, seed, on_progress):
+    def _edited(self, kind, image, source_prompt, targets, strengths, seed, on_progress):
+        """One run; with ``strengths``, of the only target at each of them."""
         _check_prompts(source_prompt, targets)
-        generator = _generator(seed)
-        original = read_image(image)
-        worked = fitted(original, self.flow.profile.pixels)
+        noise, original = _generator(seed), read_image(image)
+        worked = fitted(original, self.flow.side**2, self.flow.multiple)
         with memory_advice(), measured(self.flow) as cost:
-            source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             latents = self.flow.encode(worked)
             self._warn_if_foreign(worked, latents)
-            steps = self.method.iterate(
-                self.flow, latents, source=source, target=target, noise=generator, grag=strengths
-            )
+            source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
+            if strengths is not None:
+                target = target[[0] * len(strengths)]
+            steps = self.method.iterate(self.flow, latents, source=source, target=target, noise=noise, grag=strengths)
             edits = drained(steps, on_progress)
             images = [_to_size(self.flow.decode(row[None], worked.size), original.size) for row in edits]
-        settings = self._settings(source_prompt, targets, strengths, seed, worked.size)
+        layout = self.flow.layout(latents, source)
+        settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
         return kind.of(cost, images, original, settings)
 
     def _warn_if_foreign(self, image: Image.Image, latents: torch.Tensor) -> None:
+        """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""
         limit = self.flow.profile.roundtrip_psnr
         if limit is None:
             return
@@ -150,7 +149,7 @@ class Editor:
         if error > 255**2 / 10 ** (limit / 10):
             warnings.warn(self.flow.profile.about, stacklevel=4)
 
-    def _settings(self, source_prompt, targets, strengths, seed, size) -> dict[str, Any]:
+    def _settings(self, source_prompt, targets, strengths, seed, size, layout) -> dict[str, Any]:
         options = {f.name: plain(getattr(self.method, f.name)) for f in fields(self.method)}
         own = options.pop("grag", None)
         return {
@@ -158,14 +157,20 @@ class Editor:
             "options": options,
             "grag": own if strengths is None else [plain(strength) for strength in strengths],
             "model": self.flow.name,
+            "loading": {name: plain(value) for name, value in self.loading.items()},
             "dtype": str(self.flow.transformer.dtype).removeprefix("torch."),
             "device": str(self.flow.device),
+            "rows_at_once": rows_that_fit(self.flow, layout),
             "source_prompt": source_prompt,
             "target_prompts": targets,
-            "seed": seed,
+            "seed": int(seed),
             "size": list(size),
-            "version": __version__,
+            "versions": {"flowedit_grag": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__},
         }
+
+
+def _listed(prompts: str | Sequence[str]) -> list[str]:
+    return [prompts] if isinstance(prompts, str) else list(prompts)
 
 
 def _check_prompts(source_prompt: str, targets: Sequence[str]) -> None:
@@ -177,9 +182,9 @@ def _check_prompts(source_prompt: str, targets: Sequence[str]) -> None:
 
 def _generator(seed: int) -> torch.Generator:
     """Noise is drawn on the CPU, so that a seed means the same on every device."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
         raise InputError(f"seed must be a whole number from 0 on, not {seed!r}.")
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator().manual_seed(int(seed))
 
 
 def _to_size(image: Image.Image, size: tuple[int, int]) -> Image.Image:

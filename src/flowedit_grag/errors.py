@@ -1,7 +1,10 @@
 """Mistakes in what a person asked for, each said in one sentence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+
+ALLOCATORS_SAY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 class InputError(ValueError):
@@ -14,3 +17,23 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     close = get_close_matches(str(name), known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
     return InputError(f"unknown {kind} {name!r}; {hint}")
+
+
+def first_line(error: Exception) -> str:
+    """What ``error`` says, without the pages that some libraries add."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+@contextmanager
+def memory_advice() -> Iterator[None]:
+    """Turn running out of memory into an :class:`InputError` that says which option lowers it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # torch raises plain RuntimeErrors on a CPU
+        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in ALLOCATORS_SAY):
+            raise
+        raise InputError(
+            "out of memory; a smaller image or memory_budget needs less, and on a GPU so do offload='model' "
+            "(or 'sequential') and quantization='bitsandbytes_4bit'."
+        ) from error

@@ -1,6 +1,5 @@
 """What a run cost: forward calls, NFE, seconds, peak memory."""
 
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 import torch
 
 from .backbone.flow import Flow
-from .errors import InputError
 
 MB = 2**20
 
@@ -31,22 +29,23 @@ def measured(flow: Flow) -> Iterator[Measured]:
     set (since the block began where the system allows that to be asked, else since the process began)."""
     cost = Measured()
     calls, nfe = flow.cost.calls, flow.cost.nfe
-    cuda = flow.device.type == "cuda"
-    _reset_peak(cuda)
+    device = flow.device
+    cuda = device.type == "cuda"
+    _reset_peak(device)
     start = time.perf_counter()
     try:
         yield cost
     finally:
         if cuda:
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
         cost.seconds = time.perf_counter() - start
         cost.forward_calls, cost.nfe = flow.cost.calls - calls, flow.cost.nfe - nfe
-        cost.peak_memory_mb = (torch.cuda.max_memory_allocated() if cuda else _peak_resident()) / MB
+        cost.peak_memory_mb = (torch.cuda.max_memory_allocated(device) if cuda else _peak_resident()) / MB
 
 
-def _reset_peak(cuda: bool) -> None:
-    if cuda:
-        torch.cuda.reset_peak_memory_stats()
+def _reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
         return
     with suppress(OSError), open("/proc/self/clear_refs", "w") as file:  # Linux: "5" resets the peak
         file.write("5")
@@ -57,19 +56,9 @@ def _peak_resident() -> int:
         for line in file:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return 0  # not known there
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, kilobytes elsewhere
-
-
-@contextmanager
-def memory_advice() -> Iterator[None]:
-    """Turn running out of memory into an :class:`InputError` that says which option lowers it."""
-    try:
-        yield
-    except RuntimeError as error:  # torch's CPU allocator has no class of its own
-        if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
-            raise
-        raise InputError(
-            "out of memory; a smaller image or memory_budget needs less, and on a GPU so do offload='model' "
-            "(or 'sequential') and quantization='bitsandbytes_4bit'."
-        ) from error

@@ -31,5 +31,5 @@ class Registry:
         try:
             found = import_module(f".{module}", self.package) if address else import_module(module)
             return getattr(found, attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError) as error:
             raise InputError(f"cannot import the {self.kind} {name!r}: {error}.") from error

@@ -65,4 +65,6 @@ def plain(value: Any) -> Any:
         return {"lam": value.lam, "delta": value.delta}
     if isinstance(value, Solver):
         return value.name
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | dict | None) else str(value)

@@ -36,6 +36,8 @@ def method(name: str | Method | type[Method], **options: Any) -> Method:
             raise InputError("a ready method takes no further options; give them when it is made.")
         return name
     kind = name if isinstance(name, type) else METHODS[name]
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise InputError(f"{name!r} is not a method; it must be a class derived from flowedit_grag.algorithms.Method.")
     known = option_names(kind)
     for option in options:
         if option not in known:

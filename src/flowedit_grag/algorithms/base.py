@@ -41,6 +41,7 @@ class Source:
     latents: Tensor
     condition: Condition
     noise: Iterator[Tensor]
+    negative: Condition | None = None  # where true classifier-free guidance is on
 
     @property
     def layout(self) -> TokenLayout:
@@ -115,13 +116,19 @@ class Method:
         if latents.ndim != 4 or len(latents) != 1 or len(source) != 1:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
         latents = latents.to(flow.device, torch.float32)
-        job = Source(flow, latents, source, draws(noise, latents))
         targets = self._targets(target, grag)
+        job = self.source(flow, latents, source, noise)
         prepared = yield from self.prepare(job)
-        edited = []
-        for chunk in self._chunks(job, targets):
-            edited.append((yield from self.edit(job, prepared, chunk)))
+        edited, chunks = [], list(self._chunks(job, targets))
+        for index, chunk in enumerate(chunks):
+            edited.append((yield from _part(self.edit(job, prepared, chunk), index, len(chunks))))
         return torch.cat(edited)
+
+    def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:
+        """The job's source. Everything is encoded here, before the transformer has to be in memory."""
+        length = condition.embeds.shape[1]
+        negative = flow.condition(self.negative_prompt, length) if self.true_cfg != 1 else None
+        return Source(flow, latents, condition, draws(noise, latents), negative)
 
     def guided(self, source: Source, targets: Targets, guidance: Sequence[float], with_source: bool) -> GuidedVelocity:
         """The velocity of the targets' rows, with the source as row 0 where ``with_source``.
@@ -131,8 +138,7 @@ class Method:
         head = [source.condition] if with_source else []
         scales = (1.0,) * len(head) + (float(self.true_cfg),) * len(targets)
         condition = Condition.cat([*head, targets.condition])
-        negative = source.flow.condition(self.negative_prompt, source.layout.text) if self.true_cfg != 1 else None
-        return GuidedVelocity(source.flow, condition, tuple(guidance), scales, negative)
+        return GuidedVelocity(source.flow, condition, tuple(guidance), scales, source.negative)
 
     def _targets(self, target, grag) -> Targets:
         condition = target if isinstance(target, Condition) else Condition.cat(list(target))
@@ -152,6 +158,16 @@ class Method:
             yield targets[start : start + size]
 
 
+def _part(steps: Steps, index: int, count: int) -> Steps:
+    """``steps`` as part ``index`` of ``count``, so that progress runs once from start to end."""
+    while True:
+        try:
+            made = next(steps)
+        except StopIteration as done:
+            return done.value
+        yield Progress(made.stage, index * made.steps + made.step, count * made.steps, made.latents)
+
+
 def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:
     """What the generator returns, after every :class:`Progress` has gone to ``on_progress``."""
     while True:
@@ -168,7 +184,7 @@ def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
     if isinstance(noise, torch.Generator):
         while True:
             yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
-    for tensor in noise or ():
+    for tensor in () if noise is None else noise:
         if tensor.shape != like.shape:
             raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
         yield tensor.to(like)

@@ -1,8 +1,11 @@
 """Checks of options against the types that their fields declare."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import fields
+from numbers import Integral, Real
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -15,7 +18,8 @@ def check_options(method: Any) -> None:
     """Bring a frozen dataclass' fields into their declared types. Raises :class:`InputError` naming the option.
 
     Numbers are finite and not negative; ``Literal`` fields take one of their values; ``tuple[int, ...]`` takes any
-    sequence of whole numbers; a ``GRAG`` whatever :meth:`GRAG.of` takes; a ``Solver`` its name.
+    sequence of whole numbers, or the path of a JSON that has the field; a ``GRAG`` whatever :meth:`GRAG.of` takes; a
+    ``Solver`` its name.
     """
     hints = get_type_hints(type(method))
     for f in fields(method):
@@ -41,9 +45,21 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     if hint in (int, float):
         return _number(name, value, hint)
     if get_origin(hint) is tuple:
-        items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        if isinstance(value, str | Path):
+            value = _from_file(name, Path(value))
+        items = value if isinstance(value, Sequence) else [value]
         return tuple(_number(name, item, get_args(hint)[0]) for item in items)
     return value
+
+
+def _from_file(name: str, path: Path) -> Sequence[int]:
+    """What the JSON that ``flowedit-grag vital-layers`` wrote has under ``name``."""
+    try:
+        return json.loads(path.read_text())[name]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{name} cannot be read from {str(path)!r}: {error}; give numbers or a JSON that has it."
+        ) from None
 
 
 def _typed(name: str, value: Any, kind: type) -> Any:
@@ -53,8 +69,8 @@ def _typed(name: str, value: Any, kind: type) -> Any:
 
 
 def _number(name: str, value: Any, kind: type) -> int | float:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not whole):
+    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not isinstance(value, Real) or (kind is int and not whole):
         raise InputError(f"{name} must be a {'whole ' if kind is int else ''}number, not {value!r}.")
     if not math.isfinite(value) or value < 0:
         raise InputError(f"{name} must be finite and not negative, not {value!r}.")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..inversion import Solver, trajectory
+from ..guidance.classifier_free import GuidedVelocity
+from ..inversion import Solver, Velocity, trajectory
 from ..inversion.rf_inversion import controlled
 from ..inversion.solvers.midpoint import midpoint
 from .base import Method, Progress, Source, Steps, Targets
@@ -31,7 +32,7 @@ class Reconstruct(Method):
 
     def prepare(self, source: Source) -> Steps:
         """The source's noise."""
-        v = source.flow.velocity(source.condition, self.guidance)
+        v = self._velocity(source)
         if self.gamma:
             v = controlled(v, next(source.noise), self.gamma, sigma_end=1.0)
         sigmas = source.flow.schedule(self.steps, source.latents)
@@ -39,7 +40,7 @@ class Reconstruct(Method):
         return path[0]
 
     def edit(self, source: Source, prepared: Tensor, targets: Targets) -> Steps:
-        v = source.flow.velocity(source.condition, self.guidance)
+        v = self._velocity(source)
         if self.eta:
             v = controlled(v, source.latents, self.eta)
         sigmas = source.flow.schedule(self.steps, source.latents)
@@ -47,3 +48,7 @@ class Reconstruct(Method):
         for step, x in enumerate(trajectory(v, prepared, sigmas, self.solver.reverse), start=1):
             yield Progress("edit", step, self.steps, x)
         return x.expand(len(targets), -1, -1, -1)
+
+    def _velocity(self, source: Source) -> Velocity:
+        scales = (float(self.true_cfg),)
+        return GuidedVelocity(source.flow, source.condition, (self.guidance,), scales, source.negative)

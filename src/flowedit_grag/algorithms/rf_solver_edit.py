@@ -79,7 +79,7 @@ class RFSolverEdit(Method):
 
     def _layers(self, flow: Flow) -> tuple[int, ...]:
         count = len(sites(flow.transformer))
-        layers = self.value_layers or flow.profile.value_layers
+        layers = flow.profile.value_layers if self.value_layers is None else self.value_layers
         if layers is None:
             layers = tuple(range(count - flow.transformer.config.num_single_layers // 2, count))
         check_sites(layers, count)

@@ -1,6 +1,7 @@
 """From what a person asked for to a ready method: names, options, and what suits the model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..backbone.flow import Flow
@@ -14,18 +15,19 @@ def check_selection(named, strength: GRAG | None, options: Mapping[str, Any]) ->
     """Say what is wrong with the options before minutes are spent on loading a model."""
     if isinstance(named, Method):
         method(named, **options)
-        kind: Any = named
+        kind: Any = type(named)
     else:
         kind = type(method(named, **options))
     if strength is not None and "grag" not in option_names(kind):
         dials = [name for name in METHODS if "grag" in option_names(METHODS[name])]
-        raise InputError(f"{named} has no strength to turn with grag; these have: {', '.join(dials)}.")
+        name = named if isinstance(named, str) else kind.__name__
+        raise InputError(f"{name} has no strength to turn with grag; these have: {', '.join(dials)}.")
 
 
 def with_profile(named, flow: Flow, strength: GRAG | None, options: Mapping[str, Any]) -> Method:
     """The method with the given options, then what the model's profile recommends, then the method's defaults."""
     if isinstance(named, Method):
-        return named
+        return named if strength is None else replace(named, grag=strength)  # type: ignore[call-arg]
     kind = METHODS[named] if isinstance(named, str) else named
     suited = flow.profile.for_method(named if isinstance(named, str) else kind.__name__, set(option_names(kind)))
     if strength is not None:

@@ -7,7 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..backbone.condition import Condition
 from ..errors import InputError
+from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.grag import GRAG
 from ..injection.seam import edited
 from ..inversion import Solver
@@ -56,17 +58,23 @@ class StableFlow(Method):
         return (yield from inverted(v, source.latents * self.nudge, sigmas, self.solver))
 
     def edit(self, source: Source, prepared: list[Tensor], targets: Targets) -> Steps:
-        rows = yield from self._sample(source, prepared[0], targets, self._source_row(prepared))
+        guidance = (self.inversion_guidance, *(self.guidance,) * len(targets))
+        v = self.guided(source, targets, guidance, with_source=True)
+        rows = yield from self._sample(source, prepared[0], targets, v, self._source_row(prepared))
         return rows[1:] if self.source_alignment == "published" else rows[1:] / self.nudge
 
     def generate(self, source: Source, targets: Targets) -> Steps:
-        """Edit a generated image: source and targets from the same noise. Returns ``[1 + targets, C, h, w]``."""
-        return (yield from self._sample(source, next(source.noise), targets, lambda step, rows: rows[:1]))
+        """Edit a generated image: source and targets from the same noise and with the same guidance.
 
-    def _sample(self, source: Source, start: Tensor, targets: Targets, source_row) -> Steps:
+        Returns ``[1 + targets, C, h, w]``, the source first.
+        """
+        condition = Condition.cat([source.condition, targets.condition])
+        every = Targets(condition, (None, *targets.grag))
+        v = self.guided(source, every, (self.guidance,) * len(every), with_source=False)
+        return (yield from self._sample(source, next(source.noise), targets, v, lambda step, rows: rows[:1]))
+
+    def _sample(self, source: Source, start: Tensor, targets: Targets, v: GuidedVelocity, source_row) -> Steps:
         """Integrate source and targets from ``start``; ``source_row(step, rows)`` is the source after each step."""
-        guidance = (self.inversion_guidance, *(self.guidance,) * len(targets))
-        v = self.guided(source, targets, guidance, with_source=True)
         edit = source_edits(v, source.layout.image, targets)
         edits = dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)
         sigmas = source.flow.schedule(self.steps, source.latents)

@@ -1,8 +1,9 @@
 """Charts."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..files import written
 
 if TYPE_CHECKING:
     from .vital_layers import VitalLayers
@@ -28,7 +29,6 @@ def bar_chart(found: "VitalLayers", path: Path) -> Path:
         xlabel="attention site", ylabel=f"vitality (1 - {found.similarity})", title=f"Vital layers of {found.model}"
     )
     axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, dpi=150, format="png")
-    os.replace(partial, path)
+    with written(path) as partial:
+        figure.savefig(partial, dpi=150)
     return path

@@ -1,8 +1,7 @@
 """Which layers matter: bypass each one and see how much generated images change (Stable Flow, arXiv:2411.14430, §3)."""
 
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,9 +11,12 @@ from PIL import Image
 from ..algorithms.base import OnProgress, Progress
 from ..backbone.flow import Flow
 from ..errors import InputError
+from ..files import written
+from ..guidance.classifier_free import GuidedVelocity
 from ..injection.bypass import bypassed
 from ..injection.seam import sites
 from ..inversion import integrate, solver
+from .charts import bar_chart
 from .similarity import SIMILARITIES, Similarity
 
 PROMPTS = (  # for models without a vocabulary of their own
@@ -70,11 +72,12 @@ def detect(
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
     names = sites(flow.transformer)
-    whole = _images(flow, texts, seeds, steps, size, guidance)
+    sampler = _Sampler(flow, texts, seeds, steps, size, guidance)
+    whole = sampler.images()
     vitality = []
     for layer in range(len(names)):
         with bypassed(flow.transformer, layer):
-            images = _images(flow, texts, seeds, steps, size, guidance)
+            images = sampler.images()
         vitality.append(1 - sum(map(compare, whole, images)) / len(whole))
         if on_progress:
             on_progress(Progress("layers", layer + 1, len(names), torch.empty(0)))
@@ -96,37 +99,32 @@ def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
     return list(known[:prompts])
 
 
-@torch.no_grad()
-def _images(flow: Flow, texts: list[str], seeds: int, steps: int, size, guidance: float) -> list[Image.Image]:
-    side = round((flow.profile.pixels or 2**20) ** 0.5)
-    width, height = size or (side, side)
-    scale, channels = flow.pipeline.vae_scale_factor, flow.transformer.config.in_channels // 4
-    scales = flow.profile.settings.get("*", {}).get("true_cfg", 1.0)
-    out = []
-    for text in texts:
-        for seed in range(seeds):
-            generator = torch.Generator().manual_seed(seed)
-            noise = torch.randn((1, channels, height // scale, width // scale), generator=generator).to(flow.device)
-            v = guided(flow, text, guidance, scales)
-            sigmas = flow.schedule(steps, noise)
-            out.append(flow.decode(integrate(v, noise, sigmas, solver("euler"))))
-    return out
+class _Sampler:
+    """Draws the same prompts and seeds again and again; prompts are encoded once."""
 
+    def __init__(self, flow: Flow, texts: list[str], seeds: int, steps: int, size, guidance: float):
+        width, height = size or (flow.side, flow.side)
+        scale, channels = flow.pipeline.vae_scale_factor, flow.pipeline.vae.config.latent_channels
+        self.flow, self.shape, self.seeds = flow, (1, channels, height // scale, width // scale), seeds
+        true_cfg = flow.profile.settings.get("*", {}).get("true_cfg", 1.0)
+        negative = flow.condition("") if true_cfg != 1 else None
+        self.velocities = [
+            GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative) for text in texts
+        ]
+        self.sigmas = flow.schedule(steps, torch.empty(self.shape))
 
-def guided(flow: Flow, text: str, guidance: float, true_cfg: float) -> Callable:
-    """The velocity of one prompt, with true classifier-free guidance where the model's profile asks for it."""
-    from ..guidance.classifier_free import GuidedVelocity
+    @torch.no_grad()
+    def images(self) -> list[Image.Image]:
+        """An image for every prompt and seed, as the transformer is now."""
+        return [self._image(v, seed) for v in self.velocities for seed in range(self.seeds)]
 
-    negative = flow.condition("") if true_cfg != 1 else None
-    return GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative)
+    def _image(self, v: GuidedVelocity, seed: int) -> Image.Image:
+        noise = torch.randn(self.shape, generator=torch.Generator().manual_seed(seed)).to(self.flow.device)
+        return self.flow.decode(integrate(v, noise, self.sigmas, solver("euler")))
 
 
 def write(found: VitalLayers, path: Path) -> list[Path]:
-    """Write the JSON at ``path`` and the bar chart beside it; returns both paths."""
-    from .charts import bar_chart
-
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(found), indent=2) + "\n")
-    chart = bar_chart(found, path.with_suffix(".png"))
-    os.replace(partial, path)
-    return [path, chart]
+    """Write the JSON at ``path`` and the bar chart beside it (``.png``); returns both paths."""
+    with written(path) as partial:
+        partial.write_text(json.dumps(asdict(found), indent=2) + "\n")
+    return [path, bar_chart(found, path.with_suffix(".png"))]

@@ -1,6 +1,6 @@
 """A FLUX pipeline seen as an editor needs it: encode, decode, condition, schedule, velocity."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +10,12 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import InputError
+from ..inversion import Velocity
 from ..words import words_of
 from .condition import Condition
 from .image import ImageLike, padded, read_image
 from .profile import Profile
 from .tokens import PATCH, TokenLayout, image_ids, pack, unpack
-
-Velocity = Callable[[Tensor, float], Tensor]
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Flow:
     pipeline: Any  # FluxPipeline; its attributes are dynamic
     profile: Profile = field(default_factory=Profile)
     name: str = ""
-    memory_budget: int | None = None  # bytes of activations in one forward call; None: half of what is free
+    memory_budget: int | None = None  # bytes of activations in one forward call; None: a share of the memory
     cost: Cost = field(default_factory=Cost)
 
     @property
@@ -55,6 +54,13 @@ class Flow:
     def multiple(self) -> int:
         """Pixels that image sides are padded to a multiple of."""
         return self.pipeline.vae_scale_factor * PATCH
+
+    @property
+    def side(self) -> int:
+        """Pixels on a side of the square that the model is made for."""
+        if self.profile.pixels:
+            return round(self.profile.pixels**0.5)
+        return self.pipeline.default_sample_size * self.pipeline.vae_scale_factor
 
     # ---- images and prompts ----------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """Pictures as people have them, as the RGB image the models take."""
 
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +29,30 @@ def read_image(image: ImageLike) -> Image.Image:
             f"an image must be a path, a PIL image or a [H, W, 3] uint8 array, not {type(image).__name__}."
         )
     try:
-        with Image.open(image) as opened:
-            return _rgb(opened, str(image))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _rgb refuses what it warns of
+            with Image.open(image) as opened:
+                return _rgb(opened, str(image))
     except FileNotFoundError:
         raise InputError(f"there is no image at {image}.") from None
+    except InputError:
+        raise
     except UnidentifiedImageError:
         raise InputError(f"{image} is not an image that can be read; save it as PNG or JPEG.") from None
     except Image.DecompressionBombError:
         raise InputError(f"{image} has more pixels than can be read safely; scale it down first.") from None
-    except (OSError, SyntaxError, EOFError) as error:  # what PIL's decoders raise on damaged files
+    except (
+        OSError,
+        SyntaxError,
+        EOFError,
+        ValueError,
+        struct.error,
+    ) as error:  # what PIL's decoders raise on damaged files
         raise InputError(f"{image} cannot be read ({error}); is the file complete?") from None
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a phone's JPEG with a preview beside it
         raise InputError(f"{name} is animated ({image.n_frames} frames); save one frame as PNG.")
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
         raise InputError(f"{name} is {image.width}x{image.height}, too large to edit; scale it down first.")
@@ -54,9 +66,9 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit (or wider) grey levels, scaled to 0..255."""
+    """Grey levels of 16 bits, or floating point in 0..1 or 0..255, scaled to 0..255."""
     values = np.asarray(image, np.float64)
-    top = 65535.0 if values.max(initial=0) > 255 else 255.0
+    top = next((top for top in (1.0, 255.0) if image.mode == "F" and values.max(initial=0) <= top), 65535.0)
     return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8))
 
 
@@ -68,10 +80,10 @@ def padded(image: Image.Image, multiple: int) -> Image.Image:
     return Image.fromarray(np.pad(pixels, ((0, below), (0, right), (0, 0)), mode))
 
 
-def fitted(image: Image.Image, pixels: int | None) -> Image.Image:
-    """``image``, scaled down in proportion if it has more than ``pixels`` pixels."""
-    if not pixels or image.width * image.height <= pixels:
+def fitted(image: Image.Image, pixels: int, least: int) -> Image.Image:
+    """``image``, scaled down in proportion if it has more than ``pixels`` pixels, no side below ``least``."""
+    if image.width * image.height <= pixels:
         return image
-    scale = (pixels / (image.width * image.height)) ** 0.5
+    scale = max((pixels / (image.width * image.height)) ** 0.5, min(1.0, least / min(image.size)))
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     return image.resize(size, Image.Resampling.LANCZOS)

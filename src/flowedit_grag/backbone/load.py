@@ -1,15 +1,17 @@
 """From a name to a :class:`Flow`: the embedded lab model, a folder, or a hub repository."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 
-from ..errors import InputError, unknown
+from ..errors import InputError, first_line, memory_advice, unknown
 from .flow import Flow
-from .profile import FILE_NAME, FLUX_DEV, Profile
+from .profile import FLUX_DEV, Profile
+from .tokens import PATCH
 
 EMBEDDED = {"lab": Path(__file__).parent.parent / "lab" / "weights"}
 DTYPES = {
@@ -18,6 +20,10 @@ DTYPES = {
 }  # fmt: skip
 Offload = Literal["none", "model", "sequential", "group"]
 OFFLOADS = get_args(Offload)
+SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
+    "bitsandbytes_4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "bitsandbytes_8bit": {"load_in_8bit": True},
+}
 
 
 def load(
@@ -40,54 +46,86 @@ def load(
         device: ``"cuda"``, ``"mps"``, ``"cpu"``; by default the best there is.
         offload: keep networks in CPU memory until they run: whole models, single layers (``"sequential"``), or
             groups of layers streamed ahead (``"group"``).
-        quantization: a diffusers backend name (``"bitsandbytes_4bit"``, ``"torchao"``, ...) or the keyword arguments
-            of diffusers' ``PipelineQuantizationConfig``; a bare name quantises transformer and T5.
-        lora: LoRA files or hub ids, fused into nothing: they stay switchable.
+        quantization: ``"bitsandbytes_4bit"`` or ``"bitsandbytes_8bit"`` (transformer and T5), or the keyword
+            arguments of diffusers' ``PipelineQuantizationConfig`` for any of its backends.
+        lora: LoRA files or hub ids, all active at full weight.
         attention_backend: one of diffusers' (``"flash"``, ``"sage"``, ``"native"``, ...).
         compile: compile the repeated transformer blocks.
-        memory_budget: bytes of activations in one forward call; by default half of what is free.
+        memory_budget: bytes of activations in one forward call; by default a share of the device's memory.
 
     Raises :class:`InputError` for names that lead nowhere and devices that are not there.
     """
-    import diffusers
-
     target = _device(device)
-    folder, profile = _locate(model)
     kind = _dtype(dtype, target)
     _check_offload(offload, target)
-    extra = {"quantization_config": _quantization(quantization)} if quantization else {}
-    diffusers.utils.logging.disable_progress_bar()
-    try:
-        pipeline = diffusers.FluxPipeline.from_pretrained(folder, dtype=kind, **extra)
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(_why_not(model, error)) from error
-    pipeline.set_progress_bar_config(disable=True)
-    for adapter in [lora] if isinstance(lora, str | Path) else lora:
-        pipeline.load_lora_weights(str(adapter))
-    if attention_backend:
-        pipeline.transformer.set_attention_backend(attention_backend)
-    _place(pipeline, offload, target)
-    if compile:
-        pipeline.transformer.compile_repeated_blocks(fullgraph=True)
+    folder = _locate(model)
+    extra = {"quantization_config": _quantization(quantization, kind)} if quantization else {}
+    with memory_advice(), _in_one_sentence(model):
+        pipeline = _pipeline(folder, kind, extra)
+        _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
+        if attention_backend:
+            pipeline.transformer.set_attention_backend(attention_backend)
+        _place(pipeline, offload, target)
+        if compile:
+            pipeline.transformer.compile_repeated_blocks(fullgraph=True)
+    profile = _profile(folder, pipeline.transformer.config)
     return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget)
 
 
-def _locate(model: str | Path) -> tuple[str, Profile]:
-    """What ``from_pretrained`` takes, and the model's profile."""
+def _locate(model: str | Path) -> str:
+    """What ``from_pretrained`` takes."""
     path = EMBEDDED.get(str(model), Path(model))
     if (path / "model_index.json").exists():
-        return str(path), Profile.read(path)
+        return str(path)
     if path.exists():
         raise InputError(f"{path} is not a model in diffusers format: it has no model_index.json.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
-        raise unknown(
-            "model", str(model), [*EMBEDDED, "black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-schnell"]
-        )
-    return str(model), FLUX_DEV if "FLUX.1" in str(model) else Profile()
+        raise unknown("model", str(model), [*EMBEDDED, "black-forest-labs/FLUX.1-dev"])
+    return str(model)
+
+
+def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any]):
+    import diffusers
+
+    diffusers.utils.logging.disable_progress_bar()
+    pipeline = diffusers.FluxPipeline.from_pretrained(folder, dtype=dtype, **extra)
+    pipeline.set_progress_bar_config(disable=True)
+    packed = pipeline.transformer.config.in_channels
+    if packed != pipeline.vae.config.latent_channels * PATCH**2:
+        raise InputError(f"{folder} takes {packed} channels a token: a Fill or control model, not text-to-image.")
+    return pipeline
+
+
+def _profile(folder: str, config: Any) -> Profile:
+    """The profile beside the model, or else FLUX.1-dev's for a model of its architecture."""
+    own = Profile.read(Path(folder))
+    dev = (config.num_layers, config.num_single_layers, config.guidance_embeds) == (19, 38, True)
+    return FLUX_DEV if own == Profile() and dev else own
+
+
+def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
+    names = [f"lora{index}" for index in range(len(loras))]
+    for name, source in zip(names, loras, strict=True):
+        pipeline.load_lora_weights(str(source), adapter_name=name)
+    if names:
+        pipeline.set_adapters(names)
+
+
+@contextmanager
+def _in_one_sentence(model: str | Path) -> Iterator[None]:
+    """Turn what diffusers, safetensors and the hub raise into an :class:`InputError`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
+        raise InputError(_why_not(model, error)) from error
 
 
 def _why_not(model: str | Path, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = first_line(error)
     return (
         f"the model {str(model)!r} cannot be loaded ({reason}); check the name and the network, "
         "and for FLUX.1-dev accept its licence on the hub and log in with `hf auth login`."
@@ -104,6 +142,8 @@ def _device(device: torch.device | str | None) -> torch.device:
         raise unknown("device", str(device), ["cuda", "mps", "cpu"]) from None
     if (wanted.type == "cuda" and not cuda) or (wanted.type == "mps" and not mps):
         raise InputError(f"there is no {wanted.type} device on this machine; use device='cpu'.")
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"there is no {wanted}; this machine has {torch.cuda.device_count()} CUDA devices.")
     return wanted
 
 
@@ -124,21 +164,23 @@ def _check_offload(offload: str, device: torch.device) -> None:
         raise InputError(f"offload={offload!r} moves networks off a GPU, and there is none here; use offload='none'.")
 
 
-def _quantization(quantization: str | Mapping[str, Any]):
+def _quantization(quantization: str | Mapping[str, Any], dtype: torch.dtype):
     from diffusers import PipelineQuantizationConfig
 
+    options = SHORT_QUANTIZATION.get(quantization) if isinstance(quantization, str) else None
     if isinstance(quantization, str):
-        bits = {"load_in_4bit": True} if quantization.endswith("4bit") else {}
-        bits = {"load_in_8bit": True} if quantization.endswith("8bit") else bits
+        if options is None:
+            raise unknown("quantization", quantization, SHORT_QUANTIZATION)
+        compute = {"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}
         quantization = {
             "quant_backend": quantization,
-            "quant_kwargs": bits,
+            "quant_kwargs": {**options, **compute},
             "components_to_quantize": ["transformer", "text_encoder_2"],
         }
     try:
         return PipelineQuantizationConfig(**quantization)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"diffusers does not accept the quantization {quantization!r}: {error}.") from None
+    except (TypeError, ValueError, ImportError) as error:
+        raise InputError(f"diffusers does not accept this quantization: {first_line(error)}.") from None
 
 
 def _place(pipeline, offload: str, device: torch.device) -> None:
@@ -155,6 +197,3 @@ def _place(pipeline, offload: str, device: torch.device) -> None:
         )
     else:
         pipeline.to(device)
-
-
-__all__ = ["EMBEDDED", "FILE_NAME", "load"]

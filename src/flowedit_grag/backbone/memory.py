@@ -1,4 +1,4 @@
-"""How many batch rows fit into the memory that is free."""
+"""How many batch rows fit into memory. The answer depends on the machine, not on what else runs on it."""
 
 import os
 
@@ -11,30 +11,31 @@ from .tokens import TokenLayout
 # joint sequence, its norm, q, k, v before and after RoPE, the attention output, the MLP's 4x hidden layer twice and
 # the concatenation in front of a single-stream block's output projection.
 LIVE_WIDTHS = 24
-SHARE_OF_FREE = 0.5
+GPU_SHARE, CPU_SHARE = 0.5, 0.25  # of the memory that weights leave, of all memory
+UNKNOWN_MEMORY = 8 * 2**30  # bytes, assumed where the system does not say
 
 
 def row_bytes(flow: Flow, layout: TokenLayout) -> int:
     """Estimated bytes of activations for one batch row of ``layout``."""
-    transformer = flow.transformer
-    width = transformer.config.num_attention_heads * transformer.config.attention_head_dim
-    return LIVE_WIDTHS * (layout.text + layout.tokens) * width * transformer.dtype.itemsize
+    config = flow.transformer.config
+    width = config.num_attention_heads * config.attention_head_dim
+    return LIVE_WIDTHS * (layout.text + layout.tokens) * width * flow.transformer.dtype.itemsize
 
 
 def rows_that_fit(flow: Flow, layout: TokenLayout) -> int:
     """Batch rows that the flow's memory budget holds, at least 1."""
-    budget = flow.memory_budget
-    if budget is None:
-        budget = int(SHARE_OF_FREE * free_bytes(flow.device))
+    budget = default_budget(flow.device) if flow.memory_budget is None else flow.memory_budget
     return max(1, budget // row_bytes(flow, layout))
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that is free on ``device`` now."""
+def default_budget(device: torch.device) -> int:
+    """Bytes that activations may take on ``device``."""
     if device.type == "cuda":
-        return (
-            torch.cuda.mem_get_info(device)[0]
-            + torch.cuda.memory_reserved(device)
-            - torch.cuda.memory_allocated(device)
-        )
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+        total = torch.cuda.get_device_properties(device).total_memory
+        return int(GPU_SHARE * max(0, total - torch.cuda.memory_allocated(device)))
+    if device.type == "mps":
+        return int(GPU_SHARE * max(0, torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()))
+    try:
+        return int(CPU_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return int(CPU_SHARE * UNKNOWN_MEMORY)

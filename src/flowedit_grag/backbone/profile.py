@@ -17,7 +17,7 @@ class Profile:
     Attributes:
         vital_layers: global attention-site indices (double-stream blocks first), DESIGN §5's detector.
         value_layers: sites whose V ``rf-solver-edit`` injects.
-        pixels: area the model works at; larger images are scaled down to it for editing.
+        pixels: area the model works at, where it is not the pipeline's default; larger images are scaled down to it.
         words: the whole vocabulary, where prompts may use no other word.
         prompts: typical of the model, for the detector of vital layers.
         roundtrip_psnr: dB; images that the autoencoder cannot reproduce this well are not of the model's world.
@@ -62,5 +62,4 @@ FLUX_DEV = Profile(
     vital_layers=(0, 1, 17, 18, 25, 28, 53, 54, 56),
     # RF-Solver-Edit's published code: the single blocks after the 20th
     value_layers=tuple(range(39, 57)),
-    pixels=2**20,
 )

@@ -5,7 +5,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, first_line
+
+FLAGS = {"method", "model", "grag", "device", "dtype", "offload", "quantization", "seed"}
+FLAG_NAMES = {"grag": "delta or --lam"}
 
 
 def quiet_libraries() -> None:
@@ -21,14 +24,17 @@ def key_values(options: list[str] | None) -> dict[str, Any]:
     """``["steps=28", "vital_layers=[0,1]"]`` as a dict. Raises :class:`InputError` for anything else."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     for option in options or ():
         if not option.partition("=")[0] or "=" not in option:
             raise InputError(f"{option!r} is not an option; write KEY=VALUE, for example steps=28.")
     try:
         values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
-    except (OmegaConfBaseException, ValueError) as error:
-        raise InputError(f"the options cannot be read: {str(error).splitlines()[0]}.") from None
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise InputError(f"the options cannot be read: {first_line(error)}.") from None
+    for name in FLAGS & set(values):
+        raise InputError(f"{name} is a flag of its own: write --{FLAG_NAMES.get(name, name)}.")
     return {str(key): value for key, value in dict(values).items()}
 
 
@@ -46,23 +52,11 @@ def strengths(text: str) -> list[float]:
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 
-def editor_settings(
-    method: str,
-    options: list[str] | None,
-    delta: float | None,
-    lam: float | None,
-    model: str,
-    device: str | None,
-    dtype: str | None,
-    offload: str,
-    quantization: str | None,
-) -> dict[str, Any]:
-    """What ``Editor`` takes."""
+def editor_settings(options: list[str] | None, delta: float | None, lam: float | None, **flags: Any) -> dict[str, Any]:
+    """What ``Editor`` takes: the flags that were given, the strength, and the KEY=VALUE options."""
     grag = None if delta is None and lam is None else (1.0 if lam is None else lam, 1.0 if delta is None else delta)
-    return {
-        "method": method, "model": model, "grag": grag, "device": device, "dtype": dtype, "offload": offload,
-        "quantization": quantization, **key_values(options),
-    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {**given, "grag": grag, **key_values(options)}
 
 
 def editor(image: Path, settings: dict[str, Any]):

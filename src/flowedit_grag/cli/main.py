@@ -6,7 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..errors import InputError
+from .. import __version__
+from ..errors import InputError, memory_advice
 from . import arguments, output
 
 app = typer.Typer(
@@ -21,7 +22,10 @@ app = typer.Typer(
 ImagePath = Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to edit.", show_default=False)]
 Options = Annotated[
     Optional[list[str]],
-    typer.Argument(metavar="[KEY=VALUE]...", help="Options of the method; `flowedit-grag methods` lists them."),
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Of the method (`flowedit-grag methods`), or lora, compile, attention_backend.",
+    ),
 ]
 SourcePrompt = Annotated[str, typer.Option(help="What the picture shows.")]
 TargetPrompt = Annotated[str, typer.Option(help="What it should show.")]
@@ -34,6 +38,19 @@ Device = Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by defaul
 Dtype = Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16.")]
 Offload = Annotated[str, typer.Option(help="none, model, sequential or group.")]
 Quantization = Annotated[Optional[str], typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Edit real images with rectified-flow transformers, at any strength, without training."""
 
 
 @app.command()
@@ -56,9 +73,13 @@ def edit(
 ) -> None:
     """Edit a picture."""
     output.check_writable(out)
-    settings = arguments.editor_settings(method, options, delta, lam, model, device, dtype, offload, quantization)
-    with output.progress(quiet=as_json) as on_progress:
+    settings = arguments.editor_settings(
+        options, delta, lam,
+        method=method, model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
+    )  # fmt: skip
+    with output.waiting("loading", quiet=as_json):
         editor = arguments.editor(image, settings)
+    with output.progress(quiet=as_json) as on_progress:
         result = editor.edit(
             image, source_prompt=source_prompt, target_prompt=target_prompt, seed=seed, on_progress=on_progress
         )
@@ -87,9 +108,13 @@ def sweep(
     """The same edit at several strengths, as a labelled strip."""
     output.check_writable(out)
     strengths = arguments.strengths(delta)
-    settings = arguments.editor_settings(method, options, None, lam, model, device, dtype, offload, quantization)
-    with output.progress(quiet=as_json) as on_progress:
+    settings = arguments.editor_settings(
+        options, 1.0, lam,
+        method=method, model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
+    )  # fmt: skip
+    with output.waiting("loading", quiet=as_json):
         editor = arguments.editor(image, settings)
+    with output.progress(quiet=as_json) as on_progress:
         strip = editor.sweep(
             image, source_prompt=source_prompt, target_prompt=target_prompt, delta=strengths, seed=seed,
             on_progress=on_progress,
@@ -128,9 +153,10 @@ def vital_layers(
     from ..analysis.vital_layers import detect, write
     from ..backbone.load import load
 
-    output.check_writable(out)
-    with output.progress(quiet=False) as on_progress:
+    output.check_writable(out, endings=(".json",))
+    with output.waiting("loading", quiet=False):
         flow = load(model, dtype=dtype, device=device, offload=offload, quantization=quantization)
+    with output.progress(quiet=False) as on_progress:
         found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
     for path in write(found, out):
         print(path)
@@ -148,7 +174,8 @@ def run() -> None:
     """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2."""
     arguments.quiet_libraries()
     try:
-        app()
+        with memory_advice():
+            app()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,47 +1,43 @@
 """What the command line writes: files whole or not at all, progress on stderr, one report on stdout."""
 
 import json
-import os
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import written
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
-def check_writable(path: Path) -> None:
-    """Raise :class:`InputError` unless a picture or JSON can be written at ``path``; makes its folder."""
+def check_writable(path: Path, endings: Collection[str] = PICTURES) -> None:
+    """Raise :class:`InputError` unless a file with one of ``endings`` can be written at ``path``. Leaves nothing."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it.")
-    if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".json"}:
-        raise InputError(f"{path} has no ending that says how to write it; use .png, .jpg, .webp or .tif.")
-    probe = _partial(path)
+    if path.suffix.lower() not in endings:
+        raise InputError(f"{path} does not end in {', '.join(endings)}; name a file that does with -o.")
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise InputError(f"cannot write in {path.parent}: {error.strerror}; choose another place with -o.") from None
+        raise InputError(f"cannot write in {folder}: {error.strerror}; choose another place with -o.") from None
 
 
 def save(image, path: Path) -> None:
-    """Write a PIL image under a temporary name, then rename it."""
-    partial = _partial(path)
-    try:
+    """Write a PIL image whole or not at all, making its folder."""
+    with written(path) as partial:
         image.save(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
 
 
 @contextmanager
 def progress(quiet: bool) -> Iterator:
-    """A progress bar on stderr, with steps and time left; yields the callback that moves it."""
+    """A progress bar on stderr, with steps and time left; yields the callback that moves it, and starts it."""
     if quiet:
         yield None
         return
@@ -49,16 +45,33 @@ def progress(quiet: bool) -> Iterator:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, int] = {"load": bar.add_task("load", total=None)}
+    bar = Progress(*columns, console=Console(stderr=True))
+    tasks: dict = {}
 
-        def show(state) -> None:
-            bar.update(tasks["load"], total=1, completed=1)
-            if state.stage not in tasks:
-                tasks[state.stage] = bar.add_task(state.stage, total=state.steps)
-            bar.update(tasks[state.stage], completed=state.step)
+    def show(state) -> None:
+        if not tasks:
+            bar.start()
+        if state.stage not in tasks:
+            tasks[state.stage] = bar.add_task(state.stage, total=state.steps)
+        bar.update(tasks[state.stage], completed=state.step)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            bar.stop()
+
+
+@contextmanager
+def waiting(what: str, quiet: bool) -> Iterator[None]:
+    """Say on a terminal's stderr ``what`` is going on."""
+    if quiet:
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 def report(result, path: Path, as_json: bool) -> None:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ..backbone.condition import Condition
-from ..backbone.flow import Flow, Velocity
+from ..backbone.flow import Flow
+from ..inversion import Velocity
 
 
 @dataclass(frozen=True)

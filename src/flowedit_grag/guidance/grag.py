@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ class GRAG:
 
     def __post_init__(self):
         for name, value in (("lam", self.lam), ("delta", self.delta)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
                 raise InputError(
                     f"GRAG's {name} must be a number that is not negative, not {value!r}; 1 changes nothing."
                 )
@@ -34,8 +35,8 @@ class GRAG:
         """Accept what people write: ``None``, delta, ``(lam, delta)``, a dict of both, or a :class:`GRAG`."""
         if value is None or isinstance(value, GRAG):
             return value
-        if isinstance(value, int | float):
-            return cls(delta=value)
+        if isinstance(value, Real):
+            return cls(delta=float(value))
         if isinstance(value, Mapping):
             if extra := set(value) - {"lam", "delta"}:
                 raise InputError(f"GRAG has no {', '.join(map(repr, sorted(extra)))}; it takes lam and delta.")

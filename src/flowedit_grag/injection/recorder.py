@@ -26,24 +26,26 @@ class ValueRecorder:
     def record(self, slot: int) -> dict[int, Edit]:
         """Edits (site -> edit) that copy V into ``slot`` and change nothing."""
 
-        def at(buffer: Tensor) -> Edit:
+        def into(place: Tensor) -> Edit:
             def edit(q: Tensor, k: Tensor, v: Tensor):
-                buffer[slot].copy_(v)
+                place.copy_(v)
                 return q, k, v
 
             return edit
 
-        return {site: at(buffer) for site, buffer in self.buffers.items()}
+        return {site: into(buffer[slot]) for site, buffer in self.buffers.items()}
 
     def inject(self, slot: int, rows: Sequence[int]) -> dict[int, Edit]:
         """Edits (site -> edit) that give ``rows`` the V that ``slot`` holds: one row for all of them, or a row each."""
 
-        def at(buffer: Tensor) -> Edit:
+        chosen = list(rows)
+
+        def out_of(place: Tensor) -> Edit:
             def edit(q: Tensor, k: Tensor, v: Tensor):
                 v = v.clone()
-                v[list(rows)] = buffer[slot].to(v)
+                v[chosen] = place.to(v)
                 return q, k, v
 
             return edit
 
-        return {site: at(buffer) for site, buffer in self.buffers.items()}
+        return {site: out_of(buffer[slot]) for site, buffer in self.buffers.items()}

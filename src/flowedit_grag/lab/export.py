@@ -1,13 +1,13 @@
 """An editing problem as files."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ..errors import InputError, unknown
+from ..files import written
 from .tasks import TASKS, sample_edit
 
 
@@ -28,14 +28,11 @@ def write_edit(folder: Path, seed: int, task: str | None = None) -> Path:
         "instruction": edit.instruction, "source": edit.source.to_dict(), "target": edit.target.to_dict(),
     }  # fmt: skip
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, pixels in (("source", source), ("target", target), ("mask", mask.astype(np.uint8) * 255)):
-            partial = folder / f".{name}.partial.png"
-            Image.fromarray(pixels).save(partial)
-            os.replace(partial, folder / f"{name}.png")
-        partial = folder / ".scene.partial.json"
-        partial.write_text(json.dumps(facts, indent=2) + "\n")
-        os.replace(partial, folder / "scene.json")
+            with written(folder / f"{name}.png") as partial:
+                Image.fromarray(pixels).save(partial)
+        with written(folder / "scene.json") as partial:
+            partial.write_text(json.dumps(facts, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"cannot write in {folder}: {error.strerror}; choose another folder with -o.") from None
     return folder

@@ -1,5 +1,6 @@
 """One-step solvers, one a file. A new one is a file with a :class:`Solver` in it, named here or by its address."""
 
+from ...errors import InputError
 from ...registry import Registry
 from .base import Solver
 
@@ -18,7 +19,10 @@ SOLVERS = Registry(
 
 def solver(name: str | Solver) -> Solver:
     """The solver called ``name``; a :class:`Solver` is returned as it is."""
-    return name if isinstance(name, Solver) else SOLVERS[name]
+    found = name if isinstance(name, Solver) else SOLVERS[name]
+    if not isinstance(found, Solver):
+        raise InputError(f"{name!r} is not a solver; it must be a flowedit_grag.inversion.Solver.")
+    return found
 
 
 __all__ = ["SOLVERS", "Solver", "solver"]

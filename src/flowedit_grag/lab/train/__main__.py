@@ -9,7 +9,9 @@ STAGES = {  # name -> (module, function, default steps)
     "vae-whole": ("vae", "train_whole", 2_000),
     "latents": ("latents", "train", 16_000),
     "flux": ("flux", "train", 8_000),
+    "decoder": ("vae", "train_decoder", 1_500),
     "export": ("export", "train", 1),
+    "vital": ("vital", "train", 15),
 }
 
 

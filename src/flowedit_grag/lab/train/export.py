@@ -1,4 +1,4 @@
-"""Last stage: the averaged weights as a diffusers pipeline in half precision, with the model's profile."""
+"""Last stage: the averaged weights as a diffusers pipeline in half precision where that is safe, with the model's profile."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from ..captions import caption, vocabulary
 from ..scene import sample_scene
 from ..world import IMAGE_SIZE
 from .loop import averaged
+from .vae import trained
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 ABOUT = (
@@ -19,22 +20,22 @@ ABOUT = (
     "for photos choose FLUX.1-dev with --model black-forest-labs/FLUX.1-dev (Editor(model=...) in Python)."
 )
 ROUNDTRIP_PSNR = 24.0  # dB; scenes reach 27 and more, photos about 20
-SETTINGS = {"*": {"true_cfg": 3.0}}
+SETTINGS = {"*": {"true_cfg": 3.0}, "reconstruct": {"true_cfg": 1.0}}
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
-    """Write the pipeline to ``weights``; an earlier profile's vital layers are kept."""
+    """Write the pipeline; stage ``vital`` adds the vital layers."""
     parts = model.components()
     measured = json.loads((folder / "latents.json").read_text())
-    trained = averaged(folder, "flux")
+    averages = averaged(folder, "flux")
     for name in ("transformer", "text_encoder", "text_encoder_2"):
-        parts[name].load_state_dict(trained[name])
-    parts["vae"].load_state_dict(averaged(folder, "vae_whole")["vae"])
+        parts[name].load_state_dict(averages[name])
+    parts["vae"] = trained(folder)
     parts["vae"].register_to_config(**measured)
-    model.pipeline(parts).to(dtype=torch.float16).save_pretrained(weights)
-    path = weights / FILE_NAME
-    earlier = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**earlier, **profile()}, indent=2) + "\n")
+    for name in ("transformer", "vae"):  # not the text encoders: transformers would load them in half precision too
+        parts[name].to(torch.float16)
+    model.pipeline(parts).save_pretrained(weights)
+    (weights / FILE_NAME).write_text(json.dumps(profile(), indent=2) + "\n")
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
 
 

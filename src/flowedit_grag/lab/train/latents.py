@@ -1,12 +1,12 @@
 """Stage 2: the training scenes as latents, encoded once, in shards that survive a kill."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ...files import written
 from ..model import autoencoder
 from ..world import IMAGE_SIZE
 from .data import foreground, picture, scene_at
@@ -56,10 +56,8 @@ def _shard(folder: Path, vae, index: int, device: str) -> Path:
         mean = vae.encode((pixels.float() / 127.5 - 1).to(device)).latent_dist.mode()
         latents.append(mean.cpu().numpy().astype(np.float16))
         masks.append(np.stack([_latent_foreground(number) for number in numbers]))
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.savez(file, latents=np.concatenate(latents), foreground=np.concatenate(masks))
-    os.replace(partial, path)
+    with written(path) as partial:
+        np.savez(partial, latents=np.concatenate(latents), foreground=np.concatenate(masks))
     print(f"latents {index + 1}", flush=True)
     return path
 

@@ -1,7 +1,6 @@
 """A training stage that can be killed at any moment: seeded by step, checkpointed, resumed to the same losses."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ...files import written
 
 LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, Tensor]]]
 LOG_EVERY = 50  # steps
@@ -72,9 +73,8 @@ class Stage:
             "ema": self.ema,
             "optimizer": self.optimizer.state_dict(),
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint)
+        with written(self.checkpoint) as partial:
+            torch.save(state, partial)
 
     def _load(self, state: dict) -> None:
         self.step, self.ema = state["step"], state["ema"]

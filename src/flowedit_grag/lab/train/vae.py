@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from ..model import autoencoder
+from ..model import AutoencoderKL, autoencoder
 from .data import foreground, pictures, scene_at
+from .latents import SHARD
 from .loop import Stage, averaged
 
 SCENES, CROP = 8_000, 64
@@ -18,6 +19,7 @@ CROP_BATCH, WHOLE_BATCH = 16, 6
 KL_WEIGHT = 1e-4
 FOREGROUND_WEIGHT = 4.0  # on whole pictures, where items are a small part
 FOREGROUND_MARGIN = 3  # pixels
+DECODER_NOISE = 0.05  # on raw latents, whose deviation is about 2: sampled latents are never quite right
 RECOLORED = 0.5  # part of the pictures with permuted colour channels: without them, rare colours are never learned
 
 
@@ -38,7 +40,11 @@ def crops(rng: np.random.Generator) -> Tensor:
 def whole(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Whole pictures ``[WHOLE_BATCH, 3, H, W]`` in -1..1, and weights ``[WHOLE_BATCH, 1, H, W]``."""
     numbers = rng.integers(SCENES, size=WHOLE_BATCH)
-    images = np.stack([_recolored(image, rng) for image in pictures(SCENES)[numbers]])
+    return weighted(numbers, np.stack([_recolored(image, rng) for image in pictures(SCENES)[numbers]]))
+
+
+def weighted(numbers: np.ndarray, images: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Pictures ``[B, H, W, 3]`` as a batch in -1..1, and weights that favour items."""
     masks = [foreground(scene_at(int(number)), images.shape[2:0:-1]) for number in numbers]
     near = np.stack([binary_dilation(mask, iterations=FOREGROUND_MARGIN) for mask in masks])
     weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(near).float()[:, None]
@@ -83,6 +89,35 @@ def train_whole(folder: Path, steps: int, device: str = "cpu") -> None:
         return _loss(vae, image.to(device), weight.to(device))
 
     stage.fit(loss_at, steps)
+
+
+def train_decoder(folder: Path, steps: int, device: str = "cpu") -> None:
+    """The decoder alone, on the lab's own colours and the cached latents: sharper pictures from the same latents, so
+    that the transformer need not be trained again."""
+    vae = trained(folder).to(device)
+    data = np.concatenate(
+        [np.load(path)["latents"] for path in sorted(folder.glob("latents-*.npz"))][: SCENES // SHARD]
+    )
+    stage = Stage("vae_decoder", folder, {"decoder": vae.decoder}, learning_rate=1e-3, decay=0.7, ema_decay=0.995)
+
+    def loss_at(rng):
+        numbers = rng.integers(SCENES, size=WHOLE_BATCH)
+        image, weight = weighted(numbers, pictures(SCENES)[numbers])
+        latents = torch.from_numpy(data[numbers].astype(np.float32))
+        output = vae.decode((latents + DECODER_NOISE * torch.randn(latents.shape)).to(device)).sample
+        loss = reconstruction_loss(output, image.to(device), weight.to(device))
+        return loss, {"mse": F.mse_loss(output, image.to(device))}
+
+    stage.fit(loss_at, steps)
+
+
+def trained(folder: Path) -> AutoencoderKL:
+    """The autoencoder as far as it has been trained."""
+    vae = autoencoder()
+    vae.load_state_dict(averaged(folder, "vae_whole")["vae"])
+    if (folder / "vae_decoder.pt").exists():
+        vae.decoder.load_state_dict(averaged(folder, "vae_decoder")["decoder"])
+    return vae
 
 
 def _loss(vae, image: Tensor, weight: Tensor | float = 1.0) -> tuple[Tensor, dict]:
