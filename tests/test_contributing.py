@@ -77,10 +77,12 @@ def test_readmes_python_runs(recolor, tmp_path, monkeypatch):
         Image.fromarray(recolor.images()[0]).save(tmp_path / path)
     for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
         here = "\n".join(line for line in code.splitlines() if "FLUX.1-dev" not in line)
-        cat = here.replace("a cat on the grass", recolor.source_prompt).replace(
-            "a dog on the grass", recolor.target_prompt
-        )
-        exec(compile(cat.replace("steps=28", "steps=6").replace("n_max=24", "n_max=4"), "README", "exec"), {})
+        for theirs, ours in (
+            ("a cat on the grass", recolor.source_prompt), ("a dog on the grass", recolor.target_prompt),
+            ("steps=28", "steps=6"), ("n_max=24", "n_max=4"),
+        ):  # fmt: skip
+            here = here.replace(theirs, ours)
+        exec(compile(here, "README", "exec"), {})
     assert (tmp_path / "dog.png").exists()
     assert (tmp_path / "strip.png").exists()
 

@@ -13,11 +13,7 @@ from .base import Method
 
 def check_selection(named, strength: GRAG | None, options: Mapping[str, Any]) -> None:
     """Say what is wrong with the options before minutes are spent on loading a model."""
-    if isinstance(named, Method):
-        method(named, **options)
-        kind: Any = type(named)
-    else:
-        kind = type(method(named, **options))
+    kind = type(method(named, **options))
     if strength is not None and "grag" not in option_names(kind):
         dials = [name for name in METHODS if "grag" in option_names(METHODS[name])]
         name = named if isinstance(named, str) else kind.__name__
@@ -29,7 +25,8 @@ def with_profile(named, flow: Flow, strength: GRAG | None, options: Mapping[str,
     if isinstance(named, Method):
         return named if strength is None else replace(named, grag=strength)  # type: ignore[call-arg]
     kind = METHODS[named] if isinstance(named, str) else named
-    suited = flow.profile.for_method(named if isinstance(named, str) else kind.__name__, set(option_names(kind)))
+    name = next((name for name in METHODS if METHODS[name] is kind), str(named))
+    suited = flow.profile.for_method(name, set(option_names(kind)))
     if strength is not None:
         suited["grag"] = strength
     return method(kind, **{**suited, **options})

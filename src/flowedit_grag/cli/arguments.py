@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
+from .output import waiting
 
 FLAGS = {"method", "model", "grag", "device", "dtype", "offload", "quantization", "seed"}
 FLAG_NAMES = {"grag": "delta or --lam"}
@@ -52,17 +53,17 @@ def strengths(text: str) -> list[float]:
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 
-def editor_settings(options: list[str] | None, delta: float | None, lam: float | None, **flags: Any) -> dict[str, Any]:
-    """What ``Editor`` takes: the flags that were given, the strength, and the KEY=VALUE options."""
+def editor(image: Path, options: list[str] | None, delta: float | None, lam: float | None, quiet: bool, **flags: Any):
+    """An ``Editor`` for the flags that were given, the strength, and the KEY=VALUE options.
+
+    It is made after a look at the image: a wrong path should not wait for a model to load.
+    """
     grag = None if delta is None and lam is None else (1.0 if lam is None else lam, 1.0 if delta is None else delta)
     given = {name: value for name, value in flags.items() if value is not None}
-    return {**given, "grag": grag, **key_values(options)}
+    settings = {**given, "grag": grag, **key_values(options)}
+    with waiting("loading", quiet):
+        from ..backbone.image import read_image
+        from ..editor import Editor
 
-
-def editor(image: Path, settings: dict[str, Any]):
-    """An ``Editor``, made after a look at the image: a wrong path should not wait for a model to load."""
-    from ..backbone.image import read_image
-    from ..editor import Editor
-
-    read_image(image)
-    return Editor(**settings)
+        read_image(image)
+        return Editor(**settings)

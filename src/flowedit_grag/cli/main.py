@@ -73,12 +73,10 @@ def edit(
 ) -> None:
     """Edit a picture."""
     output.check_writable(out)
-    settings = arguments.editor_settings(
-        options, delta, lam,
+    editor = arguments.editor(
+        image, options, delta, lam, quiet=as_json,
         method=method, model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
     )  # fmt: skip
-    with output.waiting("loading", quiet=as_json):
-        editor = arguments.editor(image, settings)
     with output.progress(quiet=as_json) as on_progress:
         result = editor.edit(
             image, source_prompt=source_prompt, target_prompt=target_prompt, seed=seed, on_progress=on_progress
@@ -108,12 +106,10 @@ def sweep(
     """The same edit at several strengths, as a labelled strip."""
     output.check_writable(out)
     strengths = arguments.strengths(delta)
-    settings = arguments.editor_settings(
-        options, 1.0, lam,
+    editor = arguments.editor(
+        image, options, 1.0, lam, quiet=as_json,
         method=method, model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
     )  # fmt: skip
-    with output.waiting("loading", quiet=as_json):
-        editor = arguments.editor(image, settings)
     with output.progress(quiet=as_json) as on_progress:
         strip = editor.sweep(
             image, source_prompt=source_prompt, target_prompt=target_prompt, delta=strengths, seed=seed,

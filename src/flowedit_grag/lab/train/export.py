@@ -1,4 +1,4 @@
-"""Last stage: the averaged weights as a diffusers pipeline in half precision where that is safe, with the model's profile."""
+"""The averaged weights as a diffusers pipeline, in half precision where that is safe, with the model's profile."""
 
 import json
 from pathlib import Path
