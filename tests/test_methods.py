@@ -250,6 +250,8 @@ def test_wrong_input_says_so(tiny):
         method("stableflow", steps=2, vital_layers=(3, 57))(tiny, latents(), source=source, target=[target])
     with pytest.raises(InputError, match=r"vital layers of .* not known"):
         method("stableflow", steps=2)(tiny, latents(), source=source, target=[target])
+    with pytest.raises(InputError, match=r"at least one"):
+        method("sdedit")(tiny, latents(), source=source, target=[])
     with pytest.raises(InputError, match=r"one source"):
         method("sdedit")(tiny, torch.zeros(2, 16, 8, 8), source=source, target=[target])
     with pytest.raises(InputError, match=r"more\) noise"):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-ALLOCATORS_SAY = ("can't allocate memory", "not enough memory", "out of memory")
+ALLOCATORS_SAY = ("memoryerror", "can't allocate memory", "not enough memory", "out of memory")
 
 
 class InputError(ValueError):
@@ -31,7 +31,8 @@ def memory_advice() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch raises plain RuntimeErrors on a CPU
-        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in ALLOCATORS_SAY):
+        said = f"{type(error).__name__} {error}".lower()
+        if not any(words in said for words in ALLOCATORS_SAY):
             raise
         raise InputError(
             "out of memory; a smaller image or memory_budget needs less, and on a GPU so do offload='model' "

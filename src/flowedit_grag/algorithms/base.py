@@ -141,6 +141,8 @@ class Method:
         return GuidedVelocity(source.flow, condition, tuple(guidance), scales, source.negative)
 
     def _targets(self, target, grag) -> Targets:
+        if not len(target):
+            raise InputError("no target was given; give at least one condition.")
         condition = target if isinstance(target, Condition) else Condition.cat(list(target))
         own = getattr(self, "grag", None)
         strengths = (own,) * len(condition) if grag is None else tuple(GRAG.of(value) for value in grag)

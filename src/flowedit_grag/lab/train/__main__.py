@@ -8,8 +8,8 @@ STAGES = {  # name -> (module, function, default steps)
     "vae": ("vae", "train", 2_600),
     "vae-whole": ("vae", "train_whole", 2_000),
     "latents": ("latents", "train", 16_000),
-    "flux": ("flux", "train", 8_000),
-    "decoder": ("vae", "train_decoder", 1_500),
+    "flux": ("flux", "train", 4_250),
+    "decoder": ("vae", "train_decoder", 1_300),
     "export": ("export", "train", 1),
     "vital": ("vital", "train", 15),
 }
