@@ -24,7 +24,7 @@ PROMPTS = (  # for models without a vocabulary of their own
     "a woman reading a book in a cafe", "a lighthouse on a cliff above the sea", "a bird on a snowy branch",
     "an old castle on a hill at sunset", "a cup of coffee next to a laptop",
 )  # fmt: skip
-STANDOUT = 0.5  # standard deviations above the mean
+STANDOUT = 1.0  # standard deviations above the mean
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def detect(
         size: of the images, by default the model's own.
         similarity: ``"dino"`` (the paper's), ``"pixels"``, or a function of two images; by default ``"pixels"`` for
             models with a vocabulary of their own (the lab), ``"dino"`` for others.
-        threshold: vitality above which a layer is vital; by default half a standard deviation above the mean.
+        threshold: vitality above which a layer is vital; by default one standard deviation above the mean.
 
     Raises :class:`InputError` for counts below 1.
     """
