@@ -1,5 +1,7 @@
 """Charts."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +9,40 @@ from ..files import written
 
 if TYPE_CHECKING:
     from .vital_layers import VitalLayers
+
+
+PALETTE = ("#2a6f97", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#8d99ae", "#2b2d42")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named curve through ``points`` (x, y); a single point is drawn as a mark."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+def curves(series: Sequence[Series], path: Path, x: str, y: str, title: str) -> Path:
+    """Curves over a common pair of axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = FigureCanvasAgg(figure).figure.add_subplot()
+    for index, line in enumerate(series):
+        single = len(line.points) == 1
+        axes.plot(
+            *zip(*line.points, strict=True),
+            "D" if single else "o-",
+            label=line.name,
+            color=PALETTE[index % len(PALETTE)],
+        )
+    axes.grid(alpha=0.25)
+    axes.set(xlabel=x, ylabel=y, title=title)
+    axes.legend(fontsize=8)
+    with written(path) as partial:
+        figure.savefig(partial, dpi=150)
+    return path
 
 
 def bar_chart(found: "VitalLayers", path: Path) -> Path:

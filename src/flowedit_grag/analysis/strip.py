@@ -23,6 +23,25 @@ def labelled_strip(images: Sequence[Image.Image], labels: Sequence[str], height:
     return sheet
 
 
+def labelled_grid(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], names: Sequence[str]) -> Image.Image:
+    """Pictures of one size in ``rows``, each with its name on the left, under a label for each column."""
+    width, height = rows[0][0].size
+    margin, band = max(MINIMUM_BAND * 3, round(0.6 * width)), max(MINIMUM_BAND, round(BAND * height))
+    step_x, step_y = width + GAP, height + GAP
+    sheet = Image.new("RGB", (margin + step_x * len(columns), band + step_y * len(rows)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, label in enumerate(columns):
+        font = _font_that_fits(draw, label, width, band * 0.6)
+        draw.text((margin + index * step_x + width / 2, band / 2), label, fill="black", font=font, anchor="mm")
+    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+        top = band + number * step_y
+        font = _font_that_fits(draw, name, margin - 2 * GAP, band * 0.6)
+        draw.text((margin / 2, top + height / 2), name, fill="black", font=font, anchor="mm")
+        for index, image in enumerate(row):
+            sheet.paste(image, (margin + index * step_x, top))
+    return sheet
+
+
 def _to_height(image: Image.Image, height: int) -> Image.Image:
     if image.height == height:
         return image

@@ -1,11 +1,20 @@
 """Values of one pass, kept for another: RF-Solver-Edit's injection (arXiv:2411.04746, §3.3)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..backbone.tokens import TokenLayout
 from .seam import Edit
+
+
+def recording_bytes(transformer: Any, layout: TokenLayout, sites: int, slots: int) -> int:
+    """Bytes of a :class:`ValueRecorder` for one row of ``layout`` at a number of sites, before it is made."""
+    config = transformer.config
+    width = config.num_attention_heads * config.attention_head_dim
+    return slots * sites * (layout.text + layout.tokens) * width * transformer.dtype.itemsize
 
 
 class ValueRecorder:

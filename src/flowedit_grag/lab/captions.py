@@ -22,6 +22,8 @@ SCENES = (
     "{background} background with {items}",
     "{items} , {background} background",
 )
+DIPTYCH = "A diptych with two side-by-side images of the same scene."  # ICEdit (arXiv:2504.20690), §B.3
+SAME_BUT = "On the right, the scene is exactly the same as on the left but"
 EMPTY_SCENES = ("an empty {background} background", "a {background} background with nothing on it")
 
 
@@ -59,9 +61,7 @@ def vocabulary() -> list[str]:
     plain = [re.sub(r"\{\w+\}", " ", form) for form in forms]
     places = [place for options in PLACES.values() for place in options]
     values = [value for values in world.ATTRIBUTES.values() for value in values]
-    diptych = (
-        "A diptych with two side-by-side images of the same scene. "
-        "On the right, the scene is exactly the same as on the left but"
+    known = " ".join(
+        [*plain, *places, *values, *world.BACKGROUNDS, DIPTYCH, SAME_BUT, "a an and to of it its plain without , . -"]
     )
-    known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, diptych, "a an and to of it its plain , . -"])
     return sorted(set(words_of(known)))

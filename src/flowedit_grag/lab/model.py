@@ -16,9 +16,9 @@ from transformers import (
 
 from .captions import vocabulary
 
-TEXT_TOKENS = 32  # captions take up to 25
+TEXT_TOKENS = 48  # captions take up to 25, diptychs 41
 TEXT_WIDTH, POOLED_WIDTH = 128, 64
-HEADS, HEAD_DIM = 4, 32
+HEADS, HEAD_DIM = 6, 32
 
 
 def t5_tokenizer() -> PreTrainedTokenizerFast:
@@ -77,7 +77,7 @@ def autoencoder() -> AutoencoderKL:
 
 
 def transformer() -> FluxTransformer2DModel:
-    """4 double-stream and 8 single-stream blocks, 4.5 M parameters; modulations and output start at zero (DiT)."""
+    """4 double-stream and 8 single-stream blocks, 10 M parameters; modulations and output start at zero (DiT)."""
     model = FluxTransformer2DModel(
         in_channels=64, num_layers=4, num_single_layers=8, attention_head_dim=HEAD_DIM, num_attention_heads=HEADS,
         joint_attention_dim=TEXT_WIDTH, pooled_projection_dim=POOLED_WIDTH, guidance_embeds=True,

@@ -12,7 +12,7 @@ from scipy import ndimage
 from . import world
 from .colors import read_color
 from .scene import Scene
-from .templates import read_shape
+from .templates import FittedShape, read_shape
 
 BACKGROUND_TOLERANCE = 45.0  # RGB distance of a fitted background from its palette
 FOREGROUND_DISTANCE = 22.0  # RGB distance from the fitted background at which a pixel is an item's
@@ -110,13 +110,19 @@ def components(mask: np.ndarray) -> list[np.ndarray] | None:
 def _read_item(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> ItemReading:
     height, width = part.shape
     color, fill = read_color(pixels, ground, part)
-    fitted = read_shape(part)
+    # a blurred edge lies where half of the item's contrast is left; pale stripes need the lower limit
+    contrast = np.linalg.norm(pixels - ground, axis=-1)
+    fitted = max(read_shape(part), read_shape(part & (contrast > np.median(contrast[part]) / 2)), key=_overlap)
     size = None
     if fitted.shape is not None and RADIUS_LIMITS[0] < fitted.radius / min(height, width) < RADIUS_LIMITS[1]:
         limit = float(np.prod(list(world.SIZES.values()))) ** 0.5  # geometric mean
         size = "small" if fitted.radius / min(height, width) < limit else "large"
     position = _position(fitted.center[0] / width, fitted.center[1] / height)
     return ItemReading(fitted.shape, color, size, position, fill)
+
+
+def _overlap(fitted: FittedShape) -> float:
+    return fitted.overlap
 
 
 def _position(x: float, y: float) -> str | None:

@@ -9,7 +9,7 @@ RING_HOLE = 0.55  # inner radius / outer radius
 STAR_WAIST = 0.45  # inner radius / outer radius
 SQUARE_SIDE = 0.86  # half side / radius: squares and triangles look as large as circles of the same size
 TRIANGLE_REACH = 1.15  # circumscribed radius / radius
-STRIPES = 5  # across an item's diameter
+STRIPES = 4  # across an item's diameter
 STRIPE_TINT = 0.8  # how far every other stripe is drawn towards its light or dark partner
 
 

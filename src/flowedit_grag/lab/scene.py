@@ -7,6 +7,7 @@ import numpy as np
 from . import world
 
 JITTER = 0.04  # largest displacement of an item from its position, / image sides
+TILT = 0.25  # largest rotation, radians
 TWO_ITEMS, EMPTY = 0.3, 0.03  # how often a sampled scene has two items, or none
 
 
@@ -59,9 +60,9 @@ def sample_item(rng: np.random.Generator, position: str | None = None) -> Item:
         position=position or str(rng.choice(list(world.POSITIONS))),
         fill="striped" if rng.random() < 0.25 else "flat",
         offset=tuple(float(x) for x in rng.uniform(-JITTER, JITTER, 2)),
-        angle=float(rng.uniform(-0.35, 0.35)),
+        angle=float(rng.uniform(-TILT, TILT)),
         shade=float(rng.uniform(0.92, 1.0)),
-        stripe_angle=float(rng.uniform(0, np.pi)),
+        stripe_angle=float(rng.uniform(-TILT, TILT)),
     )
 
 

@@ -18,11 +18,13 @@ LEAD_NEEDED = 0.02  # over the next best shape
 
 @dataclass(frozen=True)
 class FittedShape:
-    """``shape`` is ``None`` if no silhouette fits; ``center`` is (x, y) and ``radius`` the renderer's, in pixels."""
+    """``shape`` is ``None`` if no silhouette fits; ``center`` is (x, y) and ``radius`` the renderer's, in pixels;
+    ``overlap`` is the best silhouette's intersection over union."""
 
     shape: str | None
     center: tuple[float, float]
     radius: float
+    overlap: float
 
 
 def read_shape(part: np.ndarray) -> FittedShape:
@@ -36,7 +38,7 @@ def read_shape(part: np.ndarray) -> FittedShape:
         overlaps[shape] = float((shared / np.maximum(silhouettes, seen).sum(axis=(1, 2))).max())
     first, second = sorted(overlaps, key=overlaps.__getitem__, reverse=True)[:2]
     sure = overlaps[first] >= OVERLAP_NEEDED and overlaps[first] - overlaps[second] >= LEAD_NEEDED
-    return FittedShape(first if sure else None, (x + 0.5, y + 0.5), disc / templates()[first][1])
+    return FittedShape(first if sure else None, (x + 0.5, y + 0.5), disc / templates()[first][1], overlaps[first])
 
 
 def _window(part: np.ndarray, center: tuple[float, float], disc: float) -> np.ndarray:

@@ -21,7 +21,7 @@ BACKGROUNDS = {  # the two ends of a linear gradient
     "meadow": ((140, 190, 96), (182, 216, 130)),
 }
 
-SIZES = {"small": 0.12, "large": 0.19}  # radius / shorter image side
+SIZES = {"small": 0.13, "large": 0.19}  # radius / shorter image side
 
 POSITIONS = {  # center (x, y) / image sides
     "left": (0.26, 0.5),

@@ -9,6 +9,7 @@ STAGES = {  # name -> (module, function, default steps)
     "vae-whole": ("vae", "train_whole", 2_000),
     "latents": ("latents", "train", 16_000),
     "flux": ("flux", "train", 4_250),
+    "distil": ("distil", "train", 1_000),
     "decoder": ("vae", "train_decoder", 1_300),
     "export": ("export", "train", 1),
     "vital": ("vital", "train", 15),

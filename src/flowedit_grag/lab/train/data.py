@@ -1,14 +1,19 @@
-"""Training data: scene k is a function of (seed, k), so nothing but pictures needs to be stored."""
+"""Training data: picture k is a function of (seed, k), so nothing but pictures needs to be stored."""
 
 from functools import lru_cache
 from multiprocessing import Pool
 
 import numpy as np
 
+from .. import diptychs
+from ..captions import caption
 from ..render import coverage, render
 from ..scene import Scene, sample_scene
+from ..tasks import Edit, sample_edit
+from ..world import IMAGE_SIZE
 
 TRAIN_SEED = 1_000_003  # held-out scenes use other seeds
+BRIEF_CAPTIONS = 0.1  # part of the captions that leave out size and place
 
 
 def scene_at(index: int) -> Scene:
@@ -16,12 +21,17 @@ def scene_at(index: int) -> Scene:
     return sample_scene(np.random.default_rng((TRAIN_SEED, index)))
 
 
+def edit_at(index: int) -> Edit:
+    """The edit that training diptych number ``index`` shows."""
+    return sample_edit(np.random.default_rng((TRAIN_SEED, 1, index)))
+
+
 def picture(index: int) -> np.ndarray:
     """Scene ``index`` drawn, ``[H, W, 3]`` uint8."""
     return render(scene_at(index))
 
 
-def foreground(scene: Scene, size: tuple[int, int]) -> np.ndarray:
+def foreground(scene: Scene, size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)) -> np.ndarray:
     """Which pixels belong to an item, ``[H, W]`` bool."""
     return np.any([np.zeros(size[::-1], bool), *(coverage(item, size) > 0 for item in scene.items)], axis=0)
 
@@ -31,3 +41,33 @@ def pictures(count: int) -> np.ndarray:
     """The first ``count`` pictures, ``[count, H, W, 3]`` uint8."""
     with Pool(2) as pool:
         return np.stack(pool.map(picture, range(count), chunksize=100))
+
+
+class Scenes:
+    """Single scenes with a caption in any phrasing."""
+
+    @staticmethod
+    def drawn(index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Picture ``[H, W, 3]`` uint8 and foreground ``[H, W]`` bool."""
+        return picture(index), foreground(scene_at(index))
+
+    @staticmethod
+    def caption(index: int, rng: np.random.Generator) -> str:
+        return caption(scene_at(index), rng, brief=bool(rng.random() < BRIEF_CAPTIONS))
+
+
+class Diptychs:
+    """A scene and an edit of it, side by side."""
+
+    @staticmethod
+    def drawn(index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Picture ``[H, 2 W, 3]`` uint8 and foreground ``[H, 2 W]`` bool."""
+        edit = edit_at(index)
+        return diptychs.draw(edit), np.concatenate([foreground(edit.source), foreground(edit.target)], axis=1)
+
+    @staticmethod
+    def caption(index: int, rng: np.random.Generator) -> str:
+        return diptychs.diptych_caption(edit_at(index), rng)
+
+
+KINDS = {"scenes": Scenes, "diptychs": Diptychs}

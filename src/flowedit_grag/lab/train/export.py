@@ -35,6 +35,8 @@ def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS
     parts = model.components()
     measured = json.loads((folder / "latents.json").read_text())
     averages = averaged(folder, "flux")
+    if (folder / "distil.pt").exists():
+        averages |= averaged(folder, "distil")
     for name in ("transformer", "text_encoder", "text_encoder_2"):
         parts[name].load_state_dict(averages[name])
     parts["vae"] = trained(folder)

@@ -1,6 +1,6 @@
 """Stage 3: transformer and text encoders together, by flow matching on cached latents."""
 
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,48 +9,95 @@ from torch import Tensor
 
 from ...backbone.tokens import TokenLayout, image_ids, pack, unpack
 from .. import model
-from ..captions import caption
 from . import latents as latent_stage
-from .data import scene_at
+from .data import KINDS
 from .loop import Stage
+from .muon import Muon
 
-BATCH = 32
-CAPTION_DROPOUT, BRIEF_CAPTIONS = 0.1, 0.1
-FOREGROUND_WEIGHT = 5.0  # items cover little of the picture, and all that is hard to learn
+BATCH = 32  # single scenes; half as many diptychs
+DIPTYCH_STEPS = 0.15  # part of the steps that see diptychs
+CAPTION_DROPOUT = 0.1
+FOREGROUND_WEIGHT = 8.0  # items cover little of the picture, and all that is hard to learn
 SIGMA_MEAN, SIGMA_STD = 0.4, 1.1  # of the logit: biased towards noise, where the caption decides
 GUIDANCE = (1.0, 7.0)  # drawn at random: until it is distilled, the guidance embedding must not matter
-TEXT_LENGTHS = (model.TEXT_TOKENS, model.TEXT_TOKENS, model.TEXT_TOKENS, 3 * model.TEXT_TOKENS // 2)
+SHORT_TEXT, SHORT = 28, 0.7  # most captions fit in fewer tokens, which is faster; the model must know both lengths
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Latents ``[B, 16, h, w]`` with a caption each, seen through noise at ``sigma`` ``[B]``."""
+
+    latents: Tensor
+    noise: Tensor
+    sigma: Tensor
+    weight: Tensor  # [B, 1, h, w]
+    captions: list[str]
+    length: int  # tokens that captions are padded to
+    diptychs: bool
+
+    @property
+    def noisy(self) -> Tensor:
+        """``(1 - sigma) latents + sigma noise``."""
+        s = self.sigma.view(-1, 1, 1, 1)
+        return (1 - s) * self.latents + s * self.noise
+
+    def loss(self, v: Tensor, wanted: Tensor) -> tuple[Tensor, dict]:
+        """The weighted squared error of velocities, and the plain one for the log."""
+        error = (v - wanted) ** 2
+        return (self.weight * error).mean() / self.weight.mean(), {
+            "mse": error.mean(),
+            "diptychs": float(self.diptychs),
+        }
+
+
+class Batches:
+    """Batches of whatever latents stage 2 left in ``folder``: mostly single scenes, some diptychs."""
+
+    def __init__(self, folder: Path, device: str, size: int = BATCH):
+        self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
+        self.device, self.size = device, size
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """The next batch; torch's own generator draws noise and sigma."""
+        diptychs = rng.random() < DIPTYCH_STEPS
+        kind = "diptychs" if diptychs else "scenes"
+        short = not diptychs and rng.random() < SHORT
+        latents, masks = self.data[kind]
+        numbers = rng.integers(len(latents), size=self.size // 2 if diptychs else self.size)
+        x = torch.from_numpy(latents[numbers].astype(np.float32))
+        weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
+        texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
+        sigma = torch.sigmoid(SIGMA_MEAN + SIGMA_STD * torch.randn(len(x)))
+        tensors = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
+        return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, diptychs)
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Train on whatever latents stage 2 left in ``folder``."""
-    data, masks = lru_cache(latent_stage.load)(folder)
-    parts = model.components()
+    """Train transformer and text encoders together."""
+    batches, parts = Batches(folder, device), model.components()
     modules = {name: parts[name].to(device).train() for name in ("transformer", "text_encoder", "text_encoder_2")}
-    stage = Stage("flux", folder, modules, learning_rate=1e-3)
+    stage = Stage("flux", folder, modules, learning_rate=1e-3, optimizers_for=optimizers, decay=0.4)
 
     def loss_at(rng: np.random.Generator):
-        numbers = rng.integers(len(data), size=BATCH)
-        x = torch.from_numpy(data[numbers].astype(np.float32)).to(device)
-        weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(masks[numbers].astype(np.float32)).to(device)[:, None]
-        embeds, pooled = encode(parts, captions(rng, numbers), int(rng.choice(TEXT_LENGTHS)), device)
-        sigma = torch.sigmoid(SIGMA_MEAN + SIGMA_STD * torch.randn(BATCH)).to(device)
-        noise = torch.randn(x.shape).to(device)
-        s = sigma.view(-1, 1, 1, 1)
-        v = velocity(parts["transformer"], (1 - s) * x + s * noise, sigma, embeds, pooled, rng)
-        error = (v - (noise - x)) ** 2
-        return (weight * error).mean() / weight.mean(), {"mse": error.mean()}
+        batch = batches.draw(rng)
+        embeds, pooled = encode(parts, batch.captions, batch.length, device)
+        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(embeds)).astype(np.float32))
+        v = velocity(parts["transformer"], batch.noisy, batch.sigma, embeds, pooled, guidance)
+        return batch.loss(v, batch.noise - batch.latents)
 
     stage.fit(loss_at, steps)
 
 
-def captions(rng: np.random.Generator, numbers: np.ndarray) -> list[str]:
-    """A caption for each scene in any phrasing; some brief, some empty."""
-    texts = []
-    for number in numbers:
-        text = caption(scene_at(int(number)), rng, brief=bool(rng.random() < BRIEF_CAPTIONS))
-        texts.append("" if rng.random() < CAPTION_DROPOUT else text)
-    return texts
+def optimizers(modules: dict[str, torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices in the transformer's blocks but not their modulations, AdamW for all else."""
+    inner = [
+        p for name, p in modules["transformer"].named_parameters()
+        if "transformer_blocks" in name and p.ndim == 2 and ".linear." not in name
+    ]  # fmt: skip
+    ours = {id(p) for p in inner}
+    others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
+    adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    return [Muon(inner, lr=learning_rate), adamw]
 
 
 def encode(parts: dict, texts: list[str], length: int, device: str) -> tuple[Tensor, Tensor]:
@@ -64,11 +111,10 @@ def encode(parts: dict, texts: list[str], length: int, device: str) -> tuple[Ten
     return embeds, parts["text_encoder"](pooled_ids.to(device)).pooler_output
 
 
-def velocity(transformer, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor, rng) -> Tensor:
-    """The transformer's prediction for latents ``[B, C, h, w]`` at ``sigma`` ``[B]``."""
-    guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(x)).astype(np.float32)).to(x.device)
+def velocity(transformer, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor, guidance: Tensor) -> Tensor:
+    """The transformer's prediction for latents ``[B, C, h, w]`` at ``sigma`` and ``guidance`` ``[B]``."""
     out = transformer(
-        hidden_states=pack(x), timestep=sigma, guidance=guidance, encoder_hidden_states=embeds,
+        hidden_states=pack(x), timestep=sigma, guidance=guidance.to(x.device), encoder_hidden_states=embeds,
         pooled_projections=pooled, img_ids=image_ids(TokenLayout.of(x, 0), x.device, x.dtype),
         txt_ids=torch.zeros(embeds.shape[1], 3, device=x.device), return_dict=False,
     )[0]  # fmt: skip

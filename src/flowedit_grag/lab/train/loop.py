@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from ...files import written
 
 LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, Tensor]]]
+Optimizers = Callable[[dict[str, nn.Module], float], list[torch.optim.Optimizer]]
 LOG_EVERY = 50  # steps
+
+
+def adamw(modules: dict[str, nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
+    """AdamW for all that can be trained."""
+    parameters = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
+    return [torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
 
 
 @dataclass
@@ -24,6 +31,7 @@ class Stage:
     folder: Path
     modules: dict[str, nn.Module]
     learning_rate: float
+    optimizers_for: Optimizers = adamw
     warmup: int = 200
     decay: float = 0.2  # the last part of the steps, over which the learning rate falls to zero
     ema_decay: float = 0.999
@@ -34,8 +42,7 @@ class Stage:
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
-        parameters = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self.optimizers = self.optimizers_for(self.modules, self.learning_rate)
         self.ema = {name: _copy(module) for name, module in self.modules.items()}
         self.step = 0
         if self.checkpoint.exists():
@@ -52,11 +59,8 @@ class Stage:
             self._set_learning_rate(steps)
             torch.manual_seed(hash((self.seed, self.step)) % 2**31)
             loss, parts = loss_at(np.random.default_rng((self.seed, self.step)))
-            self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.clip)
-            self.optimizer.step()
+            self._update()
             self._average()
             self.step += 1
             if self.step % LOG_EVERY == 0:
@@ -65,13 +69,20 @@ class Stage:
                 self.save()
         self.save()
 
+    def _update(self) -> None:
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], self.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
     def save(self) -> None:
         """Write the checkpoint whole or not at all."""
         state = {
             "step": self.step,
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "ema": self.ema,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         with written(self.checkpoint) as partial:
             torch.save(state, partial)
@@ -80,14 +91,16 @@ class Stage:
         self.step, self.ema = state["step"], state["ema"]
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.ema = {name: _move(values, self.modules[name]) for name, values in self.ema.items()}
 
     def _set_learning_rate(self, steps: int) -> None:
         left = (steps - self.step) / max(1, self.decay * steps)
         rate = self.learning_rate * min(1.0, (self.step + 1) / self.warmup, left)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
 
     @torch.no_grad()
     def _average(self) -> None:

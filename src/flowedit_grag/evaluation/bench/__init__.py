@@ -1,0 +1,17 @@
+"""The lab's table: sections that each measure something, keep their records, and say what came out."""
+
+from ...registry import Registry
+
+SECTIONS = Registry(
+    "section",
+    __name__,
+    {
+        "core": "core:section",
+        "captions": "captions:section",
+        "reconstruction": "reconstruction:section",
+        "edits": "edits:section",
+        "strength": "strength:section",
+        "tradeoff": "tradeoff:section",
+        "vital": "vital:section",
+    },
+)

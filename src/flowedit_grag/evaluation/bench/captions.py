@@ -1,0 +1,31 @@
+"""Text-to-image: does the model draw what captions say, with and without true guidance, at several scales?"""
+
+from ...lab import world
+from ..following import ASPECTS, follow
+from ..splits import scenes
+from ..summary import mean
+from .base import Bench, Table
+
+CAPTIONS = 300
+SCALES = ((1.5, 1.0), (3.5, 1.0), (5.5, 1.0))  # (distilled guidance, true_cfg)
+ASKED = {"background": "≥ 95 %", "color": "≥ 95 %", "size": "≥ 95 %", "position": "≥ 95 %", "shape": "≥ 90 %"}
+
+
+def section(bench: Bench) -> Table:
+    sample, records = scenes(bench.split, bench.count(CAPTIONS)), bench.records("captions")
+    names = [f"guidance {guidance:g}" + (f", true_cfg {cfg:g}" if cfg != 1 else "") for guidance, cfg in SCALES]
+    items = sum(len(scene.items) for scene in sample)
+    table = Table(f"Text-to-image, {len(sample)} {bench.split} captions ({items} items)", ("aspect", "asked", *names))
+    for guidance, true_cfg in SCALES:
+        follow(bench.flow, sample, records, guidance, true_cfg)
+    for aspect in ASPECTS:
+        cells = [_rate(records.where(guidance=g, true_cfg=cfg), aspect).percent() for g, cfg in SCALES]
+        table.rows.append((aspect, ASKED.get(aspect, ""), *cells))
+    return table
+
+
+def _rate(records, aspect: str):
+    """The share that is right: of items for attributes, of scenes else. Items of one scene count one by one."""
+    if aspect not in world.ATTRIBUTES:
+        return mean([record[aspect] for record in records])
+    return mean([float(n < record[aspect]) for record in records for n in range(record["items"])])

@@ -1,0 +1,85 @@
+"""Methods on the lab's editing problems, judged by the oracle and against the ground truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..algorithms.select import with_profile
+from ..backbone.flow import Flow
+from ..guidance.grag import GRAG
+from ..lab.judge import judge
+from ..lab.tasks import Edit
+from ..measure import measured
+from .psnr import psnr
+from .records import Records
+from .ssim import ssim
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method with options, under a name of its own; with ``deltas``, at each of these strengths in one sweep."""
+
+    name: str
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    grag: GRAG | None = None
+    deltas: tuple[float, ...] = ()
+
+    def labels(self) -> list[str]:
+        """A label for each result of a problem."""
+        return [f"{self.name} delta {delta:g}" for delta in self.deltas] or [self.name]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One problem of a split, known by its place in it."""
+
+    split: str
+    index: int
+    edit: Edit
+
+
+def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[list[np.ndarray], dict[str, float]]:
+    """The contestant's pictures, ``[H, W, 3]`` uint8, and what they cost (NFE and seconds, of all together)."""
+    method = with_profile(contestant.method, flow, contestant.grag, contestant.options)
+    count = max(1, len(contestant.deltas))
+    strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
+    noise = torch.Generator().manual_seed(trial.index)
+    image = Image.fromarray(trial.edit.images()[0])
+    with measured(flow) as cost:
+        source = flow.condition(trial.edit.source_prompt)
+        target = flow.condition([trial.edit.target_prompt] * count)
+        rows = method(flow, flow.encode(image), source=source, target=target, noise=noise, grag=strengths)
+        images = [np.asarray(flow.decode(row[None], image.size)) for row in rows]
+    return images, {"nfe": cost.nfe, "seconds": round(cost.seconds, 3)}
+
+
+def run(flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], records: Records) -> None:
+    """Measure every contestant on every trial that ``records`` does not know yet."""
+    for trial in trials:
+        for contestant in contestants:
+            keys = [f"{label} | {trial.split} {trial.edit.task} {trial.index}" for label in contestant.labels()]
+            if not records.missing(keys):
+                continue
+            images, cost = edited_images(flow, contestant, trial)
+            for key, label, image in zip(keys, contestant.labels(), images, strict=True):
+                records.add(
+                    key, label=label, task=trial.edit.task, index=trial.index, **verdicts(trial.edit, image), **cost
+                )
+
+
+def verdicts(edit: Edit, image: np.ndarray) -> dict[str, Any]:
+    """What the oracle says of an edited picture, and how close it is to source and ground truth."""
+    source, truth, mask = edit.images()
+    verdict = judge(edit, image)
+    return {
+        "success": verdict.success,
+        "kept": verdict.kept,
+        "psnr_outside": round(psnr(image, source, ~mask), 3),
+        "ssim_outside": round(ssim(image, source, ~mask), 5),
+        "psnr_truth": round(psnr(image, truth), 3),
+    }

@@ -1,0 +1,41 @@
+"""Measurements one line each in a file that only grows: what is in it need not be measured again."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+class Records:
+    """Records by key. With a ``path``, every new one is appended there at once, and earlier ones are read from there.
+
+    A last line that a kill left unfinished is dropped and its record made again.
+    """
+
+    def __init__(self, path: Path | None = None):
+        self.path = path
+        self.known: dict[str, Record] = {}
+        if path and path.exists():
+            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            path.write_text("".join(whole))
+            self.known = {record["key"]: record for record in map(json.loads, whole)}
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of ``keys`` that have no record yet."""
+        return [key for key in keys if key not in self.known]
+
+    def add(self, key: str, **facts: Any) -> None:
+        """Keep a record under ``key``."""
+        self.known[key] = {"key": key, **facts}
+        if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write(json.dumps(self.known[key]) + "\n")
+
+    def where(self, **facts: Any) -> Iterator[Record]:
+        """Records that have all of ``facts``."""
+        for record in self.known.values():
+            if all(record.get(name) == value for name, value in facts.items()):
+                yield record

@@ -1,0 +1,43 @@
+"""Means with bootstrap confidence intervals, and differences of paired measurements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 2_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of ``n`` values and its 95 % percentile-bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def percent(self) -> str:
+        """``83 % (75-90)``."""
+        return f"{100 * self.value:.0f} % ({100 * self.low:.0f}-{100 * self.high:.0f})"
+
+    def number(self, digits: int = 1) -> str:
+        """``27.3 (26.5-28.1)``."""
+        return f"{self.value:.{digits}f} ({self.low:.{digits}f}-{self.high:.{digits}f})"
+
+
+def mean(values: Sequence[float]) -> Mean:
+    """The mean of ``values`` (nan is left out), resampled with a fixed seed. Without values all is nan."""
+    sample = np.asarray(values, float)
+    sample = sample[~np.isnan(sample)]
+    if sample.size == 0:
+        return Mean(np.nan, np.nan, np.nan, 0)
+    picks = np.random.default_rng(0).integers(sample.size, size=(RESAMPLES, sample.size))
+    low, high = np.quantile(sample[picks].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Mean(float(sample.mean()), float(low), float(high), sample.size)
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Mean:
+    """The mean of ``first - second``, pair by pair."""
+    return mean(np.asarray(first, float) - np.asarray(second, float))

@@ -1,0 +1,42 @@
+"""Diptychs: a scene and what an edit makes of it, side by side, with captions that describe but never instruct."""
+
+import numpy as np
+
+from . import world
+from .captions import DIPTYCH, PLACES, SAME_BUT, caption, describe
+from .render import render
+from .tasks import Edit
+
+DIFFERENCES = {
+    "color": "with a {color} {shape}",
+    "shape": "with a {shape}",
+    "size": "with a {size} {shape}",
+    "background": "on a {background} background",
+    "add": "with {phrase}",
+    "remove": "without the {shape}",
+    "move": "with the {shape} {place}",
+    "style": "with a {fill} {shape}",
+}
+
+
+def draw(edit: Edit, size: tuple[int, int] = (world.IMAGE_SIZE, world.IMAGE_SIZE)) -> np.ndarray:
+    """Source and target side by side, ``[H, 2 W, 3]`` uint8 for panels of ``size = (width, height)``."""
+    return np.concatenate([render(edit.source, size), render(edit.target, size)], axis=1)
+
+
+def diptych_caption(edit: Edit, rng: np.random.Generator) -> str:
+    """What sets the right panel apart, or all that the right panel shows."""
+    if rng.random() < 0.5:
+        return f"{DIPTYCH} {SAME_BUT} {difference(edit)}"
+    return f"{DIPTYCH} {caption(edit.target, rng)}"
+
+
+def difference(edit: Edit) -> str:
+    """The right panel's new trait as a description: ``with a green star``."""
+    before, after = (set(a.items) - set(b.items) for a, b in ((edit.source, edit.target), (edit.target, edit.source)))
+    item = next(iter(after or before), None)
+    if item is None:
+        return DIFFERENCES["background"].format(background=edit.target.background)
+    fill = {"flat": "plain"}.get(item.fill, item.fill)
+    facts = {**item.stated, "fill": fill, "place": PLACES[item.position][0], "phrase": describe(item)}
+    return DIFFERENCES[edit.task].format(**facts)
