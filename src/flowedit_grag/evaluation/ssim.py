@@ -15,7 +15,7 @@ def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
         raise InputError("SSIM needs torchmetrics; install it with `pip install torchmetrics`.") from None
     import torch
 
-    a, b = (torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)[None] for image in (first, second))
+    a, b = (torch.from_numpy(np.asarray(image, float) / 255).permute(2, 0, 1)[None] for image in (first, second))
     _, full = structural_similarity_index_measure(a, b, data_range=1.0, return_full_image=True)
     picked = full[0].mean(dim=0).numpy()[slice(None) if where is None else where]
     return float(picked.mean()) if picked.size else float("nan")

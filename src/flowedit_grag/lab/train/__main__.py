@@ -13,6 +13,7 @@ STAGES = {  # name -> (module, function, default steps)
     "decoder": ("vae", "train_decoder", 1_300),
     "export": ("export", "train", 1),
     "vital": ("vital", "train", 15),
+    "settings": ("settings", "train", 4),
 }
 
 

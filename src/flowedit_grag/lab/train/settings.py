@@ -1,0 +1,23 @@
+"""After the vital layers are known: choose every method's settings on the validation split, into the profile."""
+
+import json
+from pathlib import Path
+
+from ...backbone.profile import FILE_NAME
+from ...files import written
+from .export import WEIGHTS
+
+
+def train(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Choose on ``steps`` validation edits of each task."""
+    from ...backbone.load import load
+    from ...evaluation.choosing import choose
+
+    chosen = choose(load("lab", device=device), folder / "settings.jsonl", steps)
+    path = WEIGHTS / FILE_NAME
+    facts = json.loads(path.read_text())
+    for name, options in chosen.items():
+        facts["settings"][name] = {**facts["settings"].get(name, {}), **options}
+    with written(path) as partial:
+        partial.write_text(json.dumps(facts, indent=2) + "\n")
+    print(chosen, flush=True)

@@ -1,0 +1,96 @@
+"""The lab's recipe: resumable to the bit, seeded, and made of parts that do what they say."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from flowedit_grag.lab.captions import DIPTYCH, vocabulary
+from flowedit_grag.lab.diptychs import difference, diptych_caption, draw
+from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
+from flowedit_grag.lab.tasks import TASKS, sample_edit
+from flowedit_grag.lab.train import distil, flux
+from flowedit_grag.lab.train.loop import Stage
+from flowedit_grag.lab.train.muon import Muon, orthogonal
+from flowedit_grag.words import words_of
+
+
+def optimizers(modules, rate):
+    matrices = [p for p in modules["net"].parameters() if p.ndim == 2]
+    others = [p for p in modules["net"].parameters() if p.ndim != 2]
+    return [Muon(matrices, lr=rate), torch.optim.AdamW(others, lr=rate)]
+
+
+def trained(folder, *stops):
+    """A small network after training up to each of ``stops``, in a process of its own each time."""
+    for steps in stops:
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+        stage = Stage("toy", folder, {"net": net}, learning_rate=1e-2, optimizers_for=optimizers, every=2, decay=0.01)
+
+        def loss_at(rng, net=net):
+            x = torch.from_numpy(rng.standard_normal((4, 6)).astype(np.float32))
+            return ((net(x + 0.1 * torch.randn(4, 6)) - x[:, :3]) ** 2).mean(), {}
+
+        stage.fit(loss_at, steps)
+    return net, stage.ema
+
+
+def test_a_stopped_stage_resumes_bit_for_bit(tmp_path):
+    whole, average = trained(tmp_path / "whole", 9)
+    parts, average_of_parts = trained(tmp_path / "parts", 4, 9)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name])
+        assert torch.equal(average["net"][name], average_of_parts["net"][name])
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 20), (20, 6)])
+def test_muon_makes_updates_orthogonal(shape):
+    torch.manual_seed(0)
+    found = torch.linalg.svdvals(orthogonal(torch.randn(3, *shape)))
+    assert found.min() > 0.3
+    assert found.max() < 1.3
+
+
+def test_muon_steps_are_as_large_as_promised():
+    matrix = nn.Parameter(torch.zeros(16, 64))
+    matrix.grad = torch.randn(16, 64)
+    Muon([matrix], lr=0.5, weight_decay=0.0).step()
+    assert matrix.detach().pow(2).mean().sqrt() == pytest.approx(0.2 * 0.5, rel=0.15)
+    with pytest.raises(ValueError, match="matrices"):
+        Muon([nn.Parameter(torch.zeros(3))], lr=0.1)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_diptychs_describe_what_they_show(task):
+    tokenizer, rng = t5_tokenizer(), np.random.default_rng(0)
+    for seed in range(20):
+        edit = sample_edit(np.random.default_rng(seed), task)
+        picture, (source, target, _) = draw(edit), edit.images()
+        assert np.array_equal(picture, np.concatenate([source, target], axis=1))
+        text = diptych_caption(edit, rng)
+        assert text.startswith(DIPTYCH)
+        assert edit.instruction not in text
+        assert set(words_of(text)) <= set(vocabulary())
+        assert len(tokenizer(text).input_ids) <= TEXT_TOKENS
+        assert difference(edit).split()[0] in ("with", "without", "on")
+
+
+def test_distillation_targets_are_classifier_free_guidance():
+    torch.manual_seed(0)
+    from flowedit_grag.lab.model import components
+
+    parts = {name: part.eval() if isinstance(part, nn.Module) else part for name, part in components().items()}
+    for p in parts["transformer"].parameters():  # the output starts at zero
+        nn.init.normal_(p, std=0.05)
+    x, sigma = torch.randn(2, 16, 4, 8), torch.tensor([0.3, 0.8])
+    texts = ["a large red star on the left on a sky background", ""]
+    with torch.no_grad():
+        embeds, pooled = flux.encode(parts, texts, TEXT_TOKENS, "cpu")
+        found = distil.guided(parts, x, sigma, embeds, pooled, torch.tensor([4.0, 4.0]))
+        v = flux.velocity(parts["transformer"], x, sigma, embeds, pooled, torch.ones(2))
+        nothing, none = flux.encode(parts, ["", ""], TEXT_TOKENS, "cpu")
+        empty = flux.velocity(parts["transformer"], x, sigma, nothing, none, torch.ones(2))
+    assert torch.allclose(found, empty + 4 * (v - empty), atol=1e-5)
+    assert torch.allclose(found[1], v[1], atol=1e-5)
+    assert not torch.allclose(found[0], v[0], atol=1e-3)
