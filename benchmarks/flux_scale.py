@@ -27,7 +27,13 @@ def predict() -> str:
     flow = flux_flow("meta")
     forwards = [scale.forward(flow, size) for size in scale.SIZES]
     works = scale.works()
-    return "\n\n".join([_forwards(forwards), _seconds(forwards, works), _memory(forwards, works), _recorder(flow)])
+    sections = {
+        "One forward call": _forwards(forwards),
+        "Methods": _seconds(forwards, works),
+        "Memory: peak, GB": _memory(forwards, works),
+        "Memory of recorded values": _recorder(flow),
+    }
+    return "\n\n".join(f"## {title}\n\n{table}" for title, table in sections.items())
 
 
 def _forwards(forwards: list[scale.Forward]) -> str:

@@ -1,0 +1,74 @@
+"""What a LoRA-MoE adapter is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from peft import LoraConfig
+from torch import nn
+
+from ...errors import InputError
+
+Router = Literal["published", "softmax_then_topk"]
+# As published: experts where a block's work is projected back, plain LoRA elsewhere.
+MIXTURES = r"transformer_blocks\.\d+\.ff\.net\.2|single_transformer_blocks\.\d+\.proj_out"
+PLAIN = (
+    r"x_embedder"
+    r"|transformer_blocks\.\d+\.(norm1\.linear|attn\.to_[qkv]|attn\.to_out\.0)"
+    r"|single_transformer_blocks\.\d+\.(norm\.linear|proj_mlp|attn\.to_[qkv])"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraMoeConfig:
+    """``y = base(x) + alpha/rank * sum_i G(x)_i B_i A_i x`` in the modules ``mixtures``, plain LoRA in ``plain``.
+
+    Attributes:
+        experts: in each mixture.
+        rank: of every expert, and of the plain LoRA.
+        alpha: numerator of the scale ``alpha / rank``.
+        top_k: experts that a token goes through.
+        router: ``"published"`` is a softmax over the k largest logits (paper, eq. 2): with ``top_k=1`` it is 1, and
+            the router gets no gradient. ``"softmax_then_topk"`` is a softmax over all, of which the k largest are kept:
+            the router learns.
+        mixtures: regular expression for the full names of the modules with experts; empty for none.
+        plain: the same for plain LoRA.
+    """
+
+    experts: int = 4
+    rank: int = 32
+    alpha: float = 32.0
+    top_k: int = 1
+    router: Router = "published"
+    mixtures: str = MIXTURES
+    plain: str = PLAIN
+
+    def __post_init__(self):
+        if not 1 <= self.top_k <= self.experts or self.rank < 1:
+            given = f"top_k={self.top_k}, experts={self.experts}, rank={self.rank}"
+            raise InputError(f"LoRA-MoE needs 1 <= top_k <= experts and rank >= 1, not {given}.")
+        if self.router not in ("published", "softmax_then_topk"):
+            raise InputError(f"router must be 'published' or 'softmax_then_topk', not {self.router!r}.")
+
+    def peft(self, ranks: Mapping[str, int] | None = None) -> "MixtureConfig":
+        """The configuration that peft works with. ``ranks`` are those of modules that differ from :attr:`rank`."""
+        from .layer import MixtureLinear
+
+        modules = "|".join(part for part in (self.mixtures, self.plain) if part)
+        config = MixtureConfig(
+            r=self.rank, lora_alpha=self.alpha, target_modules=modules, rank_pattern=dict(ranks or {}),
+            alpha_pattern={name: self.alpha / self.rank * rank for name, rank in (ranks or {}).items()},
+            experts=self.experts, top_k=self.top_k, router=self.router, mixtures=self.mixtures,
+        )  # fmt: skip
+        config._register_custom_module({nn.Linear: MixtureLinear})
+        return config
+
+
+@dataclass
+class MixtureConfig(LoraConfig):
+    """peft's own configuration with what a mixture adds."""
+
+    experts: int = field(default=1)
+    top_k: int = field(default=1)
+    router: str = field(default="published")
+    mixtures: str = field(default="")

@@ -1,0 +1,225 @@
+"""LoRA-MoE: the published layer and forward pass, files, scales, training, and refusals."""
+
+import pytest
+import torch
+from conftest import GOLDEN
+from diffusers import FluxTransformer2DModel
+from peft import inject_adapter_in_model
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from flowedit_grag.errors import InputError
+from flowedit_grag.incontext.lora_moe import (
+    LoraMoeConfig,
+    load_adapter,
+    merge_plain,
+    recorded_usage,
+    save_adapter,
+)
+from flowedit_grag.incontext.lora_moe.layer import gate
+
+MOE, PLAIN = GOLDEN / "moe_lora", GOLDEN / "normal_lora"
+FORWARD = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep", "guidance", "img_ids", "txt_ids")
+
+
+def fill():
+    return FluxTransformer2DModel.from_pretrained(GOLDEN / "tiny_flux_fill" / "transformer").eval()
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return load_file(GOLDEN / "moe_forward.safetensors")
+
+
+@torch.no_grad()
+def run(transformer, recorded, dtype=torch.float32):
+    call = {name: recorded[name].to(dtype) for name in FORWARD}
+    return transformer(**call, return_dict=False)[0].float()
+
+
+def error(found, expected):
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def test_layer_replays():
+    file = load_file(GOLDEN / "moe_layer.safetensors")
+    config = LoraMoeConfig(experts=4, rank=8, alpha=8, top_k=1, mixtures="layer", plain="")
+    model = nn.ModuleDict({"layer": nn.Linear(24, 16)})
+    model = inject_adapter_in_model(config.peft(), model, "default")
+    layer = model["layer"]
+    layer.base_layer.load_state_dict({"weight": file["base_layer.weight"], "bias": file["base_layer.bias"]})
+    for side, dim in (("A", 0), ("B", 1)):
+        experts = [file[f"lora_{side}.expert_{index}.weight"] for index in range(4)]
+        getattr(layer, f"lora_{side}")["default"].weight.data = torch.cat(experts, dim=dim)
+    layer.lora_route["default"].weight.data = file["lora_route.default.weight"]
+    with torch.no_grad():
+        assert error(gate(layer.lora_route["default"](file["x"]), 1, "published"), file["route_weight"]) <= 1e-5
+        assert error(layer(file["x"]), file["y"]) <= 1e-5
+        layer.enable_adapters(False)
+        assert error(layer(file["x"]), file["y_base"]) <= 1e-5
+
+
+def test_forward_replays_and_leaves_no_trace(recorded):
+    transformer = fill()
+    assert error(run(transformer, recorded), recorded["v_base"]) <= 1e-5
+    config = load_adapter(transformer, MOE)
+    assert (config.experts, config.rank, config.top_k) == (4, 4, 1)
+    assert error(run(transformer, recorded), recorded["v_lora"]) <= 1e-5
+    transformer.disable_adapters()
+    assert error(run(transformer, recorded), recorded["v_base"]) <= 1e-5
+
+
+def test_scale_acts_on_plain_and_expert_parts(recorded):
+    transformer = fill()
+    load_adapter(transformer, MOE, scale=0.0)
+    assert torch.equal(run(transformer, recorded), run(fill(), recorded))
+    transformer.set_adapters(["adapter"], [0.5])
+    half = run(transformer, recorded)
+    by_hand = fill()
+    load_adapter(by_hand, MOE)
+    for name, parameter in by_hand.named_parameters():
+        if ".lora_B." in name:
+            parameter.data *= 0.5
+    assert error(half, run(by_hand, recorded)) <= 1e-6
+
+
+@pytest.mark.parametrize("source", [MOE, PLAIN])
+def test_files_round_trip(tmp_path, recorded, source):
+    transformer = fill()
+    load_adapter(transformer, source)
+    saved = save_adapter(transformer, tmp_path)
+    before, after = load_file(next(source.glob("*.safetensors"))), load_file(saved)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    again = fill()
+    load_adapter(again, saved)
+    assert torch.equal(run(transformer, recorded), run(again, recorded))
+
+
+def test_plain_parts_merge_and_mixtures_stay(recorded):
+    transformer = fill()
+    load_adapter(transformer, MOE)
+    expected = run(transformer, recorded)
+    assert merge_plain(transformer) > 0
+    assert error(run(transformer, recorded), expected) <= 1e-5
+    left = {name.split(".lora_")[0] for name, _ in transformer.named_parameters() if ".lora_" in name}
+    assert all(name.endswith(("ff.net.2", "proj_out")) for name in left)
+    plain = fill()
+    load_adapter(plain, PLAIN)
+    expected = run(plain, recorded)
+    merge_plain(plain)
+    assert error(run(plain, recorded), expected) <= 1e-5
+    assert not any(".lora_" in name or "base_layer" in name for name, _ in plain.named_parameters())
+
+
+def test_several_adapters(recorded):
+    transformer = fill()
+    load_adapter(transformer, PLAIN, "plain")
+    load_adapter(transformer, MOE, "moe")
+    assert error(run(transformer, recorded), recorded["v_lora"]) <= 1e-5
+    transformer.set_adapters(["plain", "moe"], [1.0, 1.0])
+    both = run(transformer, recorded)
+    transformer.set_adapters(["plain"], [1.0])
+    alone = fill()
+    load_adapter(alone, PLAIN)
+    assert torch.equal(run(transformer, recorded), run(alone, recorded))
+    assert error(both, recorded["v_lora"]) > 1e-3
+
+
+def test_bfloat16(recorded):
+    transformer = fill().to(torch.bfloat16)
+    rounding = error(run(transformer, recorded, torch.bfloat16), recorded["v_base"])
+    load_adapter(transformer, MOE)
+    found = error(run(transformer, recorded, torch.bfloat16), recorded["v_lora"])
+    assert found < 2 * rounding  # tokens between two experts may go to the other one
+    assert found < error(recorded["v_base"], recorded["v_lora"]) / 2
+
+
+@pytest.mark.parametrize(("router", "learns"), [("published", False), ("softmax_then_topk", True)])
+def test_only_one_router_learns(router, learns):
+    torch.manual_seed(0)
+    transformer = fill()
+    transformer.requires_grad_(False)
+    transformer.add_adapter(LoraMoeConfig(rank=4, alpha=4, router=router).peft(), adapter_name="adapter")
+    for name, parameter in transformer.named_parameters():
+        if ".lora_B." in name:
+            nn.init.normal_(parameter, std=0.05)
+    transformer.enable_gradient_checkpointing()
+    transformer.train()
+    recorded = load_file(GOLDEN / "moe_forward.safetensors")
+    call = {name: recorded[name] for name in FORWARD}
+    transformer(**call, return_dict=False)[0].pow(2).mean().backward()
+    grads = {name: parameter.grad for name, parameter in transformer.named_parameters() if parameter.requires_grad}
+    assert all(grad is not None for grad in grads.values())
+    routers = [grad.abs().max() > 0 for name, grad in grads.items() if "lora_route" in name]
+    assert len(routers) == 10
+    assert any(routers) == learns
+    assert sum(grad.abs().max() > 0 for name, grad in grads.items() if ".lora_A." in name) > 0
+
+
+def test_gate_of_several():
+    logits = torch.tensor([[2.0, 0.0, 1.0, -1.0]])
+    published = gate(logits, 2, "published")
+    assert published.sum() == pytest.approx(1.0)
+    assert published[0, [1, 3]].tolist() == [0.0, 0.0]
+    kept = gate(logits, 2, "softmax_then_topk")
+    assert kept[0, 0] == pytest.approx(logits.softmax(-1)[0, 0])
+    assert kept.sum() < 1
+
+
+def test_usage_is_counted_and_gone_after(recorded):
+    transformer = fill()
+    load_adapter(transformer, MOE)
+    with recorded_usage(transformer) as usage:
+        run(transformer, recorded)
+    assert len(usage.counts) == 10
+    rows = recorded["hidden_states"].shape[0] * recorded["hidden_states"].shape[1]
+    assert usage.counts["transformer_blocks.0.ff.net.2"].sum() == rows
+    assert sum(usage.shares()["transformer_blocks.0.ff.net.2"]) == pytest.approx(1.0)
+    before = usage.counts["transformer_blocks.0.ff.net.2"].clone()
+    run(transformer, recorded)
+    assert torch.equal(usage.counts["transformer_blocks.0.ff.net.2"], before)
+
+
+def broken(folder, change):
+    tensors = load_file(next(MOE.glob("*.safetensors")))
+    change(tensors)
+    save_file(tensors, folder / "broken.safetensors")
+    return folder / "broken.safetensors"
+
+
+FIRST = "transformer.single_transformer_blocks.0.proj_out"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.clear(), "empty"),
+        (lambda t: t.update({"unet.conv.weight": torch.zeros(1)}), "not a LoRA"),
+        (lambda t: t.pop(f"{FIRST}.lora_A.expert_2.weight"), "not complete"),
+        (lambda t: t.pop(f"{FIRST}.lora_route.weight"), "no router"),
+        (lambda t: t.update({f"{FIRST}.lora_route.weight": torch.zeros(3, 320)}), "3 experts"),
+        (lambda t: t.update({"transformer.nowhere.lora_A.weight": torch.zeros(4, 64),
+                             "transformer.nowhere.lora_B.weight": torch.zeros(64, 4)}), "another model"),
+        (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 63),
+                             "transformer.x_embedder.lora_B.weight": torch.zeros(64, 4)}), "another model"),
+    ],
+)  # fmt: skip
+def test_broken_files_are_refused_whole(tmp_path, change, says):
+    transformer = fill()
+    with pytest.raises(InputError, match=says):
+        load_adapter(transformer, broken(tmp_path, change))
+    assert not any("lora" in name for name, _ in transformer.named_parameters())
+
+
+def test_what_is_no_adapter_is_refused(tmp_path):
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(next(MOE.glob("*.safetensors")).read_bytes()[:2000])
+    with pytest.raises(InputError, match="not a whole safetensors"):
+        load_adapter(fill(), half)
+    with pytest.raises(InputError, match="pickle"):
+        load_adapter(fill(), tmp_path / "adapter.bin")
+    with pytest.raises(InputError, match="no adapter"):
+        load_adapter(fill(), tmp_path / "nowhere")
+    with pytest.raises(InputError, match="top_k"):
+        LoraMoeConfig(experts=2, top_k=3)
