@@ -27,9 +27,10 @@ def predict() -> str:
     flow = flux_flow("meta")
     forwards = [scale.forward(flow, size) for size in scale.SIZES]
     works = scale.works()
+    diptychs = [scale.forward(flow, (2 * width, height)) for width, height in scale.SIZES]
     sections = {
         "One forward call": _forwards(forwards),
-        "Methods": _seconds(forwards, works),
+        "Methods": _seconds(forwards, diptychs, works),
         "Memory: peak, GB": _memory(forwards, works),
         "Memory of recorded values": _recorder(flow),
     }
@@ -41,15 +42,14 @@ def _forwards(forwards: list[scale.Forward]) -> str:
     return _table(["one forward call, one row", "TFLOP", "activations, GB"], rows)
 
 
-def _seconds(forwards, works) -> str:
+def _seconds(forwards, diptychs, works) -> str:
     names = list(scale.GPUS)
     head = ["method", "calls", "NFE", *(f"TFLOP at {_name(f.size)}" for f in forwards), *(f"{n}, s" for n in names)]
-    middle = forwards[1].flops
-    rows = [
-        [w.method, w.calls, w.nfe, *(f"{w.nfe * f.flops / 1e12:,.0f}" for f in forwards),
-         *(f"{scale.seconds(w.nfe * middle, scale.GPUS[n]):.0f}" for n in names)]
-        for w in works
-    ]  # fmt: skip
+    rows = []
+    for w in works:
+        flops = [w.nfe * f.flops for f in (diptychs if METHODS[w.method].fills else forwards)]
+        seconds = [scale.seconds(flops[1], scale.GPUS[n]) for n in names]
+        rows.append([w.method, w.calls, w.nfe, *(f"{n / 1e12:,.0f}" for n in flops), *(f"{s:.0f}" for s in seconds)])
     return _table(head, rows)
 
 
@@ -85,7 +85,7 @@ def _recorder(flow) -> str:
 def measure(flow: Flow, size: tuple[int, int], steps: int | None) -> str:
     """A table of measured seconds, peak memory and cost over the bare calls."""
     rows, device = [], flow.device.type
-    for name in METHODS:
+    for name in (name for name in METHODS if METHODS[name].fills == flow.fills):
         options = {} if steps is None or "steps" not in option_names(METHODS[name]) else {"steps": steps}
         if "n_max" in option_names(METHODS[name]) and steps is not None:
             options["n_max"] = steps
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("what", choices=["predict", "measure"])
     parser.add_argument("-o", "--out", type=Path, help="write the tables there instead of printing them")
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--fill", action="store_true", help="FLUX.1-Fill-dev, and the methods that need it")
     parser.add_argument("--layers", type=int, nargs=2, metavar=("DOUBLE", "SINGLE"), help="a shallower FLUX")
     parser.add_argument("--steps", type=int, help="for every method, in place of its default")
     parser.add_argument("--device", default="cuda")
@@ -124,7 +125,7 @@ def main() -> None:
     if given.what == "predict":
         text = predict()
     else:
-        flow = flux_flow(given.device, tuple(given.layers) if given.layers else None)
+        flow = flux_flow(given.device, tuple(given.layers) if given.layers else None, fills=given.fill)
         text = measure(flow, tuple(given.size), given.steps)
     given.out.write_text(text + "\n") if given.out else print(text)
 

@@ -17,6 +17,22 @@ def tiny():
 
 
 @pytest.fixture(scope="session")
+def tiny_fill():
+    """Its Fill counterpart, which the diptych was recorded on."""
+    from flowedit_grag import load
+
+    return load(GOLDEN / "tiny_flux_fill")
+
+
+@pytest.fixture(scope="session")
+def tiny_for(tiny, tiny_fill):
+    """The tiny model that a method, given by name, works with."""
+    from flowedit_grag.algorithms import METHODS
+
+    return lambda name: tiny_fill if METHODS[name].fills else tiny
+
+
+@pytest.fixture(scope="session")
 def lab():
     """The embedded model."""
     from flowedit_grag import load

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import FlowMatchEulerDiscreteScheduler
 
 from flowedit_grag import Condition, method, methods
-from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.backbone.profile import FLUX_DEV
+from flowedit_grag.algorithms import METHODS
+from flowedit_grag.evaluation.scale import canvas
+from flowedit_grag.evaluation.shape import flux_flow
 from flowedit_grag.injection.seam import sites
-from flowedit_grag.lab.model import scheduler
 
 OPTIONS = {
     "flowedit": {"steps": 2, "n_max": 1, "injection": "vital", "grag": 1.1},
@@ -17,39 +17,46 @@ OPTIONS = {
     "rf-solver-edit": {"steps": 1, "inject_steps": 1},
     "sdedit": {"steps": 1},
     "reconstruct": {"steps": 1},
+    "icedit": {"steps": 1, "grag": 1.1},
 }
 
 
 @pytest.fixture(scope="module")
 def flux():
-    with torch.device("meta"):
-        transformer = FluxTransformer2DModel(guidance_embeds=True).to(torch.bfloat16)  # the defaults are FLUX.1-dev's
-    pipeline = FluxPipeline(
-        scheduler=scheduler(), vae=None, text_encoder=None, tokenizer=None, text_encoder_2=None, tokenizer_2=None,
-        transformer=transformer,
-    )  # fmt: skip
-    return Flow(pipeline, FLUX_DEV, name="FLUX.1-dev")
+    return flux_flow("meta")
+
+
+@pytest.fixture(scope="module")
+def flux_fill():
+    return flux_flow("meta", fills=True)
 
 
 def test_it_is_flux(flux):
     assert sum(p.numel() for p in flux.transformer.parameters()) == pytest.approx(11.9e9, rel=0.01)
     assert len(sites(flux.transformer)) == 57
     assert sites(flux.transformer)[18:20] == ["transformer_blocks.18.attn", "single_transformer_blocks.0.attn"]
+    assert flux.profile.vital_layers
     assert isinstance(flux.pipeline.scheduler, FlowMatchEulerDiscreteScheduler)
 
 
 @pytest.mark.parametrize("name", methods())
 @pytest.mark.parametrize("size", [(1024, 1024), (1536, 640)])
-def test_every_method_at_true_shape(flux, name, size):
-    width, height = size
+def test_every_method_at_true_shape(flux, flux_fill, name, size):
+    width, height = canvas(name, size)
     latents = torch.empty(1, 16, height // 8, width // 8, device="meta")
     source, *targets = (
         Condition(torch.empty(1, 512, 4096, device="meta"), torch.empty(1, 768, device="meta")) for _ in range(3)
     )
-    out = method(name, **OPTIONS[name])(
-        flux, latents, source=source, target=targets, noise=torch.Generator().manual_seed(0)
-    )
+    flow, noise = flux_fill if METHODS[name].fills else flux, torch.Generator().manual_seed(0)
+    out = method(name, **OPTIONS[name])(flow, latents, source=source, target=targets, noise=noise)
     assert out.shape == (2, *latents.shape[1:])
+
+
+def test_it_is_flux_fill(flux_fill):
+    assert flux_fill.fills
+    assert flux_fill.transformer.config.in_channels == 384
+    assert flux_fill.transformer.x_embedder.in_features == 384
+    assert flux_fill.transformer.proj_out.out_features == 64
 
 
 def test_schedule_shifts_with_size(flux):

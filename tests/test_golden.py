@@ -20,7 +20,7 @@ def test_replay(tiny, name):
 
 
 def test_every_recording_is_replayed():
-    elsewhere = {"moe_layer", "moe_forward"}  # test_lora_moe.py
+    elsewhere = {"moe_layer", "moe_forward", "diptych"}  # test_lora_moe.py, test_icedit.py
     assert {path.stem for path in GOLDEN.glob("*.safetensors")} == set(REPLAYS) | elsewhere
 
 

@@ -18,6 +18,7 @@ OPTIONS = {
     "rf-solver-edit": {"steps": 3},
     "sdedit": {"steps": 4},
     "reconstruct": {"steps": 3},
+    "icedit": {"steps": 4, "guidance": 5.0},
 }
 
 
@@ -46,8 +47,8 @@ def test_every_method_is_tested():
 
 @pytest.mark.parametrize("name", methods())
 @pytest.mark.parametrize(("height", "width", "text"), [(8, 8, 1), (4, 14, 40)])
-def test_any_shape_and_text_length(tiny, name, height, width, text):
-    out = run(tiny, name, targets=2, x=latents(height, width), text=text)
+def test_any_shape_and_text_length(tiny_for, name, height, width, text):
+    out = run(tiny_for(name), name, targets=2, x=latents(height, width), text=text)
     assert out.shape == (2, 16, height, width)
     assert out.dtype == torch.float32
     assert out.isfinite().all()
@@ -55,12 +56,12 @@ def test_any_shape_and_text_length(tiny, name, height, width, text):
 
 @pytest.mark.parametrize(("true_cfg", "tolerance"), [(1.0, 1e-5), (2.0, 3e-5)])  # guidance amplifies rounding
 @pytest.mark.parametrize("name", methods())
-def test_a_batch_is_its_singles(tiny, name, true_cfg, tolerance):
+def test_a_batch_is_its_singles(tiny_for, name, true_cfg, tolerance):
     source, *targets = prompts(4)
     edit = method(name, **OPTIONS[name], true_cfg=true_cfg)
 
     def edited(wanted):
-        return edit(tiny, latents(), source=source, target=wanted, noise=torch.Generator().manual_seed(0))
+        return edit(tiny_for(name), latents(), source=source, target=wanted, noise=torch.Generator().manual_seed(0))
 
     together = edited(targets)
     for row, target in zip(together, targets, strict=True):
@@ -68,11 +69,11 @@ def test_a_batch_is_its_singles(tiny, name, true_cfg, tolerance):
 
 
 @pytest.mark.parametrize("name", methods())
-def test_the_same_seed_is_the_same_bit_for_bit_whatever_ran_before(tiny, name):
-    first = run(tiny, name)
+def test_the_same_seed_is_the_same_bit_for_bit_whatever_ran_before(tiny_for, name):
+    first = run(tiny_for(name), name)
     torch.randn(100)
-    run(tiny, name, seed=99)
-    assert torch.equal(run(tiny, name), first)
+    run(tiny_for(name), name, seed=99)
+    assert torch.equal(run(tiny_for(name), name), first)
 
 
 @pytest.mark.parametrize("name", ["flowedit", "sdedit"])
@@ -82,7 +83,7 @@ def test_another_seed_is_another_result(tiny, name):
 
 @pytest.mark.parametrize("name", methods())
 def test_bfloat16(name):
-    flow = load(GOLDEN / "tiny_flux", dtype="bf16")
+    flow = load(GOLDEN / ("tiny_flux_fill" if METHODS[name].fills else "tiny_flux"), dtype="bf16")
     out = run(flow, name, targets=2)
     assert out.dtype == torch.float32
     assert out.isfinite().all()
@@ -90,10 +91,10 @@ def test_bfloat16(name):
 
 @pytest.mark.parametrize("name", [name for name in methods() if "grag" in option_names(METHODS[name])])
 @pytest.mark.parametrize("true_cfg", [1.0, 2.0])
-def test_grag_at_rest_is_no_grag(tiny, name, true_cfg):
-    plain = run(tiny, name, targets=2, true_cfg=true_cfg)
-    assert torch.equal(run(tiny, name, targets=2, true_cfg=true_cfg, grag=(1, 1)), plain)
-    assert not torch.allclose(run(tiny, name, targets=2, true_cfg=true_cfg, grag=1.3), plain, atol=1e-3)
+def test_grag_at_rest_is_no_grag(tiny_for, name, true_cfg):
+    plain = run(tiny_for(name), name, targets=2, true_cfg=true_cfg)
+    assert torch.equal(run(tiny_for(name), name, targets=2, true_cfg=true_cfg, grag=(1, 1)), plain)
+    assert not torch.allclose(run(tiny_for(name), name, targets=2, true_cfg=true_cfg, grag=1.3), plain, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["flowedit", "stableflow+"])
@@ -123,8 +124,7 @@ def test_a_small_memory_budget_gives_the_same_in_more_batches(tiny):
     assert tiny.cost.calls - calls == 2 * 3 + 3 * 2 * 3  # one inversion, three batches of one
 
 
-def test_nfe(tiny):
-    cost = tiny.cost
+def test_nfe(tiny_for):
     for name, targets, calls, nfe in (
         ("flowedit", 2, 3, 3 * 3),
         ("stableflow", 1, 4 + 4, 4 + 4 * 2),
@@ -132,9 +132,11 @@ def test_nfe(tiny):
         ("rf-solver-edit", 1, 6 + 6, 12),
         ("reconstruct", 1, 6 + 6, 12),
         ("sdedit", 3, 3, 9),
+        ("icedit", 2, 4, 8),
     ):
+        cost = tiny_for(name).cost
         before = cost.calls, cost.nfe
-        run(tiny, name, targets)
+        run(tiny_for(name), name, targets)
         assert (cost.calls - before[0], cost.nfe - before[1]) == (calls, nfe), name
 
 

@@ -16,8 +16,9 @@ from . import __version__
 from .algorithms import Method
 from .algorithms.base import OnProgress, Targets, drained
 from .algorithms.select import check_selection, with_profile
+from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
-from .backbone.image import ImageLike, fitted, read_image
+from .backbone.image import ImageLike, read_image
 from .backbone.load import load
 from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
@@ -58,29 +59,33 @@ class Editor:
         self.flow = model if isinstance(model, Flow) else load(model, **self.loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = with_profile(method, self.flow, strength, options)
+        self.method.check_model(self.flow)
 
     def edit(
         self,
         image: ImageLike,
         *,
-        source_prompt: str,
-        target_prompt: str | Sequence[str],
+        source_prompt: str | None = None,
+        target_prompt: str | Sequence[str] | None = None,
+        instruction: str | Sequence[str] | None = None,
         seed: int = 0,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all share one source row).
+        """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all share one source row); or
+        with methods that take one, by each ``instruction``.
 
         The same seed gives the same result, bit for bit, on the same machine.
         """
-        targets = _listed(target_prompt)
-        return self._edited(Result, image, source_prompt, targets, None, seed, on_progress)
+        wanted = Wanted.of(instruction, source_prompt, target_prompt)
+        return self._edited(Result, image, wanted, None, seed, on_progress)
 
     def sweep(
         self,
         image: ImageLike,
         *,
-        source_prompt: str,
-        target_prompt: str,
+        source_prompt: str | None = None,
+        target_prompt: str | None = None,
+        instruction: str | None = None,
         delta: Sequence[float],
         lam: float | None = None,
         seed: int = 0,
@@ -90,9 +95,10 @@ class Editor:
         check_selection(self.method, GRAG(), {})
         own = getattr(self.method, "grag", None) or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
-        if not strengths or not isinstance(target_prompt, str):
-            raise InputError("a sweep needs one target prompt and at least one delta.")
-        return self._edited(Strip, image, source_prompt, [target_prompt], strengths, seed, on_progress)
+        wanted = Wanted.of(instruction, source_prompt, target_prompt)
+        if not strengths or len(wanted.target_prompts) > 1 or len(wanted.instructions) > 1:
+            raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
+        return self._edited(Strip, image, wanted, strengths, seed, on_progress)
 
     def generate(
         self,
@@ -109,8 +115,8 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        targets, noise = _listed(target_prompt), _generator(seed)
-        _check_prompts(source_prompt, targets)
+        source_prompt, targets = self.method.prompts(Wanted.of(None, source_prompt, target_prompt))
+        noise = _generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
             blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
@@ -121,20 +127,21 @@ class Editor:
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
 
-    def _edited(self, kind, image, source_prompt, targets, strengths, seed, on_progress):
+    def _edited(self, kind, image, wanted, strengths, seed, on_progress):
         """One run; with ``strengths``, of the only target at each of them."""
-        _check_prompts(source_prompt, targets)
+        source_prompt, targets = self.method.prompts(wanted)
         noise, original = _generator(seed), read_image(image)
-        worked = fitted(original, self.flow.side**2, self.flow.multiple)
+        worked = self.method.fitted(self.flow, original)
         with memory_advice(), measured(self.flow) as cost:
-            latents = self.flow.encode(worked)
+            latents = self.method.encode(self.flow, worked)
             self._warn_if_foreign(worked, latents)
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
             steps = self.method.iterate(self.flow, latents, source=source, target=target, noise=noise, grag=strengths)
             edits = drained(steps, on_progress)
-            images = [_to_size(self.flow.decode(row[None], worked.size), original.size) for row in edits]
+            images = [self.method.decode(self.flow, row[None], worked.size) for row in edits]
+            images = [_to_size(image, original.size) for image in images]
         layout = self.flow.layout(latents, source)
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
         return kind.of(cost, images, original, settings)
@@ -144,7 +151,7 @@ class Editor:
         limit = self.flow.profile.roundtrip_psnr
         if limit is None:
             return
-        back = np.asarray(self.flow.decode(latents, image.size), float)
+        back = np.asarray(self.flow.decode(latents).crop((0, 0, *image.size)), float)  # of a diptych, the left panel
         error = np.mean((back - np.asarray(image, float)) ** 2)
         if error > 255**2 / 10 ** (limit / 10):
             warnings.warn(self.flow.profile.about, stacklevel=4)
@@ -167,17 +174,6 @@ class Editor:
             "size": list(size),
             "versions": {"flowedit_grag": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__},
         }
-
-
-def _listed(prompts: str | Sequence[str]) -> list[str]:
-    return [prompts] if isinstance(prompts, str) else list(prompts)
-
-
-def _check_prompts(source_prompt: str, targets: Sequence[str]) -> None:
-    if not isinstance(source_prompt, str) or not source_prompt.strip():
-        raise InputError("the source prompt is empty; describe the image as it is.")
-    if not targets or not all(isinstance(prompt, str) and prompt.strip() for prompt in targets):
-        raise InputError("a target prompt is empty; describe the image as it should become.")
 
 
 def _generator(seed: int) -> torch.Generator:

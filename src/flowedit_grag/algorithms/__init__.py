@@ -15,6 +15,7 @@ METHODS = Registry(
         "stableflow": "stableflow:StableFlow",
         "stableflow+": "stableflow:StableFlowPlus",
         "rf-solver-edit": "rf_solver_edit:RFSolverEdit",
+        "icedit": "icedit:ICEdit",
         "sdedit": "sdedit:SDEdit",
         "reconstruct": "reconstruct:Reconstruct",
     },

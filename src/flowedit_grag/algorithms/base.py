@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
+from ..backbone.image import fitted
 from ..backbone.memory import rows_that_fit
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.grag import GRAG
 from .options import check_options
+from .wanted import Wanted
 
 Noise = torch.Generator | Iterable[Tensor]
 
@@ -76,9 +79,33 @@ class Method:
 
     true_cfg: float = 1.0
     negative_prompt: str = ""
+    fills: ClassVar[bool] = False  # whether it needs a Fill model
 
     def __post_init__(self):
         check_options(self)
+
+    def check_model(self, flow: Flow) -> None:
+        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with."""
+        if flow.fills != self.fills:
+            kinds = {True: "a Fill model, such as FLUX.1-Fill-dev", False: "a text-to-image model, such as FLUX.1-dev"}
+            name = flow.name or "this model"
+            raise InputError(f"{type(self).__name__} needs {kinds[self.fills]}; {name} is {kinds[flow.fills]}.")
+
+    def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
+        """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""
+        return wanted.captions(type(self).__name__)
+
+    def fitted(self, flow: Flow, image: Image.Image) -> Image.Image:
+        """``image`` at the size that it is edited at; by default scaled down to the model's area, in proportion."""
+        return fitted(image, flow.side**2, flow.multiple)
+
+    def encode(self, flow: Flow, image: Image.Image) -> Tensor:
+        """The latents that the method works on, of an image that :meth:`fitted` returned."""
+        return flow.encode(image)
+
+    def decode(self, flow: Flow, latents: Tensor, size: tuple[int, int]) -> Image.Image:
+        """One edit ``[1, C, h, w]`` as an image of the ``size`` that was encoded."""
+        return flow.decode(latents, size)
 
     def prepare(self, source: Source) -> Steps:
         """Whatever :meth:`edit` needs and does not depend on the targets."""
@@ -113,6 +140,7 @@ class Method:
 
     def iterate(self, flow, latents, *, source, target, noise=None, grag=None) -> Steps:
         """:meth:`__call__`, yielding :class:`Progress` after every step."""
+        self.check_model(flow)
         if latents.ndim != 4 or len(latents) != 1 or len(source) != 1:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
         latents = latents.to(flow.device, torch.float32)

@@ -38,6 +38,7 @@ class Flow:
     profile: Profile = field(default_factory=Profile)
     name: str = ""
     memory_budget: int | None = None  # bytes of activations in one forward call; None: a share of the memory
+    context: Tensor | None = None  # [1, tokens, C]: what a Fill model sees beside the noisy tokens
     cost: Cost = field(default_factory=Cost)
 
     @property
@@ -62,23 +63,32 @@ class Flow:
             return round(self.profile.pixels**0.5)
         return self.pipeline.default_sample_size * self.pipeline.vae_scale_factor
 
+    @property
+    def fills(self) -> bool:
+        """Whether the model is a Fill one, which sees a masked picture beside the noise."""
+        config = self.transformer.config
+        return config.in_channels > (config.out_channels or config.in_channels)
+
     # ---- images and prompts ----------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def encode(self, image: ImageLike) -> Tensor:
+    def encode(self, image: ImageLike, masked: np.ndarray | None = None) -> Tensor:
         """An image as latents ``[1, C, H/8, W/8]``, scaled and shifted; H and W padded to :attr:`multiple`.
 
-        The posterior's mean is taken, so nothing is random. Raises :class:`InputError` for unreadable images and
-        ones smaller than :attr:`multiple`.
+        The posterior's mean is taken, so nothing is random. ``masked`` ``[H, W]`` bool are pixels shown as mid-grey,
+        which is what Fill models expect of a mask. Raises :class:`InputError` for unreadable images and ones smaller
+        than :attr:`multiple`.
         """
         image = read_image(image)
         if min(image.size) < self.multiple:
             raise InputError(
                 f"the image is {image.width}x{image.height}; at least {self.multiple} pixels a side are needed."
             )
-        pixels = torch.from_numpy(np.array(padded(image, self.multiple))).permute(2, 0, 1)[None]
+        pixels = 2 * (torch.from_numpy(np.array(padded(image, self.multiple))).permute(2, 0, 1)[None] / 255) - 1
+        if masked is not None:
+            pixels[..., : image.height, : image.width][..., torch.from_numpy(masked)] = 0
         vae = self.pipeline.vae
-        posterior = vae.encode((2 * (pixels / 255) - 1).to(self.device, vae.dtype)).latent_dist
+        posterior = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist
         return (posterior.mode().float() - vae.config.shift_factor) * vae.config.scaling_factor
 
     @torch.no_grad()
@@ -170,7 +180,7 @@ class Flow:
             self.cost.nfe += batch
             with transformer.cache_context("flow"):
                 out = transformer(
-                    hidden_states=pack(x).to(device, dtype),
+                    hidden_states=self._with_context(pack(x)).to(device, dtype),
                     timestep=torch.full((batch,), sigma, device=device, dtype=dtype),
                     img_ids=positions[grid],
                     **static,
@@ -178,6 +188,11 @@ class Flow:
             return unpack(out, x.shape[-2]).to(x)
 
         return v
+
+    def _with_context(self, tokens: Tensor) -> Tensor:
+        if self.context is None:
+            return tokens
+        return torch.cat([tokens, self.context.to(tokens).expand(len(tokens), -1, -1)], dim=-1)
 
     def layout(self, latents: Tensor, condition: Condition) -> TokenLayout:
         """Which tokens of the joint sequence are text and which are image."""

@@ -20,6 +20,7 @@ DTYPES = {
 }  # fmt: skip
 Offload = Literal["none", "model", "sequential", "group"]
 OFFLOADS = get_args(Offload)
+PIPELINES = ("FluxPipeline", "FluxFillPipeline")
 SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
     "bitsandbytes_4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
     "bitsandbytes_8bit": {"load_in_8bit": True},
@@ -88,19 +89,23 @@ def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any]):
     import diffusers
 
     diffusers.utils.logging.disable_progress_bar()
-    pipeline = diffusers.FluxPipeline.from_pretrained(folder, dtype=dtype, **extra)
+    kind = diffusers.DiffusionPipeline.load_config(folder).get("_class_name")
+    if kind not in PIPELINES:
+        raise InputError(f"{folder} is a {kind}; the models that can be loaded are {' and '.join(PIPELINES)}.")
+    pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, **extra)
     pipeline.set_progress_bar_config(disable=True)
-    packed = pipeline.transformer.config.in_channels
-    if packed != pipeline.vae.config.latent_channels * PATCH**2:
-        raise InputError(f"{folder} takes {packed} channels a token: a Fill or control model, not text-to-image.")
+    latent, taken = pipeline.vae.config.latent_channels * PATCH**2, pipeline.transformer.config.in_channels
+    filled = 2 * latent + (PATCH * pipeline.vae_scale_factor) ** 2
+    if taken != (wanted := {"FluxPipeline": latent, "FluxFillPipeline": filled}[kind]):
+        raise InputError(f"{folder} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
     return pipeline
 
 
 def _profile(folder: str, config: Any) -> Profile:
     """The profile beside the model, or else FLUX.1-dev's for a model of its architecture."""
     own = Profile.read(Path(folder))
-    dev = (config.num_layers, config.num_single_layers, config.guidance_embeds) == (19, 38, True)
-    return FLUX_DEV if own == Profile() and dev else own
+    dev = (config.num_layers, config.num_single_layers, config.guidance_embeds, config.in_channels)
+    return FLUX_DEV if own == Profile() and dev == (19, 38, True, 64) else own
 
 
 def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:

@@ -43,19 +43,24 @@ def forward(flow: Flow, size: tuple[int, int]) -> Forward:
     return Forward(size, forward_flops(flow.transformer, call), activation_bytes(flow.transformer, call))
 
 
+def canvas(name: str, size: tuple[int, int]) -> tuple[int, int]:
+    """What method ``name`` works on for an image of ``size``: in a diptych it lies beside the result."""
+    return (2 * size[0], size[1]) if METHODS[name].fills else size
+
+
 def work(name: str, size: tuple[int, int] = SIZES[0]) -> Work:
     """Count the calls of method ``name``: they depend on neither depth nor size, so a shallow FLUX will do."""
-    flow = flux_flow("meta", layers=(1, 1))
+    flow = flux_flow("meta", layers=(1, 1), fills=METHODS[name].fills)
     calls = recorded_calls(flow, lambda: run(flow, name, size, "meta"))
     rows = [len(call["hidden_states"]) for call in calls]
     return Work(name, len(rows), sum(rows), max(rows))
 
 
 def run(flow: Flow, name: str, size: tuple[int, int], device: str, **options) -> torch.Tensor:
-    """One edit of random latents with random prompts."""
-    prompt = condition(flow, device)
+    """One edit of random latents of an image of ``size`` with random prompts."""
+    prompt, x = condition(flow, device), latents(flow, canvas(name, size), device)
     noise = torch.Generator().manual_seed(0)
-    return method(name, **options)(flow, latents(flow, size, device), source=prompt, target=prompt, noise=noise)
+    return method(name, **options)(flow, x, source=prompt, target=prompt, noise=noise)
 
 
 def works() -> list[Work]:

@@ -1,0 +1,138 @@
+"""ICEdit: the recorded diptych, panels and padding, prompts, strength, refusals."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import GOLDEN
+from PIL import Image
+from safetensors.torch import load_file
+
+from flowedit_grag import Condition, Editor, InputError, method
+from flowedit_grag.algorithms.wanted import Wanted
+from flowedit_grag.backbone.fill import filling_right_of
+from flowedit_grag.backbone.tokens import pack
+from flowedit_grag.evaluation.replay import relative_error
+from flowedit_grag.incontext.prompts import diptych_prompt
+from flowedit_grag.inversion import integrate, solver
+
+INSTRUCTION = "but the cat is wearing a red hat"
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return load_file(GOLDEN / "diptych.safetensors")
+
+
+def test_the_recorded_run_replays(tiny_fill, recorded):
+    condition = Condition(recorded["prompt_embeds"], recorded["pooled"])
+    flow = dataclasses.replace(tiny_fill, context=recorded["cond"])
+    noise = recorded["draw1"]
+    sigmas = flow.schedule(len(recorded["call_t"]), noise)
+    v, seen = flow.velocity(condition, recorded["guidance"].tolist()), []
+
+    def watched(x, sigma):
+        out = v(x, sigma)
+        seen.append((pack(x), pack(out)))
+        return out
+
+    latents = integrate(watched, noise, sigmas, solver("euler"))
+    for step, (x, out) in enumerate(seen):
+        assert relative_error(x, recorded["call_x_latents"][step]) <= 1e-5
+        assert relative_error(out, recorded["call_v"][step]) <= 1e-5
+    picture = torch.from_numpy(np.array(flow.decode(latents))).float()
+    full = recorded["out_full"].float()
+    assert (picture - (full if full.max() > 1 else full * 255)).abs().max() <= 1.01
+    size = recorded["out_crop"].shape[1], recorded["out_crop"].shape[0]
+    right = np.asarray(method("icedit").decode(flow, latents, size), float)
+    assert np.array_equal(right, picture.numpy()[:, size[0] :])
+
+
+def test_context_is_the_recorded_one(tiny_fill, recorded):
+    edit, image = method("icedit", width=128), Image.open(GOLDEN / "source_128.png").convert("RGB")
+    latents = edit.encode(tiny_fill, image)
+    context = filling_right_of(tiny_fill, latents, latents.shape[-1] // 4).context
+    assert torch.equal(context[..., 64:], recorded["cond"][..., 64:])
+    # the recording drew from the posterior where we take its mean
+    vae = tiny_fill.pipeline.vae
+    sheet = np.concatenate([np.asarray(image, np.float32), np.full((128, 128, 3), 127.5, np.float32)], axis=1)
+    with torch.no_grad():
+        posterior = vae.encode(torch.from_numpy(sheet).permute(2, 0, 1)[None] / 127.5 - 1).latent_dist
+    drawn = posterior.mean + posterior.std * recorded["draw2"]
+    drawn = (drawn - vae.config.shift_factor) * vae.config.scaling_factor
+    assert relative_error(pack(drawn), recorded["cond"][..., :64]) <= 1e-4
+    assert relative_error(latents, (posterior.mean - vae.config.shift_factor) * vae.config.scaling_factor) <= 1e-4
+
+
+@pytest.mark.parametrize("size", [(97, 130), (128, 80), (300, 41)])
+def test_any_size_comes_back_at_its_own(tiny_fill, size):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
+    editor = Editor(method="icedit", model=tiny_fill, width=64, steps=1)
+    result = editor.edit(image, instruction=INSTRUCTION, seed=1)
+    assert result.image.size == size
+    assert result.nfe == result.forward_calls == 1
+    assert result.settings["size"][0] == 64
+    assert INSTRUCTION in result.settings["target_prompts"][0]
+
+
+def test_padding_is_a_reflection_and_never_a_strip(tiny_fill):
+    """A constant picture stays constant under its padding."""
+    image = Image.new("RGB", (64, 41), (200, 40, 90))
+    edit = method("icedit", width=64)
+    latents = edit.encode(tiny_fill, image)
+    even = edit.encode(tiny_fill, Image.new("RGB", (64, 48), (200, 40, 90)))
+    assert latents.shape == (1, 16, 6, 16)
+    assert torch.equal(latents, even)
+
+
+def apart(first, second):
+    """The largest difference in grey levels."""
+    return np.abs(np.asarray(first, int) - np.asarray(second, int)).max()
+
+
+def test_instructions_in_one_batch_and_strengths(tiny_fill):
+    image = Image.open(GOLDEN / "source_128.png")
+    editor = Editor(method="icedit", model=tiny_fill, width=64, steps=2, guidance=5.0)
+    both = editor.edit(image, instruction=["make it red", "make it blue"], seed=3)
+    assert len(both.images) == 2
+    assert apart(both.image, editor.edit(image, instruction="make it red", seed=3).image) <= 1  # batches round apart
+    strip = editor.sweep(image, instruction="make it red", delta=[1.0, 1.3], seed=3)
+    assert apart(strip.images[0], both.image) <= 1
+    assert apart(strip.images[1], both.image) > 1
+
+
+def test_prompt_styles():
+    inside = diptych_prompt("make the star green")
+    assert inside.startswith(
+        "A diptych with two side-by-side images of the same scene. On the right, the scene is exactly"
+    )
+    assert inside.endswith("but make the star green")
+    assert diptych_prompt(" make it red ", "direct") == "make it red"
+    both = diptych_prompt("", "descriptive", source="a red star.", target="a green star")
+    assert "a red star" in both
+    assert "a green star" in both
+    for wrong in (
+        {"instruction": " "},
+        {"instruction": "x", "style": "descriptive"},
+        {"instruction": "x", "style": "odd"},
+    ):
+        with pytest.raises(InputError):
+            diptych_prompt(**wrong)
+
+
+def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):
+    image = Image.open(GOLDEN / "source_128.png")
+    with pytest.raises(InputError, match="needs a Fill model"):
+        Editor(method="icedit", model=tiny)
+    with pytest.raises(InputError, match="needs a text-to-image model"):
+        Editor(method="sdedit", model=tiny_fill)
+    editor = Editor(method="icedit", model=tiny_fill, width=64, steps=1)
+    with pytest.raises(InputError, match="takes an instruction"):
+        editor.edit(image, source_prompt="a", target_prompt="b")
+    with pytest.raises(InputError, match="instruction is empty"):
+        editor.edit(image, instruction="  ")
+    with pytest.raises(InputError, match="source and a target prompt"):
+        Editor(method="sdedit", model=tiny).edit(image, instruction="make it red")
+    with pytest.raises(InputError, match="takes a source"):
+        method("icedit", prompt="descriptive").prompts(Wanted.of("make it red", None, None))
