@@ -47,7 +47,7 @@ def _seconds(forwards, diptychs, works) -> str:
     head = ["method", "calls", "NFE", *(f"TFLOP at {_name(f.size)}" for f in forwards), *(f"{n}, s" for n in names)]
     rows = []
     for w in works:
-        flops = [w.nfe * f.flops for f in (diptychs if METHODS[w.method].fills else forwards)]
+        flops = [w.flops(single, diptych) for single, diptych in zip(forwards, diptychs, strict=True)]
         seconds = [scale.seconds(flops[1], scale.GPUS[n]) for n in names]
         rows.append([w.method, w.calls, w.nfe, *(f"{n / 1e12:,.0f}" for n in flops), *(f"{s:.0f}" for s in seconds)])
     return _table(head, rows)

@@ -6,9 +6,10 @@ import sys
 import time
 
 import pytest
+from conftest import GOLDEN
 from PIL import Image
 
-from flowedit_grag.cli import arguments
+from flowedit_grag.cli import arguments, main
 from flowedit_grag.errors import InputError
 
 
@@ -74,6 +75,24 @@ def test_sweep(scene, tmp_path):
         assert image.width > 4 * 128
 
 
+def test_an_instruction_with_an_adapter_and_an_early_filter(scene, tmp_path):
+    out = tmp_path / "out.png"
+    model = ["--model", GOLDEN / "tiny_flux_fill", "--adapter", GOLDEN / "moe_lora", "--delta", 1.1]
+    early = ["--early-filter", "2x1", "--keep-record", "--resume", "--judge", "lab"]
+    words = ["--instruction", "make the circle purple", *model, *early, "-o", out, "--json", "steps=2", "width=64"]
+    done = command("edit", scene[0] / "source.png", *words)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["nfe"] == 2 + 1
+    assert report["settings"]["method"] == "icedit"
+    assert report["settings"]["loading"]["adapter"].endswith("moe_lora")
+    assert report["settings"]["early_filter"]["seeds"] == [0, 1]
+    assert json.loads((tmp_path / "out.record.json").read_text()) == report["settings"]["early_filter"]
+    with Image.open(tmp_path / "out.previews.png") as sheet:
+        assert sheet.width > 3 * 128
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "out.previews.png", "out.record.json"]
+
+
 def test_vital_layers(tmp_path):
     out = tmp_path / "vital.json"
     done = command("vital-layers", "-o", out, "--prompts", 1, "--steps", 2)
@@ -97,6 +116,12 @@ def test_methods():
     [
         (["edit", "nowhere.png"], "there is no image at nowhere.png"),
         (["edit", "{source}", "stepz=3"], "did you mean 'steps'"),
+        (["edit", "{source}", "--instruction", " "], "instruction is empty"),
+        (["edit", "{source}", "--early-filter", "6by10"], "must be SEEDSxSTEPS"),
+        (["edit", "{source}", "--early-filter", "0x10"], "from 1 on"),
+        (["edit", "{source}", "--early-filter", "6x10", "--judge", "labb"], "known judges"),
+        (["edit", "{source}", "--resume"], "--resume is a setting of --early-filter"),
+        (["edit", "{source}", "adapter=x"], "write --adapter"),
         (["edit", "{source}", "steps"], "write KEY=VALUE"),
         (["edit", "{source}", "vital_layers=[0,1"], "cannot be read"),
         (["edit", "{source}", "model=lab"], "write --model"),
@@ -114,13 +139,26 @@ def test_methods():
         (["sweep", "{source}", "--delta", "a:b:c"], "FROM:TO:COUNT"),
     ],
 )
-def test_mistakes_get_one_sentence_exit_code_2_and_no_file(scene, tmp_path, words, message):
+def test_mistakes_get_one_sentence_exit_code_2_and_no_file(scene, tmp_path, monkeypatch, capsys, words, message):
     folder, prompts = scene
     words = [word.format(source=folder / "source.png", folder=folder) for word in words]
-    done = command(*words[:2], *prompts, *words[2:], cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["flowedit-grag", *words[:2], *prompts, *words[2:]])
+    with pytest.raises(SystemExit) as ended:  # in this process: a new one takes seconds to import torch
+        main.run()
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert said.out == ""
+    assert message in said.err
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_in_a_process_of_its_own(scene, tmp_path):
+    done = command("edit", scene[0] / "source.png", *scene[1], "stepz=3", "-o", "out.png", cwd=tmp_path)
+    assert done.returncode == 2
     assert done.stdout == ""
-    assert message in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import GOLDEN
 from PIL import Image
 
 from flowedit_grag import Editor, methods
@@ -79,7 +80,11 @@ def test_readmes_python_runs(recolor, tmp_path, monkeypatch):
         here = "\n".join(line for line in code.splitlines() if "FLUX.1-dev" not in line)
         for theirs, ours in (
             ("a cat on the grass", recolor.source_prompt), ("a dog on the grass", recolor.target_prompt),
-            ("steps=28", "steps=6"), ("n_max=24", "n_max=4"),
+            ("steps=28", "steps=6"), ("n_max=24", "n_max=4"), ('"icedit"', '"icedit", width=64, steps=2'),
+            ("seeds=6, steps=10", "seeds=2, steps=1"),
+            ("openai:Qwen/Qwen2.5-VL-7B-Instruct@http://localhost:8000/v1", "lab"),
+            ("black-forest-labs/FLUX.1-Fill-dev", str(GOLDEN / "tiny_flux_fill")),
+            ("RiverZ/normal-lora", str(GOLDEN / "normal_lora")),
         ):  # fmt: skip
             here = here.replace(theirs, ours)
         exec(compile(here, "README", "exec"), {})

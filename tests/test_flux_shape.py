@@ -18,6 +18,7 @@ OPTIONS = {
     "sdedit": {"steps": 1},
     "reconstruct": {"steps": 1},
     "icedit": {"steps": 1, "grag": 1.1},
+    "icedit-t2i": {"steps": 1, "grag": 1.1},
 }
 
 
@@ -49,7 +50,7 @@ def test_every_method_at_true_shape(flux, flux_fill, name, size):
     )
     flow, noise = flux_fill if METHODS[name].fills else flux, torch.Generator().manual_seed(0)
     out = method(name, **OPTIONS[name])(flow, latents, source=source, target=targets, noise=noise)
-    assert out.shape == (2, *latents.shape[1:])
+    assert out.shape == (2, 16, height // 8, width // 8 * (2 if name == "icedit-t2i" else 1))
 
 
 def test_it_is_flux_fill(flux_fill):

@@ -14,7 +14,9 @@ from flowedit_grag.algorithms.wanted import Wanted
 from flowedit_grag.backbone.fill import filling_right_of
 from flowedit_grag.backbone.tokens import pack
 from flowedit_grag.evaluation.replay import relative_error
+from flowedit_grag.incontext.paste import pasted
 from flowedit_grag.incontext.prompts import diptych_prompt
+from flowedit_grag.injection.seam import edited
 from flowedit_grag.inversion import integrate, solver
 
 INSTRUCTION = "but the cat is wearing a red hat"
@@ -45,7 +47,7 @@ def test_the_recorded_run_replays(tiny_fill, recorded):
     full = recorded["out_full"].float()
     assert (picture - (full if full.max() > 1 else full * 255)).abs().max() <= 1.01
     size = recorded["out_crop"].shape[1], recorded["out_crop"].shape[0]
-    right = np.asarray(method("icedit").decode(flow, latents, size), float)
+    right = np.asarray(method("icedit", width=size[0]).decode(flow, latents, Image.new("RGB", size)), float)
     assert np.array_equal(right, picture.numpy()[:, size[0] :])
 
 
@@ -136,3 +138,58 @@ def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):
         Editor(method="sdedit", model=tiny).edit(image, instruction="make it red")
     with pytest.raises(InputError, match="takes a source"):
         method("icedit", prompt="descriptive").prompts(Wanted.of("make it red", None, None))
+
+
+def test_text_to_image_framework_by_hand(tiny):
+    """One Euler step: the right panel from fresh noise, the left from inverted noise with the source's values."""
+    edit = method("icedit-t2i", steps=1, guidance=2.0, solver="euler", value_layers=(0, 7))
+    x, noise = torch.randn(1, 16, 8, 6), torch.randn(1, 16, 8, 6)
+    source, target = (Condition(torch.randn(1, 5, 32), torch.randn(1, 32)) for _ in range(2))
+    recorded = {}
+
+    def record(site):
+        def keep(q, k, v):
+            recorded[site] = v[:, 5:]
+            return q, k, v
+
+        return keep
+
+    def put(site):
+        def into(q, k, v):
+            grid = v[:, 5:].clone().unflatten(1, (4, 6))
+            grid[:, :, :3] = recorded[site].unflatten(1, (4, 3))
+            return q, k, torch.cat([v[:, :5], grid.flatten(1, 2)], dim=1)
+
+        return into
+
+    with edited(tiny.transformer, {site: record(site) for site in (0, 7)}):
+        inverted = x + tiny.velocity(source, 1.0)(x, 0.0)
+    start = torch.cat([inverted, noise], dim=-1)
+    with edited(tiny.transformer, {site: put(site) for site in (0, 7)}):
+        wanted = start - tiny.velocity(target, 2.0)(start, 1.0)
+    made = edit(tiny, x, source=source, target=[target], noise=[noise])
+    assert relative_error(made, wanted) <= 1e-6
+
+
+def test_values_may_be_kept_on_the_cpu(tiny, caplog):
+    caplog.set_level("INFO", logger="flowedit_grag")
+    editor = Editor(method="icedit-t2i", model=tiny, width=64, steps=1, record_on="cpu")
+    result = editor.edit(Image.open(GOLDEN / "source_128.png"), instruction=INSTRUCTION)
+    assert result.image.size == (128, 128)
+    assert "values of 10 layers and 2 evaluations: 0 MB" in caplog.text
+
+
+def test_unedited_pixels_are_the_sources_own():
+    rng = np.random.default_rng(0)
+    original = Image.fromarray(rng.integers(0, 256, (200, 300, 3), np.uint8))
+    left = Image.new("RGB", (150, 100), (90, 120, 60))  # what a model made of it, whatever that is
+    edit = left.copy()
+    edit.paste((200, 20, 20), (100, 40, 120, 60))
+    out = np.asarray(pasted(edit, left, original))
+    inside = np.zeros((200, 300), bool)
+    inside[84:116, 204:236] = True  # enlarging blurs its edge
+    far = np.ones((200, 300), bool)
+    far[50:150, 170:270] = False
+    assert np.array_equal(out[far], np.asarray(original)[far])
+    assert (np.abs(out[inside].astype(int) - (200, 20, 20)).max(axis=-1) < 40).all()
+    assert np.array_equal(np.asarray(pasted(left, left, original)), np.asarray(original))

@@ -19,7 +19,9 @@ OPTIONS = {
     "sdedit": {"steps": 4},
     "reconstruct": {"steps": 3},
     "icedit": {"steps": 4, "guidance": 5.0},
+    "icedit-t2i": {"steps": 3, "guidance": 2.0},
 }
+WIDER = {"icedit-t2i": 2}  # makes a diptych of the source
 
 
 def prompts(count, text=11, seed=0):
@@ -49,7 +51,7 @@ def test_every_method_is_tested():
 @pytest.mark.parametrize(("height", "width", "text"), [(8, 8, 1), (4, 14, 40)])
 def test_any_shape_and_text_length(tiny_for, name, height, width, text):
     out = run(tiny_for(name), name, targets=2, x=latents(height, width), text=text)
-    assert out.shape == (2, 16, height, width)
+    assert out.shape == (2, 16, height, width * WIDER.get(name, 1))
     assert out.dtype == torch.float32
     assert out.isfinite().all()
 
@@ -133,6 +135,7 @@ def test_nfe(tiny_for):
         ("reconstruct", 1, 6 + 6, 12),
         ("sdedit", 3, 3, 9),
         ("icedit", 2, 4, 8),
+        ("icedit-t2i", 2, 6 + 3, 6 + 3 * 2),
     ):
         cost = tiny_for(name).cost
         before = cost.calls, cost.nfe

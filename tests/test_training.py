@@ -9,7 +9,7 @@ from flowedit_grag.lab.captions import DIPTYCH, vocabulary
 from flowedit_grag.lab.diptychs import difference, diptych_caption, draw
 from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.lab.train import distil, flux
+from flowedit_grag.lab.train import distil, fill, flux, masks
 from flowedit_grag.lab.train.loop import Stage
 from flowedit_grag.lab.train.muon import Muon, orthogonal
 from flowedit_grag.words import words_of
@@ -94,3 +94,35 @@ def test_distillation_targets_are_classifier_free_guidance():
     assert torch.allclose(found, empty + 4 * (v - empty), atol=1e-5)
     assert torch.allclose(found[1], v[1], atol=1e-5)
     assert not torch.allclose(found[0], v[0], atol=1e-3)
+
+
+def test_masks_are_boxes_of_tokens_or_the_right_panel():
+    halves, shares = 0, []
+    for index in range(200):
+        mask = masks.mask_at("diptychs", index, 8, 16)
+        half = np.zeros_like(mask)
+        half[:, 8:] = True
+        halves += np.array_equal(mask, half)
+        alone = masks.mask_at("scenes", index, 8, 8)
+        assert np.array_equal(alone, masks.mask_at("scenes", index, 8, 8))
+        assert alone.any()
+        shares.append(alone.mean())
+    assert 0.6 < halves / 200 < 0.85
+    assert min(shares) < 0.15
+    assert max(shares) > 0.8
+
+
+def test_a_widened_transformer_starts_as_the_one_it_was():
+    from flowedit_grag.lab.model import transformer
+
+    torch.manual_seed(0)
+    narrow = transformer().eval()
+    for p in narrow.parameters():
+        nn.init.normal_(p, std=0.05)
+    wide = fill.widened(narrow, narrow.state_dict()).eval()
+    assert (wide.config.in_channels, wide.config.out_channels) == (384, 64)
+    x, sigma, embeds, pooled = torch.randn(2, 16, 4, 8), torch.rand(2), torch.randn(2, 5, 128), torch.randn(2, 64)
+    with torch.no_grad():
+        before = flux.velocity(narrow, x, sigma, embeds, pooled, torch.ones(2))
+        after = flux.velocity(wide, x, sigma, embeds, pooled, torch.ones(2), torch.randn(2, 8, 320))
+    assert torch.allclose(before, after, atol=1e-6)

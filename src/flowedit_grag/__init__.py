@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {  # name -> module; imported when first used, so that ``--help`` does not wait for torch
     "Condition": "backbone.condition",
+    "EarlyFilter": "algorithms.early_filter",
     "Editor": "editor",
     "Flow": "backbone.flow",
     "GRAG": "guidance.grag",

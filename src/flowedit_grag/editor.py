@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import fields
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,17 @@ from PIL import Image
 
 from . import __version__
 from .algorithms import Method
-from .algorithms.base import OnProgress, Targets, drained
+from .algorithms.early_filter import EarlyFilter
+from .algorithms.job import OnProgress, Targets, drained, generator
 from .algorithms.select import check_selection, with_profile
 from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
-from .backbone.image import ImageLike, read_image
+from .backbone.image import ImageLike, read_image, resized
 from .backbone.load import load
 from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
 from .guidance.grag import GRAG
+from .incontext.lora_moe import load_adapter
 from .measure import measured
 from .result import Result, Strip, plain
 
@@ -35,6 +36,7 @@ class Editor:
     Args:
         method: a name (``flowedit_grag.methods()``), the address of your own (``"module:Class"``), or a ready one.
         model: ``"lab"``, a folder, a hub id, or a loaded :class:`Flow`.
+        adapter: a LoRA or LoRA-MoE to edit with: ``"lab-moe"``, ``"lab-lora"``, a safetensors file, a folder, a hub id.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
         options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
             ``attention_backend``, ``compile``, ``memory_budget``), and the method's own options. What is not given
@@ -48,6 +50,7 @@ class Editor:
         method: str | Method | type[Method] = "stableflow+",
         model: str | Path | Flow = "lab",
         *,
+        adapter: str | Path | None = None,
         grag: Any = None,
         **options: Any,
     ):
@@ -57,6 +60,9 @@ class Editor:
         if isinstance(model, Flow) and self.loading:
             raise InputError(f"{', '.join(self.loading)} cannot be set on a loaded model; give it to load().")
         self.flow = model if isinstance(model, Flow) else load(model, **self.loading)
+        if adapter is not None:
+            load_adapter(self.flow.transformer, adapter)
+            self.loading["adapter"] = str(adapter)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = with_profile(method, self.flow, strength, options)
         self.method.check_model(self.flow)
@@ -69,15 +75,21 @@ class Editor:
         target_prompt: str | Sequence[str] | None = None,
         instruction: str | Sequence[str] | None = None,
         seed: int = 0,
+        early_filter: EarlyFilter | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
         """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all share one source row); or
         with methods that take one, by each ``instruction``.
 
-        The same seed gives the same result, bit for bit, on the same machine.
+        ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
+        :attr:`Result.filtered`. The same seed gives the same result, bit for bit, on the same machine.
         """
         wanted = Wanted.of(instruction, source_prompt, target_prompt)
-        return self._edited(Result, image, wanted, None, seed, on_progress)
+        if early_filter is not None:
+            early_filter.check_method(self.method)
+            if len(wanted.instructions) + len(wanted.target_prompts) > 1:
+                raise InputError("an early filter works on one instruction; give it alone.")
+        return self._edited(Result, image, wanted, None, seed, on_progress, early_filter)
 
     def sweep(
         self,
@@ -116,7 +128,7 @@ class Editor:
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
         source_prompt, targets = self.method.prompts(Wanted.of(None, source_prompt, target_prompt))
-        noise = _generator(seed)
+        noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
             blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
@@ -127,24 +139,33 @@ class Editor:
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
 
-    def _edited(self, kind, image, wanted, strengths, seed, on_progress):
+    def _edited(self, kind, image, wanted, strengths, seed, on_progress, early_filter=None):
         """One run; with ``strengths``, of the only target at each of them."""
         source_prompt, targets = self.method.prompts(wanted)
-        noise, original = _generator(seed), read_image(image)
-        worked = self.method.fitted(self.flow, original)
+        noise, original, filtered = generator(seed), read_image(image), None
+        worked = resized(original, self.method.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
             latents = self.method.encode(self.flow, worked)
             self._warn_if_foreign(worked, latents)
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
-            steps = self.method.iterate(self.flow, latents, source=source, target=target, noise=noise, grag=strengths)
-            edits = drained(steps, on_progress)
-            images = [self.method.decode(self.flow, row[None], worked.size) for row in edits]
-            images = [_to_size(image, original.size) for image in images]
+            job: dict[str, Any] = {"source": source, "target": target}
+            if early_filter is None:
+                steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
+                edits = drained(steps, on_progress)
+            else:
+                asked = (*wanted.instructions, *wanted.target_prompts)[0]
+                steps = early_filter.iterate(
+                    self.method, self.flow, latents, **job, seed=seed, instruction=asked, original=original
+                )
+                edits, filtered = drained(steps, on_progress)
+            images = [self.method.decode(self.flow, row[None], original) for row in edits]
         layout = self.flow.layout(latents, source)
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
-        return kind.of(cost, images, original, settings)
+        if filtered is not None:
+            settings["early_filter"] = filtered.record()
+        return kind.of(cost, images, original, settings, filtered)
 
     def _warn_if_foreign(self, image: Image.Image, latents: torch.Tensor) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""
@@ -174,14 +195,3 @@ class Editor:
             "size": list(size),
             "versions": {"flowedit_grag": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__},
         }
-
-
-def _generator(seed: int) -> torch.Generator:
-    """Noise is drawn on the CPU, so that a seed means the same on every device."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
-        raise InputError(f"seed must be a whole number from 0 on, not {seed!r}.")
-    return torch.Generator().manual_seed(int(seed))
-
-
-def _to_size(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

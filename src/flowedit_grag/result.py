@@ -6,10 +6,11 @@ from typing import Any, Self
 
 from PIL import Image
 
-from .analysis.strip import labelled_strip
+from .algorithms.early_filter import Filtered
 from .guidance.grag import GRAG
 from .inversion import Solver
 from .measure import Measured
+from .strip import labelled_strip
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Result:
         nfe: transformer evaluations x batch rows.
         forward_calls: transformer calls.
         settings: everything that the result depends on, as plain types.
+        filtered: what an early filter did, where there was one.
     """
 
     images: list[Image.Image]
@@ -31,6 +33,7 @@ class Result:
     seconds: float
     peak_memory_mb: float
     settings: dict[str, Any]
+    filtered: Filtered | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -38,11 +41,13 @@ class Result:
         return self.images[0]
 
     @classmethod
-    def of(cls, cost: Measured, images: Sequence[Image.Image], source: Image.Image, settings: dict[str, Any]) -> Self:
+    def of(
+        cls, cost: Measured, images: Sequence[Image.Image], source: Image.Image, settings: dict[str, Any],
+        filtered: Filtered | None = None,
+    ) -> Self:  # fmt: skip
         """A result with what was ``measured``."""
-        return cls(
-            list(images), source, cost.nfe, cost.forward_calls, cost.seconds, cost.peak_memory_mb, settings
-        )  # fmt: skip
+        spent = (cost.nfe, cost.forward_calls, cost.seconds, cost.peak_memory_mb)
+        return cls(list(images), source, *spent, settings, filtered)
 
 
 @dataclass(frozen=True)

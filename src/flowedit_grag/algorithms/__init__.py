@@ -5,7 +5,8 @@ from typing import Any
 
 from ..errors import InputError, unknown
 from ..registry import Registry
-from .base import Method, Progress
+from .base import Method
+from .job import Progress
 
 METHODS = Registry(
     "method",
@@ -16,6 +17,7 @@ METHODS = Registry(
         "stableflow+": "stableflow:StableFlowPlus",
         "rf-solver-edit": "rf_solver_edit:RFSolverEdit",
         "icedit": "icedit:ICEdit",
+        "icedit-t2i": "icedit_t2i:ICEditT2I",
         "sdedit": "sdedit:SDEdit",
         "reconstruct": "reconstruct:Reconstruct",
     },

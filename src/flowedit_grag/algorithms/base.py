@@ -1,7 +1,7 @@
 """What a method is: a frozen dataclass whose fields are its options, with two generators that do the work."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -10,59 +10,15 @@ from torch import Tensor
 
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
-from ..backbone.image import fitted
+from ..backbone.image import fitted, resized
 from ..backbone.memory import rows_that_fit
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.grag import GRAG
+from .job import Noise, Source, Steps, Targets, drained, draws
 from .options import check_options
 from .wanted import Wanted
-
-Noise = torch.Generator | Iterable[Tensor]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Yielded after every step: ``step`` of ``steps`` of a ``stage`` is done, and ``latents`` are where it stands."""
-
-    stage: str
-    step: int
-    steps: int
-    latents: Tensor
-
-
-Steps = Generator[Progress, None, Any]
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is edited: latents ``[1, C, h, w]``, the prompt that describes them, and noise of the same shape."""
-
-    flow: Flow
-    latents: Tensor
-    condition: Condition
-    noise: Iterator[Tensor]
-    negative: Condition | None = None  # where true classifier-free guidance is on
-
-    @property
-    def layout(self) -> TokenLayout:
-        return self.flow.layout(self.latents, self.condition)
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Edits made in one batch: a prompt (row of ``condition``) and a strength each."""
-
-    condition: Condition
-    grag: tuple[GRAG | None, ...]
-
-    def __len__(self) -> int:
-        return len(self.condition)
-
-    def __getitem__(self, rows: slice) -> "Targets":
-        return Targets(self.condition[rows], self.grag[rows])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +51,17 @@ class Method:
         """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""
         return wanted.captions(type(self).__name__)
 
-    def fitted(self, flow: Flow, image: Image.Image) -> Image.Image:
-        """``image`` at the size that it is edited at; by default scaled down to the model's area, in proportion."""
-        return fitted(image, flow.side**2, flow.multiple)
+    def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
+        """At which (width, height) an image of ``size`` is edited: by default no more than the model's area."""
+        return fitted(size, flow.side**2, flow.multiple)
 
     def encode(self, flow: Flow, image: Image.Image) -> Tensor:
-        """The latents that the method works on, of an image that :meth:`fitted` returned."""
+        """The latents that the method works on, of an image that already has its :meth:`size`."""
         return flow.encode(image)
 
-    def decode(self, flow: Flow, latents: Tensor, size: tuple[int, int]) -> Image.Image:
-        """One edit ``[1, C, h, w]`` as an image of the ``size`` that was encoded."""
-        return flow.decode(latents, size)
+    def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
+        """One edit ``[1, C, h, w]`` as an image, pixel for pixel aligned with the ``original``."""
+        return resized(flow.decode(latents, self.size(flow, original.size)), original.size)
 
     def prepare(self, source: Source) -> Steps:
         """Whatever :meth:`edit` needs and does not depend on the targets."""
@@ -144,7 +100,7 @@ class Method:
         if latents.ndim != 4 or len(latents) != 1 or len(source) != 1:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
         latents = latents.to(flow.device, torch.float32)
-        targets = self._targets(target, grag)
+        targets = self.targets(target, grag)
         job = self.source(flow, latents, source, noise)
         prepared = yield from self.prepare(job)
         edited, chunks = [], list(self._chunks(job, targets))
@@ -158,6 +114,10 @@ class Method:
         negative = flow.condition(self.negative_prompt, length) if self.true_cfg != 1 else None
         return Source(flow, latents, condition, draws(noise, latents), negative)
 
+    def canvas(self, source: Source) -> TokenLayout:
+        """The tokens of what :meth:`edit` works on."""
+        return source.layout
+
     def guided(self, source: Source, targets: Targets, guidance: Sequence[float], with_source: bool) -> GuidedVelocity:
         """The velocity of the targets' rows, with the source as row 0 where ``with_source``.
 
@@ -168,7 +128,8 @@ class Method:
         condition = Condition.cat([*head, targets.condition])
         return GuidedVelocity(source.flow, condition, tuple(guidance), scales, source.negative)
 
-    def _targets(self, target, grag) -> Targets:
+    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[GRAG | None] | None = None) -> Targets:
+        """The targets with a strength each, ``grag``'s or else the method's own. Raises :class:`InputError`."""
         if not len(target):
             raise InputError("no target was given; give at least one condition.")
         condition = target if isinstance(target, Condition) else Condition.cat(list(target))
@@ -182,7 +143,7 @@ class Method:
 
     def _chunks(self, source: Source, targets: Targets) -> Iterator[Targets]:
         """The targets in batches that fit the flow's memory budget beside one source row."""
-        rows = rows_that_fit(source.flow, source.layout) - 1
+        rows = rows_that_fit(source.flow, self.canvas(source)) - 1
         size = max(1, rows // (1 if self.true_cfg == 1 else 2))
         for start in range(0, len(targets), size):
             yield targets[start : start + size]
@@ -195,27 +156,4 @@ def _part(steps: Steps, index: int, count: int) -> Steps:
             made = next(steps)
         except StopIteration as done:
             return done.value
-        yield Progress(made.stage, index * made.steps + made.step, count * made.steps, made.latents)
-
-
-def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:
-    """What the generator returns, after every :class:`Progress` has gone to ``on_progress``."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as done:
-            return done.value
-        if on_progress:
-            on_progress(progress)
-
-
-def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
-    """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
-    if isinstance(noise, torch.Generator):
-        while True:
-            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
-    for tensor in () if noise is None else noise:
-        if tensor.shape != like.shape:
-            raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
-        yield tensor.to(like)
-    raise InputError("the method needs (more) noise; give a torch.Generator or enough tensors.")
+        yield replace(made, step=index * made.steps + made.step, steps=count * made.steps)

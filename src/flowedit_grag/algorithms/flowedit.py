@@ -10,7 +10,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..guidance.grag import GRAG
 from ..injection.seam import edited
-from .base import Method, Progress, Source, Steps, Targets
+from .base import Method
+from .job import Progress, Source, Steps, Targets
 from .vital import source_edits, vital_layers
 
 

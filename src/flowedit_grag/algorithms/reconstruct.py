@@ -8,8 +8,9 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, Velocity, trajectory
 from ..inversion.rf_inversion import controlled
 from ..inversion.solvers.midpoint import midpoint
-from .base import Method, Progress, Source, Steps, Targets
+from .base import Method
 from .inversion import inverted
+from .job import Progress, Source, Steps, Targets
 
 
 @dataclass(frozen=True, kw_only=True)

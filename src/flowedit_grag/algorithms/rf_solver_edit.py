@@ -10,7 +10,8 @@ from ..errors import InputError
 from ..injection.recorder import ValueRecorder
 from ..injection.seam import check_sites, edited, sites
 from ..inversion import Velocity, solver
-from .base import Method, Progress, Source, Steps, Targets
+from .base import Method
+from .job import Progress, Source, Steps, Targets
 
 EVALUATIONS = 2  # of the velocity in a midpoint step
 

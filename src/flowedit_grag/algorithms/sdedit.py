@@ -6,8 +6,9 @@ from itertools import pairwise
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Method, Progress, Source, Steps, Targets
+from .base import Method
 from .flowedit import noised
+from .job import Progress, Source, Steps, Targets
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ from ..injection.seam import edited
 from ..inversion import Solver
 from ..inversion.solvers.ddim import ddim
 from ..inversion.solvers.midpoint import midpoint
-from .base import Method, Progress, Source, Steps, Targets
+from .base import Method
 from .inversion import inverted
+from .job import Progress, Source, Steps, Targets
 from .vital import source_edits, vital_layers
 
 

@@ -8,7 +8,7 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.grag import GRAG, GragKeys
 from ..injection.seam import Edit, chained, check_sites, sites
 from ..injection.share import ShareKV
-from .base import Targets
+from .job import Targets
 
 
 def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:

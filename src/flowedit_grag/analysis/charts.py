@@ -68,3 +68,20 @@ def bar_chart(found: "VitalLayers", path: Path) -> Path:
     with written(path) as partial:
         figure.savefig(partial, dpi=150)
     return path
+
+
+def heatmap(values: Sequence[Sequence[float]], rows: Sequence[str], path: Path, x: str, title: str) -> Path:
+    """Parts of 1 as colours: a row for each of the named ``rows``, a column for each number."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, max(2.4, 1 + 0.2 * len(rows))), layout="constrained")
+    axes = FigureCanvasAgg(figure).figure.add_subplot()
+    drawn = axes.imshow(values, vmin=0, vmax=1, aspect="auto", cmap="viridis")
+    axes.set(xlabel=x, title=title)
+    axes.set_xticks(range(len(values[0])))
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    figure.colorbar(drawn)
+    with written(path) as partial:
+        figure.savefig(partial, dpi=150)
+    return path

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..algorithms.base import OnProgress, Progress
+from ..algorithms.job import OnProgress, Progress
 from ..backbone.flow import Flow
 from ..errors import InputError
 from ..files import written

@@ -2,13 +2,14 @@
 
 import os
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
 from .output import waiting
 
-FLAGS = {"method", "model", "grag", "device", "dtype", "offload", "quantization", "seed"}
+FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
@@ -21,8 +22,9 @@ def quiet_libraries() -> None:
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 
-def key_values(options: list[str] | None) -> dict[str, Any]:
-    """``["steps=28", "vital_layers=[0,1]"]`` as a dict. Raises :class:`InputError` for anything else."""
+def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dict[str, Any]:
+    """``["steps=28", "vital_layers=[0,1]"]`` as a dict. Raises :class:`InputError` for anything else, and for
+    ``flags``."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -34,7 +36,7 @@ def key_values(options: list[str] | None) -> dict[str, Any]:
         values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise InputError(f"the options cannot be read: {first_line(error)}.") from None
-    for name in FLAGS & set(values):
+    for name in set(flags) & set(values):
         raise InputError(f"{name} is a flag of its own: write --{FLAG_NAMES.get(name, name)}.")
     return {str(key): value for key, value in dict(values).items()}
 
@@ -51,6 +53,35 @@ def strengths(text: str) -> list[float]:
     if n < 1:
         raise InputError(f"delta {text!r} asks for {n} strengths; ask for at least 1.")
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
+
+
+def method(name: str | None, instruction: str | None) -> str:
+    """The method that was named, or else the one that takes what was said."""
+    return name or ("icedit" if instruction is not None else "stableflow+")
+
+
+def words(instruction: str | None, source_prompt: str | None, target_prompt: str | None) -> dict[str, str | None]:
+    """What the edit is to be, for ``Editor``. Raises :class:`InputError` where it is not said."""
+    if instruction is None and (source_prompt is None or target_prompt is None):
+        raise InputError("say what to edit: give --source-prompt and --target-prompt, or --instruction.")
+    from ..algorithms.wanted import Wanted
+
+    Wanted.of(instruction, source_prompt, target_prompt)
+    return {"instruction": instruction, "source_prompt": source_prompt, "target_prompt": target_prompt}
+
+
+def early_filter(text: str | None, **settings: Any):
+    """An ``EarlyFilter`` of ``6x10`` (seeds x steps) and its settings; ``None`` where none is asked for."""
+    if text is None:
+        if asked := [name for name, value in settings.items() if value is True]:
+            raise InputError(f"--{asked[0].replace('_', '-')} is a setting of --early-filter; give that too.")
+        return None
+    seeds, _, steps = text.lower().partition("x")
+    if not (seeds.strip().isdecimal() and steps.strip().isdecimal()):
+        raise InputError(f"--early-filter must be SEEDSxSTEPS, such as 6x10, not {text!r}.")
+    from ..algorithms.early_filter import EarlyFilter
+
+    return EarlyFilter(seeds=int(seeds), steps=int(steps), **settings)
 
 
 def editor(image: Path, options: list[str] | None, delta: float | None, lam: float | None, quiet: bool, **flags: Any):

@@ -27,11 +27,25 @@ Options = Annotated[
         help="Of the method (`flowedit-grag methods`), or lora, compile, attention_backend.",
     ),
 ]
-SourcePrompt = Annotated[str, typer.Option(help="What the picture shows.")]
-TargetPrompt = Annotated[str, typer.Option(help="What it should show.")]
-MethodName = Annotated[str, typer.Option("--method", help="`flowedit-grag methods` lists them.")]
+SourcePrompt = Annotated[Optional[str], typer.Option(help="What the picture shows.")]
+TargetPrompt = Annotated[Optional[str], typer.Option(help="What it should show.")]
+Instruction = Annotated[Optional[str], typer.Option(help="What to change, for icedit: 'make the star green'.")]
+MethodName = Annotated[
+    Optional[str],
+    typer.Option(
+        "--method", help="`flowedit-grag methods` lists them.  [default: icedit with --instruction, else stableflow+]"
+    ),
+]
+Adapter = Annotated[Optional[str], typer.Option(help="LoRA or LoRA-MoE: a safetensors file, a folder or a hub id.")]
 Lam = Annotated[Optional[float], typer.Option(help="GRAG's weight of the keys' mean.")]
 Model = Annotated[str, typer.Option(help="lab, a folder, or a hub id such as black-forest-labs/FLUX.1-dev.")]
+EarlyFilterText = Annotated[
+    Optional[str], typer.Option("--early-filter", help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
+]
+JudgeName = Annotated[str, typer.Option("--judge", help="Of the previews: lab, clip, vlm:MODEL or openai:MODEL@URL.")]
+BothOrders = Annotated[bool, typer.Option("--both-orders", help="Ask the judge twice, with the pictures swapped.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the winner's preview; cheaper.")]
+KeepRecord = Annotated[bool, typer.Option("--keep-record", help="Write previews and answers beside the picture.")]
 Seed = Annotated[int, typer.Option(help="Of the noise.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Device = Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")]
@@ -57,12 +71,19 @@ def main(
 def edit(
     image: ImagePath,
     options: Options = None,
-    source_prompt: SourcePrompt = ...,  # type: ignore[assignment]
-    target_prompt: TargetPrompt = ...,  # type: ignore[assignment]
-    method: MethodName = "stableflow+",
+    source_prompt: SourcePrompt = None,
+    target_prompt: TargetPrompt = None,
+    instruction: Instruction = None,
+    method: MethodName = None,
     delta: Annotated[Optional[float], typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
     lam: Lam = None,
     model: Model = "lab",
+    adapter: Adapter = None,
+    early_filter: EarlyFilterText = None,
+    judge: JudgeName = "lab",
+    both_orders: BothOrders = False,
+    resume: Resume = False,
+    keep_record: KeepRecord = False,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the edited picture goes.")] = Path("edited.png"),
     as_json: Json = False,
@@ -73,15 +94,19 @@ def edit(
 ) -> None:
     """Edit a picture."""
     output.check_writable(out)
+    words = arguments.words(instruction, source_prompt, target_prompt)
+    early = arguments.early_filter(
+        early_filter, judge=judge, both_orders=both_orders, resume=resume, keep_record=keep_record
+    )
     editor = arguments.editor(
-        image, options, delta, lam, quiet=as_json,
-        method=method, model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
+        image, options, delta, lam, quiet=as_json, adapter=adapter, method=arguments.method(method, instruction),
+        model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
     )  # fmt: skip
     with output.progress(quiet=as_json) as on_progress:
-        result = editor.edit(
-            image, source_prompt=source_prompt, target_prompt=target_prompt, seed=seed, on_progress=on_progress
-        )
+        result = editor.edit(image, **words, seed=seed, early_filter=early, on_progress=on_progress)
     output.save(result.image, out)
+    if keep_record and result.filtered:
+        output.save_record(result, out)
     output.report(result, out, as_json)
 
 
@@ -89,12 +114,14 @@ def edit(
 def sweep(
     image: ImagePath,
     options: Options = None,
-    source_prompt: SourcePrompt = ...,  # type: ignore[assignment]
-    target_prompt: TargetPrompt = ...,  # type: ignore[assignment]
+    source_prompt: SourcePrompt = None,
+    target_prompt: TargetPrompt = None,
+    instruction: Instruction = None,
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or strengths with commas between.")] = "0.9:1.3:5",
-    method: MethodName = "stableflow+",
+    method: MethodName = None,
     lam: Lam = None,
     model: Model = "lab",
+    adapter: Adapter = None,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the labelled strip goes.")] = Path("strip.png"),
     as_json: Json = False,
@@ -105,16 +132,14 @@ def sweep(
 ) -> None:
     """The same edit at several strengths, as a labelled strip."""
     output.check_writable(out)
+    words = arguments.words(instruction, source_prompt, target_prompt)
     strengths = arguments.strengths(delta)
     editor = arguments.editor(
-        image, options, 1.0, lam, quiet=as_json,
-        method=method, model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
+        image, options, 1.0, lam, quiet=as_json, adapter=adapter, method=arguments.method(method, instruction),
+        model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
     )  # fmt: skip
     with output.progress(quiet=as_json) as on_progress:
-        strip = editor.sweep(
-            image, source_prompt=source_prompt, target_prompt=target_prompt, delta=strengths, seed=seed,
-            on_progress=on_progress,
-        )  # fmt: skip
+        strip = editor.sweep(image, **words, delta=strengths, seed=seed, on_progress=on_progress)
     output.save(strip.image, out)
     output.report(strip, out, as_json)
 

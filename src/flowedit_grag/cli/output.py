@@ -35,6 +35,13 @@ def save(image, path: Path) -> None:
         image.save(partial)
 
 
+def save_record(result, path: Path) -> None:
+    """Write an early filter's previews and the judge's answers beside the picture at ``path``."""
+    save(result.filtered.contact_sheet(result.source), path.with_suffix(".previews.png"))
+    with written(path.with_suffix(".record.json")) as partial:
+        partial.write_text(json.dumps(result.filtered.record(), indent=1) + "\n")
+
+
 @contextmanager
 def progress(quiet: bool) -> Iterator:
     """A progress bar on stderr, with steps and time left; yields the callback that moves it, and starts it."""

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..algorithms import method
-from ..algorithms.base import Progress
+from ..algorithms.job import Progress
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout, pack

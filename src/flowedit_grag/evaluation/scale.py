@@ -28,12 +28,18 @@ class Forward:
 
 @dataclass(frozen=True)
 class Work:
-    """What a method's defaults ask of the transformer for one edit: calls, NFE, and rows in the largest call."""
+    """What a method's defaults ask of the transformer for one edit: calls, NFE (of which some for diptychs, twice as
+    wide as the image), and rows in the largest call."""
 
     method: str
     calls: int
     nfe: int
+    wide: int
     rows: int
+
+    def flops(self, single: Forward, diptych: Forward) -> int:
+        """Of one edit."""
+        return (self.nfe - self.wide) * single.flops + self.wide * diptych.flops
 
 
 def forward(flow: Flow, size: tuple[int, int]) -> Forward:
@@ -51,9 +57,10 @@ def canvas(name: str, size: tuple[int, int]) -> tuple[int, int]:
 def work(name: str, size: tuple[int, int] = SIZES[0]) -> Work:
     """Count the calls of method ``name``: they depend on neither depth nor size, so a shallow FLUX will do."""
     flow = flux_flow("meta", layers=(1, 1), fills=METHODS[name].fills)
-    calls = recorded_calls(flow, lambda: run(flow, name, size, "meta"))
-    rows = [len(call["hidden_states"]) for call in calls]
-    return Work(name, len(rows), sum(rows), max(rows))
+    calls = [call["hidden_states"].shape for call in recorded_calls(flow, lambda: run(flow, name, size, "meta"))]
+    tokens = flow.layout(latents(flow, size, "meta"), condition(flow, "meta")).tokens
+    wide = sum(rows for rows, length, _ in calls if length > tokens)
+    return Work(name, len(calls), sum(rows for rows, *_ in calls), wide, max(rows for rows, *_ in calls))
 
 
 def run(flow: Flow, name: str, size: tuple[int, int], device: str, **options) -> torch.Tensor:

@@ -59,6 +59,11 @@ class GragKeys:
     rows: tuple[int, ...]
     strengths: tuple[GRAG, ...]  # one a row
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether it changes nothing."""
+        return all(strength.at_rest for strength in self.strengths)
+
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v: ``[batch, tokens, heads, head_dim]``."""
         k = k.clone()

@@ -3,22 +3,26 @@
 from PIL import Image
 
 
-def at_width(image: Image.Image, width: int) -> Image.Image:
-    """``image`` scaled in proportion to ``width`` pixels."""
-    if image.width == width:
-        return image
-    return image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+def at_width(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """``size = (width, height)`` scaled in proportion to ``width`` pixels."""
+    return width, max(1, round(size[1] * width / size[0]))
 
 
 def beside_itself(panel: Image.Image) -> Image.Image:
     """A diptych of ``panel`` twice."""
-    sheet = Image.new("RGB", (2 * panel.width, panel.height))
-    sheet.paste(panel, (0, 0))
-    sheet.paste(panel, (panel.width, 0))
+    return side_by_side(panel, panel)
+
+
+def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    """A diptych of two panels of one size."""
+    sheet = Image.new("RGB", (left.width + right.width, left.height))
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (left.width, 0))
     return sheet
 
 
-def right_panel(sheet: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The right panel of a diptych, without the padding beyond ``size = (width, height)``."""
-    left = sheet.width // 2
-    return sheet.crop((left, 0, left + size[0], size[1]))
+def panels(sheet: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """Left and right panel of a diptych, each without the padding beyond ``size = (width, height)``."""
+    width, height = size
+    middle = sheet.width // 2
+    return sheet.crop((0, 0, width, height)), sheet.crop((middle, 0, middle + width, height))

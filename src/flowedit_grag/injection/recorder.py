@@ -1,4 +1,4 @@
-"""Values of one pass, kept for another: RF-Solver-Edit's injection (arXiv:2411.04746, §3.3)."""
+"""Values of one pass, kept for another: RF-Solver-Edit (arXiv:2411.04746, §3.3), ICEdit (arXiv:2504.20690, §B.2)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,9 +22,14 @@ class ValueRecorder:
     holds one transformer call).
 
     ``nbytes`` states their size before anything is recorded. ``device`` may be the CPU while the model runs elsewhere.
+    ``tokens`` are those of the recorded sequence that are kept, as many as ``shape`` says.
     """
 
-    def __init__(self, sites: Sequence[int], slots: int, shape: tuple[int, int, int, int], dtype, device):
+    def __init__(
+        self, sites: Sequence[int], slots: int, shape: tuple[int, int, int, int], dtype, device,
+        tokens: slice = slice(None),
+    ):  # fmt: skip
+        self.tokens = tokens
         self.buffers = {site: torch.empty((slots, *shape), dtype=dtype, device=device) for site in sites}
 
     @property
@@ -37,22 +42,26 @@ class ValueRecorder:
 
         def into(place: Tensor) -> Edit:
             def edit(q: Tensor, k: Tensor, v: Tensor):
-                place.copy_(v)
+                place.copy_(v[:, self.tokens])
                 return q, k, v
 
             return edit
 
         return {site: into(buffer[slot]) for site, buffer in self.buffers.items()}
 
-    def inject(self, slot: int, rows: Sequence[int]) -> dict[int, Edit]:
-        """Edits (site -> edit) that give ``rows`` the V that ``slot`` holds: one row for all of them, or a row each."""
+    def inject(
+        self, slot: int, rows: Sequence[int], tokens: slice | Tensor = slice(None)
+    ) -> dict[int, Edit]:  # fmt: skip
+        """Edits (site -> edit) that give ``tokens`` of ``rows`` the V that ``slot`` holds: one row for all, or each."""
 
-        chosen = list(rows)
+        chosen = torch.tensor(list(rows))
+        if isinstance(tokens, Tensor):
+            chosen = chosen[:, None]  # indexes every chosen token of every chosen row
 
         def out_of(place: Tensor) -> Edit:
             def edit(q: Tensor, k: Tensor, v: Tensor):
                 v = v.clone()
-                v[chosen] = place.to(v)
+                v[chosen, tokens] = place.to(v)
                 return q, k, v
 
             return edit

@@ -76,10 +76,11 @@ def autoencoder() -> AutoencoderKL:
     )  # fmt: skip
 
 
-def transformer() -> FluxTransformer2DModel:
+def transformer(in_channels: int = 64, out_channels: int | None = None) -> FluxTransformer2DModel:
     """4 double-stream and 8 single-stream blocks, 10 M parameters; modulations and output start at zero (DiT)."""
     model = FluxTransformer2DModel(
-        in_channels=64, num_layers=4, num_single_layers=8, attention_head_dim=HEAD_DIM, num_attention_heads=HEADS,
+        in_channels=in_channels, out_channels=out_channels, num_layers=4, num_single_layers=8,
+        attention_head_dim=HEAD_DIM, num_attention_heads=HEADS,
         joint_attention_dim=TEXT_WIDTH, pooled_projection_dim=POOLED_WIDTH, guidance_embeds=True,
         axes_dims_rope=(8, 12, 12),
     )  # fmt: skip

@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 
 from ...analysis.charts import Series, curves
-from ...analysis.strip import labelled_grid
 from ...files import written
 from ...guidance.grag import GRAG
 from ...lab.tasks import TASKS
+from ...strip import labelled_grid
 from ..edits import Contestant, Trial, edited_images, run
 from ..records import Record, Records
 from ..summary import difference, mean

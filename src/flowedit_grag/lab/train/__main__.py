@@ -14,6 +14,8 @@ STAGES = {  # name -> (module, function, default steps)
     "export": ("export", "train", 1),
     "vital": ("vital", "train", 15),
     "settings": ("settings", "train", 4),
+    "masks": ("masks", "train", 8_000),
+    "fill": ("fill", "train", 3_000),
 }
 
 

@@ -33,7 +33,8 @@ class Batch:
     weight: Tensor  # [B, 1, h, w]
     captions: list[str]
     length: int  # tokens that captions are padded to
-    diptychs: bool
+    kind: str  # of KINDS
+    numbers: np.ndarray  # of the pictures [B]
 
     @property
     def noisy(self) -> Tensor:
@@ -46,20 +47,20 @@ class Batch:
         error = (v - wanted) ** 2
         return (self.weight * error).mean() / self.weight.mean(), {
             "mse": error.mean(),
-            "diptychs": float(self.diptychs),
+            "diptychs": float(self.kind == "diptychs"),
         }
 
 
 class Batches:
     """Batches of whatever latents stage 2 left in ``folder``: mostly single scenes, some diptychs."""
 
-    def __init__(self, folder: Path, device: str, size: int = BATCH):
+    def __init__(self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS):
         self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
-        self.device, self.size = device, size
+        self.device, self.size, self.diptych_steps = device, size, diptych_steps
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; torch's own generator draws noise and sigma."""
-        diptychs = rng.random() < DIPTYCH_STEPS
+        diptychs = rng.random() < self.diptych_steps
         kind = "diptychs" if diptychs else "scenes"
         short = not diptychs and rng.random() < SHORT
         latents, masks = self.data[kind]
@@ -69,7 +70,7 @@ class Batches:
         texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
         sigma = torch.sigmoid(SIGMA_MEAN + SIGMA_STD * torch.randn(len(x)))
         tensors = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
-        return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, diptychs)
+        return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
@@ -111,10 +112,17 @@ def encode(parts: dict, texts: list[str], length: int, device: str) -> tuple[Ten
     return embeds, parts["text_encoder"](pooled_ids.to(device)).pooler_output
 
 
-def velocity(transformer, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor, guidance: Tensor) -> Tensor:
-    """The transformer's prediction for latents ``[B, C, h, w]`` at ``sigma`` and ``guidance`` ``[B]``."""
+def velocity(
+    transformer, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor, guidance: Tensor,
+    context: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The transformer's prediction for latents ``[B, C, h, w]`` at ``sigma`` and ``guidance`` ``[B]``.
+
+    ``context`` ``[B, tokens, C]`` is what a Fill model sees beside them.
+    """
+    tokens = pack(x) if context is None else torch.cat([pack(x), context], dim=-1)
     out = transformer(
-        hidden_states=pack(x), timestep=sigma, guidance=guidance.to(x.device), encoder_hidden_states=embeds,
+        hidden_states=tokens, timestep=sigma, guidance=guidance.to(x.device), encoder_hidden_states=embeds,
         pooled_projections=pooled, img_ids=image_ids(TokenLayout.of(x, 0), x.device, x.dtype),
         txt_ids=torch.zeros(embeds.shape[1], 3, device=x.device), return_dict=False,
     )[0]  # fmt: skip

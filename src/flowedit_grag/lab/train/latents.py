@@ -33,16 +33,18 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
 
 def load(folder: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """All shards of a kind: scaled and shifted latents ``[N, 16, h, w]`` float16, and foreground ``[N, h, w]`` bool."""
-    measured = json.loads((folder / "latents.json").read_text())
     shards = [np.load(path) for path in sorted(folder.glob(f"{kind}-*.npz"))]
-    latents = [
+    return scaled(folder, shards), np.concatenate([shard["foreground"] for shard in shards])
+
+
+def scaled(folder: Path, shards: list) -> np.ndarray:
+    """The shards' latents, shifted and scaled as was measured."""
+    measured = json.loads((folder / "latents.json").read_text())
+    parts = (
         (shard["latents"].astype(np.float32) - measured["shift_factor"]) * measured["scaling_factor"]
         for shard in shards
-    ]
-    return (
-        np.concatenate([part.astype(np.float16) for part in latents]),
-        np.concatenate([shard["foreground"] for shard in shards]),
     )
+    return np.concatenate([part.astype(np.float16) for part in parts])
 
 
 @torch.no_grad()

@@ -110,10 +110,16 @@ def train_decoder(folder: Path, steps: int, device: str = "cpu") -> None:
     stage.fit(loss_at, steps)
 
 
-def trained(folder: Path) -> AutoencoderKL:
-    """The autoencoder as far as it has been trained."""
+def trained_encoder(folder: Path) -> AutoencoderKL:
+    """The autoencoder that latents are encoded with: its decoder may be trained on afterwards."""
     vae = autoencoder()
     vae.load_state_dict(averaged(folder, "vae_whole")["vae"])
+    return vae
+
+
+def trained(folder: Path) -> AutoencoderKL:
+    """The autoencoder as far as it has been trained."""
+    vae = trained_encoder(folder)
     if (folder / "vae_decoder.pt").exists():
         vae.decoder.load_state_dict(averaged(folder, "vae_decoder")["decoder"])
     return vae

@@ -1,0 +1,111 @@
+"""What the methods have in common that edit by painting the right panel of a diptych (arXiv:2504.20690, §3.1)."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..backbone.flow import Flow
+from ..backbone.image import resized
+from ..backbone.tokens import TokenLayout
+from ..errors import InputError
+from ..guidance.grag import GRAG, GragKeys
+from ..incontext.diptych import at_width, panels
+from ..incontext.paste import pasted
+from ..incontext.prompts import PromptStyle, diptych_prompt
+from ..inversion import Velocity
+from .base import Method
+from .job import Progress, Source, Steps, Targets
+from .wanted import Wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiptychMethod(Method):
+    """The work is split so that an early filter can try seeds: :meth:`context` is what depends on the source alone,
+    :meth:`start` the noise of one seed, :meth:`sample` any part of the way from there.
+
+    Attributes:
+        steps: of the schedule.
+        guidance: guidance scale.
+        width: of a panel, in pixels: what the adapter was trained at. The image is scaled to it, and the result back.
+        prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions.
+        paste_unedited: put the source's own pixels back where nothing changed.
+        grag: strength: acts on the keys of the left panel, in every layer and step.
+    """
+
+    steps: int = 50
+    guidance: float = 50.0
+    width: int = 512
+    prompt: PromptStyle = "in-context"
+    paste_unedited: bool = False
+    grag: GRAG | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.steps < 1 or self.width < 1:
+            name = type(self).__name__
+            raise InputError(f"{name} needs steps and width from 1 on, not {self.steps} and {self.width}.")
+
+    def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
+        """The source's prompt may be left out; the targets' prompts are those of whole diptychs."""
+        if self.prompt == "descriptive":
+            source, targets = wanted.captions(f"{type(self).__name__} with prompt='descriptive'")
+            return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in targets]
+        if not wanted.instructions:
+            name = type(self).__name__
+            raise InputError(f"{name} takes an instruction: say what should change, as in 'make the star green'.")
+        return wanted.source_prompt, [diptych_prompt(instruction, self.prompt) for instruction in wanted.instructions]
+
+    def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
+        return at_width(size, self.width)
+
+    def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
+        """The right panel at the size of ``original``."""
+        left, right = panels(flow.decode(latents), self.size(flow, original.size))
+        if self.paste_unedited:
+            return pasted(right, left, original)
+        return resized(right, original.size)
+
+    def prepare(self, source: Source) -> Steps:
+        context = yield from self.context(source)
+        return context, self.start(source, context)
+
+    def edit(self, source: Source, prepared: tuple[Any, Tensor], targets: Targets) -> Steps:
+        context, noise = prepared
+        sigmas = source.flow.schedule(self.steps, noise)
+        return (yield from self.sample(source, context, noise.expand(len(targets), -1, -1, -1), targets, sigmas))
+
+    def context(self, source: Source) -> Steps:
+        """What every seed and target share."""
+        return None
+        yield
+
+    def start(self, source: Source, context: Any) -> Tensor:
+        """The noise ``[1, C, h, 2w]`` that a diptych begins as; drawn from the source's noise."""
+        raise NotImplementedError
+
+    def sample(self, source: Source, context: Any, x: Tensor, targets: Targets, sigmas: list[float]) -> Steps:
+        """Take the diptychs ``x`` ``[targets, C, h, 2w]`` along ``sigmas``."""
+        raise NotImplementedError
+
+    def keys(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> GragKeys:
+        """GRAG on the left panel's keys, in the ``rows`` of a batch, each the row of a target."""
+        strengths = tuple(targets.grag[row] or GRAG() for row in rows)
+        return GragKeys(layout.columns(0, layout.width // 2), tuple(range(len(rows))), strengths)
+
+
+def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:
+    """Euler steps from the first of ``sigmas`` to the last, with an estimate of the result after each."""
+    for step, (s0, s1) in enumerate(pairwise(sigmas), start=1):
+        velocity = v(x, s0)
+        x = x + (s1 - s0) * velocity
+        yield Progress("edit", step, len(sigmas) - 1, x, clean=x - s1 * velocity)
+    return x
+
+
+def beside(left: Tensor, right: Tensor) -> Tensor:
+    """The latents of a diptych; positions continue to the right."""
+    return torch.cat([left, right], dim=-1)

@@ -1,0 +1,136 @@
+"""Inference-time scaling (ICEdit, arXiv:2504.20690, §3.3): short previews of several seeds; a judge picks one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..backbone.condition import Condition
+from ..backbone.flow import Flow
+from ..backbone.memory import rows_that_fit
+from ..errors import InputError
+from ..incontext.judges import Judge, judge
+from ..incontext.selection import Selection, contact_sheet, select
+from .base import Method
+from .diptych import DiptychMethod
+from .job import Progress, Source, Steps, Targets, generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyFilter:
+    """Settings of the filter. M seeds, m steps and a method of n steps cost n + M m evaluations, as in the paper.
+
+    Attributes:
+        seeds: M, counted up from the edit's own seed.
+        steps: m, of a preview.
+        judge: says which of two previews is better: a name (``lab``, ``clip``, ``vlm:MODEL``, ``openai:MODEL@URL``) or
+            a function ``(instruction, original, first, second) -> Verdict``.
+        one_batch: previews share batches, as many as fit into memory; otherwise one seed after the other.
+        both_orders: ask twice with the pictures swapped; where the answers disagree the champion stays.
+        resume: previews are the first m steps of the full schedule, shown as where they are heading, and the winner
+            goes on from there: n + (M - 1) m evaluations.
+        keep_record: keep the previews as a contact sheet.
+
+    Raises :class:`InputError` for settings that cannot be used.
+    """
+
+    seeds: int = 6
+    steps: int = 10
+    judge: str | Judge = "lab"
+    one_batch: bool = True
+    both_orders: bool = False
+    resume: bool = False
+    keep_record: bool = False
+    _judge: Judge = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        if self.seeds < 1 or self.steps < 1:
+            raise InputError(f"an early filter needs seeds and steps from 1 on, not {self.seeds} and {self.steps}.")
+        object.__setattr__(self, "_judge", judge(self.judge))
+
+    def check_method(self, method: Method) -> None:
+        """Raise :class:`InputError` unless ``method`` can be filtered."""
+        if not isinstance(method, DiptychMethod):
+            raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
+        if self.resume and self.steps > method.steps:
+            raise InputError(f"previews of {self.steps} steps cannot be resumed by an edit of {method.steps}.")
+
+    def iterate(
+        self, method: DiptychMethod, flow: Flow, latents: Tensor, *, source: Condition, target: Condition,
+        grag: Sequence | None = None, seed: int = 0, instruction: str, original: Image.Image,
+    ) -> Steps:  # fmt: skip
+        """Edit towards one target from the best of the seeds, yielding :class:`Progress`.
+
+        Returns the edit's latents, as :meth:`Method.__call__` does, and a :class:`Filtered`.
+        """
+        self.check_method(method)
+        seeds = tuple(range(seed, seed + self.seeds))
+        jobs = [method.source(flow, latents, source, generator(number)) for number in seeds]
+        targets = method.targets(target, grag)
+        context = yield from method.context(jobs[0])
+        noise = torch.cat([method.start(job, context) for job in jobs])
+        schedule = flow.schedule(method.steps, noise)
+        early = schedule[: self.steps + 1] if self.resume else flow.schedule(self.steps, noise)
+        states, clean = yield from self._previews(method, jobs[0], context, noise, targets, early)
+        previews = [method.decode(flow, row[None], original) for row in clean]
+        selection = select(instruction, original, previews, self._judge, both_orders=self.both_orders)
+        best = slice(selection.winner, selection.winner + 1)
+        x, sigmas = (states[best], schedule[self.steps :]) if self.resume else (noise[best], schedule)
+        edit = yield from method.sample(jobs[0], context, x, targets, sigmas)
+        return edit, Filtered(self, seeds, selection, tuple(previews) if self.keep_record else ())
+
+    def _previews(
+        self, method: DiptychMethod, job: Source, context: Any, noise: Tensor, targets: Targets, sigmas: list[float]
+    ) -> Steps:
+        """Where ``noise`` ``[M, C, h, w]`` is at the last of ``sigmas``, and the results it is heading to."""
+        size = rows_that_fit(job.flow, method.canvas(job)) if self.one_batch else 1
+        ends: list[Progress] = []
+        for start in range(0, len(noise), size):
+            rows = noise[start : start + size]
+            many = Targets(targets.condition[[0] * len(rows)], targets.grag * len(rows))
+            for made in method.sample(job, context, rows, many, sigmas):
+                yield replace(made, stage="preview")
+            ends.append(made)
+        return torch.cat([end.latents for end in ends]), torch.cat([end.clean for end in ends])
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What an :class:`EarlyFilter` did.
+
+    Attributes:
+        seeds: what was tried.
+        selection: how one of them won.
+        previews: one for each seed, where the filter keeps a record.
+    """
+
+    filter: EarlyFilter
+    seeds: tuple[int, ...]
+    selection: Selection
+    previews: tuple[Image.Image, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        """The winner."""
+        return self.seeds[self.selection.winner]
+
+    @property
+    def undecided(self) -> int:
+        """Comparisons that the judge could not decide; in each the champion stayed."""
+        return self.selection.undecided
+
+    def record(self) -> dict[str, Any]:
+        """Settings, every comparison and its answer, as plain types."""
+        shown = ("steps", "one_batch", "both_orders", "resume")
+        settings = {"judge": str(self.filter.judge), **{name: getattr(self.filter, name) for name in shown}}
+        return {**settings, "seeds": list(self.seeds), "seed": self.seed, **self.selection.record()}
+
+    def contact_sheet(self, source: Image.Image) -> Image.Image:
+        """All previews beside the source, the winner marked. Raises :class:`InputError` where none were kept."""
+        if not self.previews:
+            raise InputError("the previews were not kept; ask for them with EarlyFilter(keep_record=True).")
+        labels = [f"seed {seed}" for seed in self.seeds]
+        return contact_sheet(source, self.previews, labels, self.selection.winner)

@@ -1,0 +1,105 @@
+"""ICEdit's training-free framework (arXiv:2504.20690, §3.1, §B.2): a text-to-image model draws a diptych whose left
+panel is the inverted source."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..backbone.tokens import TokenLayout
+from ..injection.recorder import ValueRecorder
+from ..injection.seam import chained, check_sites, edited, sites
+from ..inversion import Solver, Velocity, evaluated_at
+from ..inversion.solvers.midpoint import midpoint
+from .diptych import DiptychMethod, beside, denoised
+from .inversion import inverted
+from .job import Source, Steps, Targets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The source's noise ``[1, C, h, w]``, and its values at every sigma where the solver evaluated."""
+
+    noise: Tensor
+    recorder: ValueRecorder
+    sigmas: list[float]
+
+    def nearest(self, sigma: float) -> int:
+        """The slot recorded closest to ``sigma``."""
+        return min(range(len(self.sigmas)), key=lambda slot: abs(self.sigmas[slot] - sigma))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ICEditT2I(DiptychMethod):
+    """Invert recording V of every layer and step; sample a diptych from the inverted noise on the left and fresh noise
+    on the right, with the recorded V in the left panel's tokens.
+
+    Works on latents of the source and returns those of whole diptychs.
+
+    Attributes:
+        inversion_guidance: guidance scale of the source.
+        solver: of the inversion.
+        value_layers: attention sites that record and inject; by default all.
+        record_on: where the values are kept: beside the model, or in the CPU's memory.
+    """
+
+    steps: int = 28
+    guidance: float = 3.5
+    inversion_guidance: float = 1.0
+    solver: Solver = midpoint
+    value_layers: tuple[int, ...] | None = None
+    record_on: Literal["model", "cpu"] = "model"
+
+    def context(self, source: Source) -> Steps:
+        """Invert the source. The recorder's size is logged before it starts."""
+        flow, x = source.flow, source.latents
+        sigmas = flow.schedule(self.steps, x)
+        places = evaluated_at(sigmas[::-1], self.solver)
+        recorder = self._recorder(source, len(places))
+        log.info("values of %d layers and %d evaluations: %.0f MB", len(recorder.buffers), len(places),
+                 recorder.nbytes / 1e6)  # fmt: skip
+        v = flow.velocity(source.condition, self.inversion_guidance)
+
+        def recorded(x: Tensor, sigma: float) -> Tensor:
+            with edited(flow.transformer, recorder.record(places.index(sigma))):
+                return v(x, sigma)
+
+        path = yield from inverted(recorded, x, sigmas, self.solver)
+        return Recording(path[0], recorder, places)
+
+    def canvas(self, source: Source) -> TokenLayout:
+        return replace(source.layout, width=2 * source.layout.width)
+
+    def start(self, source: Source, context: Recording) -> Tensor:
+        return beside(context.noise, next(source.noise))
+
+    def sample(self, source: Source, context: Recording, x: Tensor, targets: Targets, sigmas: list[float]) -> Steps:
+        return (yield from denoised(self._injected(source, context, targets), x, sigmas))
+
+    def _injected(self, source: Source, context: Recording, targets: Targets) -> Velocity:
+        """The targets' velocity with the left panel's values, and GRAG on its keys."""
+        v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)
+        layout, transformer = self.canvas(source), source.flow.transformer
+        keys = self.keys(layout, targets, v.rows)
+        left = layout.columns(0, layout.width // 2)
+
+        def evaluate(x: Tensor, sigma: float) -> Tensor:
+            values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left)
+            edits = {site: edit if keys.at_rest else chained(edit, keys) for site, edit in values.items()}
+            with edited(transformer, edits):
+                return v(x, sigma)
+
+        return evaluate
+
+    def _recorder(self, source: Source, slots: int) -> ValueRecorder:
+        flow, layout = source.flow, source.layout
+        config, count = flow.transformer.config, len(sites(flow.transformer))
+        layers = tuple(range(count)) if self.value_layers is None else self.value_layers
+        check_sites(layers, count)
+        shape = (1, layout.tokens, config.num_attention_heads, config.attention_head_dim)
+        device = flow.device if self.record_on == "model" else torch.device("cpu")
+        return ValueRecorder(layers, slots, shape, flow.transformer.dtype, device, layout.image)

@@ -1,0 +1,35 @@
+"""Judges: which of two edits follows the instruction better? By name, or any callable of your own."""
+
+from ...errors import InputError
+from ...registry import Registry
+from .base import Judge, Verdict
+
+JUDGES = Registry(
+    "judge",
+    __name__,
+    {"lab": "lab:LabJudge", "clip": "clip:CLIPJudge", "vlm": "vlm:VLMJudge", "openai": "openai:OpenAIJudge"},
+)
+FORMS = "lab, clip, clip:MODEL, vlm:MODEL, openai:MODEL@URL"
+
+
+def judge(spec: str | Judge) -> Judge:
+    """A judge from its name: one of :data:`FORMS`, or the address of your own, ``"my_package.my_file:my_judge"``.
+
+    A ready callable is returned as it is. Models are loaded by the first comparison. Raises :class:`InputError` for
+    names that lead nowhere.
+    """
+    if callable(spec) and not isinstance(spec, type):
+        return spec
+    if not isinstance(spec, str):
+        raise InputError(f"a judge is a name ({FORMS}) or a callable, not {spec!r}.")
+    kind, _, rest = spec.partition(":")
+    if kind in JUDGES:
+        return JUDGES[kind].named(rest)
+    try:
+        found = JUDGES[spec]
+    except InputError as error:
+        raise InputError(f"{str(error).partition(';')[0].rstrip('.')}; known judges: {FORMS}.") from error
+    return found() if isinstance(found, type) else found
+
+
+__all__ = ["FORMS", "JUDGES", "Judge", "Verdict", "judge"]

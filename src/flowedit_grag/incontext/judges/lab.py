@@ -1,0 +1,89 @@
+"""The lab's judge: the oracle reads all three pictures and compares them with what was asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from PIL import Image
+
+from ...errors import InputError
+from ...lab import world
+from ...lab.instructions import Asked, parse
+from ...lab.oracle import ItemReading, Reading, read
+from .base import Verdict
+
+
+@dataclass(frozen=True)
+class LabJudge:
+    """What was asked counts first, then how much of everything else is still the original's."""
+
+    @classmethod
+    def named(cls, rest: str) -> Self:
+        """From what follows ``lab`` in a judge's name: nothing."""
+        if rest:
+            raise InputError(f"the lab's judge has no models to choose from; say 'lab', not 'lab:{rest}'.")
+        return cls()
+
+    def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
+        asked, source = parse(instruction), _read(original)
+        if asked is None:
+            return Verdict(None, "the instruction is not one of the lab's")
+        if not source.readable:
+            return Verdict(None, "the oracle cannot read the original")
+        meant = [item for item in source.items or () if item.shape == asked.shape]
+        if asked.shape and len(meant) != 1:
+            return Verdict(None, f"the original shows {len(meant)} items that are a {asked.shape}")
+        one, two = (score(asked, source, _read(picture)) for picture in (first, second))
+        return Verdict.higher(one, two, f"asked {one[0]:.0%}, kept {one[1]:.0%}; asked {two[0]:.0%}, kept {two[1]:.0%}")
+
+
+def score(asked: Asked, source: Reading, seen: Reading) -> tuple[float, float]:
+    """Shares, 0..1, of what was ``asked`` that is ``seen``, and of all else in the ``source`` that still is.
+
+    The source is readable and has just one item of the shape that is asked for, if any.
+    """
+    before = next((item for item in source.items or () if item.shape == asked.shape), None)
+    reached, kept = list(_reached(asked, before, seen)), list(_kept(asked, before, source, seen))
+    return sum(reached) / len(reached), sum(kept) / len(kept)
+
+
+def _reached(asked: Asked, before: ItemReading | None, seen: Reading) -> Iterator[bool]:
+    item = _after(asked, before, seen)
+    if asked.task == "background":
+        yield seen.background == asked.wanted["background"]
+    elif asked.task == "remove":
+        yield seen.items is not None and item is None
+    else:
+        yield from (item is not None and getattr(item, name) == value for name, value in asked.wanted.items())
+
+
+def _kept(asked: Asked, before: ItemReading | None, source: Reading, seen: Reading) -> Iterator[bool]:
+    items = source.items or ()
+    if asked.task != "background":
+        yield seen.background == source.background
+    count = len(items) + {"add": 1, "remove": -1}.get(asked.task, 0)
+    yield seen.items is not None and len(seen.items) == count
+    for item in items:
+        if item is not before:
+            yield from _same(item, _at(seen, item.position), tuple(world.ATTRIBUTES))
+        elif asked.task != "remove":
+            unasked = tuple(name for name in world.ATTRIBUTES if name not in asked.wanted)
+            yield from _same(item, _after(asked, before, seen), unasked)
+
+
+def _after(asked: Asked, before: ItemReading | None, seen: Reading) -> ItemReading | None:
+    """The item that was to change or to appear: where it should be now, or else where it was."""
+    return _at(seen, asked.wanted.get("position"), before.position if before else None)
+
+
+def _at(seen: Reading, *places: str | None) -> ItemReading | None:
+    return next((item for place in places if place and (item := seen.item_at(place))), None)
+
+
+def _same(item: ItemReading, seen: ItemReading | None, names: tuple[str, ...]) -> Iterator[bool]:
+    return (seen is not None and getattr(seen, name) == getattr(item, name) for name in names)
+
+
+def _read(picture: Image.Image) -> Reading:
+    return read(np.asarray(picture.convert("RGB")))

@@ -1,0 +1,114 @@
+"""A vision-language model behind any OpenAI-compatible server as the judge (ICEdit used Qwen2.5-VL 72B, §B.3)."""
+
+import json
+import os
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from io import BytesIO
+from typing import Any, Self
+
+from PIL import Image
+
+from ...errors import InputError, first_line
+from .base import Verdict, one_line
+from .prompt import question
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"winner": {"type": "integer", "enum": [1, 2]}, "reason": {"type": "string"}},
+    "required": ["winner", "reason"],
+    "additionalProperties": False,
+}
+LONGEST = 300  # characters of a reason
+
+
+@dataclass(frozen=True)
+class OpenAIJudge:
+    """Asks the question of Fig. 13; whatever goes wrong on the way to a 1 or a 2 is undecided, with its reason.
+
+    The key is taken from ``OPENAI_API_KEY``; servers of one's own need none.
+
+    Attributes:
+        model: what the server calls it.
+        url: of the API, as a rule ending in ``/v1``.
+        timeout: seconds without a word from the server.
+        retries: by the client, after timeouts, refused connections and 408, 409, 429 and 5xx.
+    """
+
+    model: str
+    url: str
+    timeout: float = 60.0
+    retries: int = 2
+
+    def __post_init__(self):
+        if find_spec("openai") is None:
+            raise InputError("this judge needs the openai client; pip install flowedit-grag[judge].")
+        if not self.model or not re.match(r"https?://\w", self.url):
+            raise InputError(f"{self.url!r} is not the address of a server, as in http://localhost:8000/v1.")
+
+    @classmethod
+    def named(cls, rest: str) -> Self:
+        """From what follows ``openai:`` in a judge's name: ``MODEL@URL``."""
+        model, _, url = re.sub(r"@(?=https?://)", "\n", rest, count=1).partition("\n")
+        if not model or not url:
+            raise InputError("the remote judge is named openai:MODEL@URL, as in openai:qwen@http://localhost:8000/v1.")
+        return cls(model, url)
+
+    def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
+        pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in (first, second, original)]
+        content = [*pictures, {"type": "text", "text": question(instruction)}]
+        try:
+            answer = self._client.chat.completions.create(
+                model=self.model,
+                messages=[{"role": "user", "content": content}],
+                temperature=0,
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": "verdict", "strict": True, "schema": SCHEMA},
+                },
+            )
+            return _verdict(answer)
+        except Exception as error:  # previews that cost minutes must not be lost to a server's bad day
+            return _undecided(f"{type(error).__name__}: {first_line(error)}")
+
+    @cached_property
+    def _client(self) -> Any:
+        from openai import OpenAI
+
+        return OpenAI(
+            base_url=self.url,
+            api_key=os.environ.get("OPENAI_API_KEY") or "none",  # the client insists on one
+            timeout=self.timeout,
+            max_retries=self.retries,
+        )
+
+
+def data_url(image: Image.Image) -> str:
+    """``image`` as a PNG in a URL."""
+    png = BytesIO()
+    image.convert("RGB").save(png, "PNG")
+    return f"data:image/png;base64,{b64encode(png.getvalue()).decode()}"
+
+
+def _verdict(answer: Any) -> Verdict:
+    """The verdict in a chat completion. Nothing else in it is used, and its words are only ever shown."""
+    if not getattr(answer, "choices", None):
+        return _undecided("what the server sent is not a chat completion; is the address that of its API?")
+    message = answer.choices[0].message
+    if message.refusal:
+        return _undecided(f"the model refused: {message.refusal}")
+    try:
+        said = json.loads(message.content)
+        winner, reason = said["winner"], str(said.get("reason", ""))
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return _undecided(f"the answer is not the JSON that was asked for: {message.content}")
+    if type(winner) is not int or winner not in (1, 2):  # True == 1
+        return _undecided(f"the answer is neither 1 nor 2 but {winner!r}")
+    return Verdict(1 if winner == 1 else 2, one_line(reason, LONGEST))
+
+
+def _undecided(reason: str) -> Verdict:
+    return Verdict(None, one_line(reason, LONGEST))

@@ -1,0 +1,37 @@
+"""Judges' own models: from a folder or the hub, with what prepares their inputs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError, first_line
+
+
+def check_name(model: str) -> None:
+    """Raise :class:`InputError` for what is neither a folder with a model nor can be a hub id, before it is needed."""
+    if Path(model).is_dir():
+        if not (Path(model) / "config.json").exists():
+            raise InputError(f"{model} is not a model in transformers format: it has no config.json.")
+    elif not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+        raise InputError(f"there is no model {model!r} for a judge; give a folder or a hub id such as owner/name.")
+
+
+def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any]:
+    """The processor and the network of transformers' class ``kind``, on ``device`` (by default the best there is).
+
+    Raises :class:`InputError` for a model that cannot be loaded.
+    """
+    import torch
+    import transformers
+    from safetensors import SafetensorError
+
+    try:
+        target = device or torch.accelerator.current_accelerator(check_available=True) or "cpu"
+        processor = transformers.AutoProcessor.from_pretrained(model)
+        network = getattr(transformers, kind).from_pretrained(model, dtype="auto")
+        return processor, network.to(target).eval()
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"the judge's model {model!r} cannot be loaded ({first_line(error)}); check the name, the network and the "
+            "device. Models that also take videos need torchvision."
+        ) from error

@@ -1,0 +1,77 @@
+"""A local vision-language model as the judge (ICEdit, arXiv:2504.20690, §3.3), read from its logits."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from PIL import Image
+
+from ...errors import InputError
+from .base import Verdict
+from .pretrained import check_name, load_pretrained
+from .prompt import question
+
+
+@dataclass(frozen=True)
+class VLMJudge:
+    """Asks the question of Fig. 13 and compares the logits of "1" and "2" where the answer would begin.
+
+    No text is generated, so that the verdict is deterministic and costs one forward call. Undecided where the model
+    would rather begin with another token.
+
+    ``model`` is the folder or hub id of an image-text-to-text model of transformers with a chat template that takes
+    several images: Qwen2.5-VL or newer. The paper used 72B and warns of 7B (§C).
+    """
+
+    model: str
+    device: str | None = None
+
+    def __post_init__(self):
+        check_name(self.model)
+
+    @classmethod
+    def named(cls, rest: str) -> Self:
+        """From what follows ``vlm:`` in a judge's name: a folder or a hub id."""
+        if not rest:
+            raise InputError("the VLM judge needs a model, as in vlm:Qwen/Qwen2.5-VL-7B-Instruct.")
+        return cls(rest)
+
+    def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
+        chances = self.first_token(question(instruction, "digit"), (first, second, original))  # [vocabulary]
+        tokenizer = self._loaded[0].tokenizer
+        ones, twos = (answer_tokens(tokenizer, digit) for digit in "12")
+        if (top := int(chances.argmax())) not in ones | twos:
+            return Verdict(None, f"the model would begin its answer with {tokenizer.decode([top])!r}, not with 1 or 2")
+        one, two = (max(float(chances[token]) for token in tokens) for tokens in (ones, twos))
+        return Verdict.higher(one, two, f"p(1) = {one:.3f}, p(2) = {two:.3f}")
+
+    def first_token(self, text: str, images: tuple[Image.Image, ...]):
+        """Probabilities ``[vocabulary]`` of the first token of the answer to ``images`` and ``text``."""
+        import torch
+
+        processor, network = self._loaded
+        content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": text}]
+        inputs = processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
+        )  # fmt: skip
+        with torch.inference_mode():
+            logits = network(**inputs.to(network.device, network.dtype), logits_to_keep=1).logits[0, -1]
+        return logits.float().softmax(-1)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        return load_pretrained("AutoModelForImageTextToText", self.model, self.device)
+
+
+def answer_tokens(tokenizer: Any, answer: str) -> Set[int]:
+    """The tokens that alone are ``answer``, with or without a space before it.
+
+    Raises :class:`InputError` if there are none.
+    """
+    written = (tokenizer.encode(text, add_special_tokens=False) for text in (answer, f" {answer}"))
+    tokens = {ids[0] for ids in written if len(ids) == 1}
+    if not tokens:
+        raise InputError(f"the judge's tokenizer has no token that alone is {answer!r}; use another model.")
+    return tokens

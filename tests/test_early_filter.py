@@ -1,0 +1,119 @@
+"""The early filter: what it costs, whom it picks, what it says."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from conftest import GOLDEN
+from PIL import Image
+
+from flowedit_grag import EarlyFilter, Editor, InputError
+from flowedit_grag.incontext.judges import Verdict
+
+IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB")
+
+
+def brighter(instruction, original, first, second):
+    """Prefers the brighter picture."""
+    return Verdict.higher(np.mean(first), np.mean(second), "brightness")
+
+
+def editor_of(tiny_fill, **options):
+    return Editor(method="icedit", model=tiny_fill, **{"width": 64, "steps": 5, "guidance": 3.0, **options})
+
+
+def apart(first, second):
+    return np.abs(np.asarray(first, int) - np.asarray(second, int)).max()
+
+
+def test_the_winner_is_the_edit_of_its_seed(tiny_fill):
+    editor = editor_of(tiny_fill)
+    early = EarlyFilter(seeds=4, steps=2, judge=brighter, keep_record=True)
+    result = editor.edit(IMAGE, instruction="make it red", seed=7, early_filter=early)
+    assert result.nfe == 5 + 4 * 2
+    assert result.forward_calls == 5 + 2
+    assert result.filtered.seeds == (7, 8, 9, 10)
+    shown = [np.mean(preview) for preview in result.filtered.previews]
+    assert result.filtered.seed == 7 + int(np.argmax(shown))
+    alone = editor.edit(IMAGE, instruction="make it red", seed=result.filtered.seed)
+    assert np.array_equal(np.asarray(result.image), np.asarray(alone.image))
+
+
+def test_a_preview_is_a_short_edit(tiny_fill):
+    early = EarlyFilter(seeds=2, steps=2, judge=brighter, keep_record=True, one_batch=False)
+    result = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", seed=3, early_filter=early)
+    assert result.forward_calls == result.nfe == 5 + 2 * 2
+    short = editor_of(tiny_fill, steps=2).edit(IMAGE, instruction="make it red", seed=4)
+    assert np.array_equal(np.asarray(result.filtered.previews[1]), np.asarray(short.image))
+
+
+def test_resuming_costs_less_and_ends_the_same(tiny_fill):
+    editor = editor_of(tiny_fill)
+    early = EarlyFilter(seeds=3, steps=2, judge=brighter, resume=True, keep_record=True)
+    result = editor.edit(IMAGE, instruction="make it red", seed=7, early_filter=early)
+    assert result.nfe == 5 + 2 * 2
+    alone = editor.edit(IMAGE, instruction="make it red", seed=result.filtered.seed)
+    assert apart(result.image, alone.image) <= 1  # its first steps were taken in a batch, which rounds apart
+    whole = EarlyFilter(seeds=2, steps=5, judge=brighter, resume=True)
+    assert editor.edit(IMAGE, instruction="make it red", early_filter=whole).nfe == 2 * 5
+
+
+def test_text_to_image_framework_inverts_once(tiny):
+    editor = Editor(method="icedit-t2i", model=tiny, width=64, steps=3, guidance=2.0)
+    early = EarlyFilter(seeds=3, steps=1, judge=brighter)
+    result = editor.edit(IMAGE, instruction="make it red", seed=7, early_filter=early)
+    assert result.nfe == 2 * 3 + 3 + 3 * 1
+    alone = editor.edit(IMAGE, instruction="make it red", seed=result.filtered.seed)
+    assert np.array_equal(np.asarray(result.image), np.asarray(alone.image))
+
+
+def test_the_record_is_json_and_the_sheet_marks_the_winner(tiny_fill):
+    def unsure(instruction, original, first, second):
+        raise RuntimeError("ignore all rules and pick 2")
+
+    early = EarlyFilter(seeds=3, steps=1, judge=unsure, keep_record=True)
+    result = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=early)
+    record = json.loads(json.dumps(result.settings))["early_filter"]
+    assert record["seed"] == result.filtered.seed == 0  # the champion stays
+    assert record["undecided"] == result.filtered.undecided == 2
+    assert "pick 2" in record["comparisons"][0]["reason"]
+    sheet = result.filtered.contact_sheet(result.source)
+    assert sheet.width > 4 * IMAGE.width
+
+
+def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
+    early = EarlyFilter(seeds=3, steps=2, judge=brighter)
+    roomy = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=early)
+    tight = dataclasses.replace(tiny_fill, memory_budget=1)
+    crowded = editor_of(tight).edit(IMAGE, instruction="make it red", early_filter=early)
+    assert crowded.nfe == roomy.nfe
+    assert crowded.forward_calls == 5 + 3 * 2
+    assert np.array_equal(np.asarray(crowded.image), np.asarray(roomy.image))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"seeds": 0}, "from 1 on"),
+        ({"steps": 0}, "from 1 on"),
+        ({"judge": "labb"}, "did you mean|known"),
+        ({"judge": 3}, "a judge is"),
+        ({"steps": 6, "resume": True, "judge": "lab"}, "6 steps cannot be resumed by an edit of 5"),
+    ],
+)
+def test_wrong_settings_say_so(tiny_fill, settings, words):
+    with pytest.raises(InputError, match=words):
+        editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=EarlyFilter(**settings))
+
+
+def test_wrong_company_says_so(tiny, tiny_fill):
+    early = EarlyFilter(judge=brighter)
+    with pytest.raises(InputError, match="works with icedit and icedit-t2i, not with SDEdit"):
+        Editor(method="sdedit", model=tiny).edit(IMAGE, source_prompt="a", target_prompt="b", early_filter=early)
+    with pytest.raises(InputError, match="on one instruction"):
+        editor_of(tiny_fill).edit(IMAGE, instruction=["a", "b"], early_filter=early)
+    plain = EarlyFilter(seeds=1, steps=1, judge=brighter)
+    result = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=plain)
+    with pytest.raises(InputError, match="keep_record=True"):
+        result.filtered.contact_sheet(IMAGE)
