@@ -223,3 +223,17 @@ def test_what_is_no_adapter_is_refused(tmp_path):
         load_adapter(fill(), tmp_path / "nowhere")
     with pytest.raises(InputError, match="top_k"):
         LoraMoeConfig(experts=2, top_k=3)
+
+
+def test_a_saved_adapter_remembers_its_router(tmp_path):
+    transformer = fill()
+    ours = LoraMoeConfig(experts=3, rank=2, alpha=2, top_k=2, router="softmax_then_topk")
+    transformer.add_adapter(ours.peft(), adapter_name="adapter")
+    path = save_adapter(transformer, tmp_path)
+    found = load_adapter(fill(), path)
+    assert (found.experts, found.rank, found.top_k, found.router) == (3, 2, 2, "softmax_then_topk")
+    found = load_adapter(fill(), path, top_k=1, router="published")
+    assert (found.top_k, found.router) == (1, "published")
+    save_file(load_file(path), path, metadata={"flowedit_grag": "[1"})
+    with pytest.raises(InputError, match="notes that cannot be read"):
+        load_adapter(fill(), path)

@@ -184,6 +184,19 @@ def vital_layers(
 
 
 @app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; configs/ has some.", show_default=False)],
+    options: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Changes: steps=100 adapter.rank=8.")
+    ] = None,
+) -> None:
+    """Train a LoRA or LoRA-MoE adapter of a Fill model; goes on where a killed run stopped."""
+    from . import train as training
+
+    training.train(config, options)
+
+
+@app.command()
 def methods() -> None:
     """List the methods, their papers and their options."""
     from .listing import print_methods

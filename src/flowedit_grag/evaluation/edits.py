@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..algorithms import Method
 from ..algorithms.select import with_profile
+from ..algorithms.wanted import Wanted
 from ..backbone.flow import Flow
 from ..guidance.grag import GRAG
 from ..lab.judge import judge
@@ -50,12 +52,19 @@ def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[lis
     strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
     noise = torch.Generator().manual_seed(trial.index)
     image = Image.fromarray(trial.edit.images()[0])
+    source_prompt, targets = method.prompts(_said(method, trial.edit))
     with measured(flow) as cost:
-        source = flow.condition(trial.edit.source_prompt)
-        target = flow.condition([trial.edit.target_prompt] * count)
-        rows = method(flow, flow.encode(image), source=source, target=target, noise=noise, grag=strengths)
-        images = [np.asarray(flow.decode(row[None], image.size)) for row in rows]
+        source, target = flow.condition(source_prompt), flow.condition(targets * count)
+        rows = method(flow, method.encode(flow, image), source=source, target=target, noise=noise, grag=strengths)
+        images = [np.asarray(method.decode(flow, row[None], image)) for row in rows]
     return images, {"nfe": cost.nfe, "seconds": round(cost.seconds, 3)}
+
+
+def _said(method: Method, edit: Edit) -> Wanted:
+    """Captions to a method that works with them, the instruction alone to one that takes instructions."""
+    if getattr(method, "prompt", "descriptive") == "descriptive":
+        return Wanted.of(None, edit.source_prompt, edit.target_prompt)
+    return Wanted.of(edit.instruction, None, None)
 
 
 def run(flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], records: Records) -> None:

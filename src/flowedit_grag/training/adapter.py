@@ -1,0 +1,31 @@
+"""The adapter that is trained."""
+
+import re
+
+import torch
+from diffusers.training_utils import cast_training_params
+from torch import nn
+
+from ..backbone.flow import Flow
+from ..errors import InputError
+from .config import AdapterConfig
+
+NAME = "adapter"  # in the transformer
+
+
+def add_adapter(flow: Flow, config: AdapterConfig, seed: int) -> dict[str, nn.Parameter]:
+    """Freeze the model and add an adapter; returns its weights, float32 whatever the model's, drawn from ``seed``.
+
+    Raises :class:`InputError` where no layer has a name that the adapter is meant for.
+    """
+    adapter = config.lora_moe().peft()
+    if not any(re.fullmatch(str(adapter.target_modules), name) for name, _ in flow.transformer.named_modules()):
+        raise InputError("no layer of the model has a name that adapter.mixtures or adapter.plain matches.")
+    for network in flow.pipeline.components.values():
+        if isinstance(network, nn.Module):
+            network.requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        flow.transformer.add_adapter(adapter, adapter_name=NAME)
+    cast_training_params(flow.transformer)
+    return {name: weight for name, weight in flow.transformer.named_parameters() if weight.requires_grad}

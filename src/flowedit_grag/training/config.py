@@ -1,0 +1,130 @@
+"""What a training run is made of: a YAML file, key by key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from ..algorithms.options import check_options
+from ..errors import InputError, first_line
+from ..incontext.lora_moe import LoraMoeConfig
+from ..incontext.lora_moe.config import MIXTURES, PLAIN, Router
+from .data import SOURCES
+from .optimizers import OPTIMIZERS, ProdigyConfig
+from .sections import check_keys, chosen, section
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterConfig:
+    """The adapter (§B.3); alpha is the rank. With one expert the modules of ``mixtures`` get plain LoRA too.
+
+    Attributes: see :class:`LoraMoeConfig`.
+    """
+
+    experts: int = 4
+    rank: int = 32
+    top_k: int = 1
+    router: Router = "published"
+    mixtures: str = MIXTURES
+    plain: str = PLAIN
+
+    def __post_init__(self):
+        check_options(self)
+        self.lora_moe()
+
+    def lora_moe(self) -> LoraMoeConfig:
+        """As the adapter's layers take it."""
+        mixtures, plain = self.mixtures, self.plain
+        if self.experts == 1:
+            mixtures, plain = "", "|".join(part for part in (mixtures, plain) if part)
+        return LoraMoeConfig(
+            experts=self.experts, rank=self.rank, alpha=self.rank, top_k=self.top_k, router=self.router,
+            mixtures=mixtures, plain=plain,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesConfig:
+    """Edits made while training.
+
+    Attributes:
+        pairs: the last ones of the data are not trained on, but edited.
+        every: training steps between sheets; 0 is never.
+        steps: of an edit; by default as many as the method takes.
+    """
+
+    pairs: int = 4
+    every: int = 1000
+    steps: int | None = None
+
+    def __post_init__(self):
+        check_options(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training run. The defaults are the paper's settings (§B.3).
+
+    Attributes:
+        model: a Fill model: a name, a folder in diffusers format or a hub id.
+        data: where pairs come from.
+        out: folder of the run.
+        width: of a panel, in pixels; the diptych is twice as wide.
+        steps: optimizer steps in all.
+        batch: pairs in one forward call; they need one size.
+        accumulation: forward calls in one step.
+        seed: of everything random.
+        dtype: of the networks; the adapter is trained in float32 whatever theirs.
+        gradient_checkpointing: compute activations twice and store few of them.
+        checkpoint_every: steps between checkpoints.
+        adapter, optimizer, samples: sections of their own.
+    """
+
+    model: str
+    data: Any
+    out: str
+    width: int = 512
+    steps: int = 50_000
+    batch: int = 1
+    accumulation: int = 2
+    seed: int = 0
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    gradient_checkpointing: bool = False
+    checkpoint_every: int = 500
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    optimizer: Any = field(default_factory=ProdigyConfig)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
+
+    def __post_init__(self):
+        check_options(self)
+        for name in ("width", "steps", "batch", "accumulation", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be from 1 on, not {getattr(self, name)}.")
+
+    @classmethod
+    def of(cls, values: Any) -> "TrainConfig":
+        """The run that a mapping describes. Raises :class:`InputError` for what cannot be used, naming the key."""
+        check_keys(values, [f.name for f in fields(cls)], "the config")
+        parts = {
+            "adapter": section(AdapterConfig, values.get("adapter", {}), "adapter"),
+            "samples": section(SamplesConfig, values.get("samples", {}), "samples"),
+            "optimizer": chosen(OPTIMIZERS, "name", values.get("optimizer", {"name": "prodigy"}), "optimizer"),
+            "data": chosen(SOURCES, "source", values.get("data"), "data"),
+        }
+        return section(cls, {**values, **parts}, "the config")
+
+
+def read(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+    """The run that the YAML file at ``path`` describes, with some values replaced (``{"adapter": {"rank": 8}}``)."""
+    try:
+        loaded = OmegaConf.merge(OmegaConf.load(path), dict(overrides or {}))
+        values = OmegaConf.to_container(loaded, resolve=True)
+    except FileNotFoundError:
+        raise InputError(f"there is no config at {path}.") from None
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
+    return TrainConfig.of(values)

@@ -1,0 +1,53 @@
+"""From pairs to what the model is trained on: diptychs, what it sees of them, and their prompts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..algorithms.icedit import ICEdit
+from ..backbone.condition import Condition
+from ..backbone.fill import filling_right_of
+from ..backbone.flow import Flow
+from ..backbone.image import padded, resized
+from ..backbone.tokens import TokenLayout
+from ..errors import InputError
+from ..incontext.diptych import side_by_side
+from ..incontext.prompts import diptych_prompt
+from .data import Pair
+
+
+@dataclass(frozen=True)
+class Diptychs:
+    """A batch of them."""
+
+    latents: Tensor  # [B, C, h, 2w], source on the left and target on the right
+    context: Tensor  # [B, tokens, C'], the source beside a masked panel
+    condition: Condition  # B rows
+
+
+@torch.no_grad()
+def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair]) -> Diptychs:
+    """Encode ``pairs`` exactly as ``method`` encodes a source when it edits.
+
+    Raises :class:`InputError` for pairs of two shapes, and for batches of several sizes.
+    """
+    encoded = [_encoded(flow, method, pair) for pair in pairs]
+    if len({latents.shape for latents, _ in encoded}) > 1:
+        sizes = ", ".join(f"{pair.name} ({pair.source.width}x{pair.source.height})" for pair in pairs)
+        raise InputError(f"pictures of one batch need one shape: {sizes}; set batch to 1 and accumulation higher.")
+    latents, context = (torch.cat(parts) for parts in zip(*encoded, strict=True))
+    return Diptychs(latents, context, flow.condition([diptych_prompt(pair.instruction) for pair in pairs]))
+
+
+def _encoded(flow: Flow, method: ICEdit, pair: Pair) -> tuple[Tensor, Tensor]:
+    """Latents ``[1, C, h, 2w]`` and context ``[1, tokens, C']`` of one pair."""
+    size = method.size(flow, pair.source.size)
+    if abs(method.size(flow, pair.target.size)[1] - size[1]) > 1:  # one pixel is rounding
+        raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size} and {pair.target.size}.")
+    source, target = resized(pair.source, size), resized(pair.target, size)
+    whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
+    seen = filling_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2).context
+    assert seen is not None
+    return whole, seen

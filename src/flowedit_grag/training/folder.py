@@ -1,0 +1,97 @@
+"""The folder of a run: what makes a killed run go on as if nothing had happened."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from ..errors import InputError, first_line
+from ..files import written
+from .config import TrainConfig
+
+# What may change when a run goes on: none of it changes a step.
+FREE = {"out", "steps", "checkpoint_every", "samples.every", "samples.steps"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Files are whole or not there; the log is appended to, and cut back to the checkpoint on resuming."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    def check(self, config: TrainConfig) -> None:
+        """Raise :class:`InputError` if a run with other settings is here, naming the first that differs."""
+        if not self.config.exists():
+            return
+        try:
+            there = dict(_flat(OmegaConf.to_container(OmegaConf.load(self.config))))  # type: ignore[arg-type]
+        except (OmegaConfBaseException, YAMLError, OSError, ValueError, AttributeError) as error:
+            raise InputError(f"{self.config} cannot be read ({first_line(error)}); choose another folder.") from None
+        here = dict(_flat(asdict(config)))
+        for key in sorted((here.keys() | there.keys()) - FREE):
+            if (old := there.get(key)) != (new := here.get(key)):
+                raise InputError(
+                    f"{self.path} holds a run with another {key} ({old!r} there, {new!r} here); "
+                    "give it the same, or choose another folder with out=FOLDER."
+                )
+
+    def begin(self, config: TrainConfig) -> None:
+        """Write the resolved config, and take away what a killed run may have left half-written."""
+        for partial in self.path.glob(".checkpoint.*.pt"):
+            partial.unlink()
+        with written(self.config) as partial:
+            OmegaConf.save(OmegaConf.create(asdict(config)), partial)
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        with written(self.checkpoint) as partial:
+            torch.save(dict(state), partial)
+
+    def load(self) -> dict[str, Any] | None:
+        """The last checkpoint, on the CPU, if there is one."""
+        if not self.checkpoint.exists():
+            return None
+        return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+
+    def append(self, line: Mapping[str, float]) -> None:
+        with open(self.log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines after ``step``: these steps will be done, and logged, again."""
+        kept = "".join(json.dumps(line) + "\n" for line in self.lines() if line["step"] <= step)
+        with written(self.log) as partial:
+            partial.write_text(kept, encoding="utf-8")
+
+    def lines(self) -> list[dict[str, float]]:
+        """The log. A last line that was cut off by a kill is left out."""
+        if not self.log.exists():
+            return []
+        whole = self.log.read_text(encoding="utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in whole]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``{"adapter": {"rank": 8}}`` as ``("adapter.rank", 8)``."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", list(value) if isinstance(value, tuple) else value

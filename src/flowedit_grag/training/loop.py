@@ -1,0 +1,197 @@
+"""The training loop: seeded by sample, checkpointed, resumed to the same losses, bit for bit on one machine."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ..algorithms.icedit import ICEdit
+from ..backbone.flow import Flow
+from ..backbone.load import load
+from ..errors import InputError
+from ..incontext.lora_moe import Usage, recorded_usage, save_adapter
+from ..incontext.lora_moe.files import FILE_NAME
+from .adapter import NAME, add_adapter
+from .config import TrainConfig
+from .data import Pairs
+from .data.order import Shuffled
+from .diptychs import diptychs
+from .extras import needed
+from .folder import RunFolder
+from .loss import draw, loss
+from .optimizers import learning_rate
+from .plots import expert_usage, loss_curve
+from .samples import write_samples
+
+USAGE_CALLS = 8  # forward calls that the experts' usage is counted in
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Step ``step`` of ``steps`` is done."""
+
+    step: int
+    steps: int
+    loss: float
+    stage: str = "train"
+
+
+def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = None) -> Path:
+    """Train an adapter, from the last checkpoint in ``config.out`` if there is one; returns the adapter's file.
+
+    Leaves in the folder the adapter, ``config.yaml``, ``log.jsonl`` (a line a step), ``tensorboard/``, ``samples/``,
+    ``loss.png``, and for a mixture ``experts.png``. Under ``accelerate launch`` every process takes samples of its own.
+
+    Raises :class:`InputError` for data, models and folders that cannot be used.
+    """
+    needed("tensorboard")
+    folder = RunFolder(Path(config.out))
+    folder.check(config)
+    pairs = config.data.open()
+    shown = config.samples.pairs
+    if len(pairs) <= shown:
+        raise InputError(f"the data has {len(pairs)} pairs and samples.pairs keeps {shown} of them from training.")
+    accelerator = Accelerator(
+        gradient_accumulation_steps=config.accumulation, log_with="tensorboard", project_dir=config.out
+    )
+    flow = load(config.model, dtype=config.dtype, device=accelerator.device)
+    run = Run(config, folder, accelerator, flow, pairs)
+    for done in run.steps():
+        if on_progress and accelerator.is_main_process:
+            on_progress(done)
+    return run.finish()
+
+
+class Run:
+    """A run in progress: ``step`` steps are done."""
+
+    def __init__(self, config: TrainConfig, folder: RunFolder, accelerator: Accelerator, flow: Flow, pairs: Pairs):
+        self.config, self.folder, self.accelerator, self.flow = config, folder, accelerator, flow
+        self.method = ICEdit(width=config.width)
+        self.method.check_model(flow)
+        count = len(pairs) - config.samples.pairs
+        self.pairs, self.order = pairs, Shuffled(count, config.seed)
+        self.shown = [pairs[index] for index in range(count, len(pairs))]
+        self.trainable = add_adapter(flow, config.adapter, config.seed)
+        if config.gradient_checkpointing:
+            flow.transformer.enable_gradient_checkpointing()
+        optimizer = config.optimizer.build(self.trainable.values())
+        self.transformer, self.optimizer = accelerator.prepare(flow.transformer, optimizer)
+        self.step = 0
+        self._resume()
+
+    def steps(self) -> Iterator[Trained]:
+        """Take the steps that are left."""
+        while self.step < self.config.steps:
+            mean = self._advance()
+            self.step += 1
+            self._log(mean)
+            if self._due(self.config.samples.every) and self.step < self.config.steps:
+                self._samples()
+            if self._due(self.config.checkpoint_every) or self.step == self.config.steps:
+                self._save()
+            yield Trained(self.step, self.config.steps, mean)
+
+    def finish(self) -> Path:
+        """Write the adapter, the last samples and the figures."""
+        if self.config.samples.every:
+            self._samples()
+        usage = self._usage()
+        self.accelerator.end_training()
+        path = self.folder.path
+        if self.accelerator.is_main_process:
+            save_adapter(self.flow.transformer, path, NAME)
+            loss_curve(self.folder.lines(), path / "loss.png")
+            if usage.counts:
+                expert_usage(usage, path / "experts.png")
+        return path / FILE_NAME
+
+    # ---- a step ----------------------------------------------------------------------------------------------
+
+    def _advance(self) -> float:
+        """One step of the optimizer; the mean loss of its samples."""
+        losses = []
+        for part in range(self.config.accumulation):
+            with self.accelerator.accumulate(self.transformer):
+                value = self._loss(self._numbers(self.step, part))
+                self.accelerator.backward(value)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            losses.append(value.detach())
+        mean = self.accelerator.reduce(torch.stack(losses).mean(), "mean").item()
+        if not math.isfinite(mean):
+            raise InputError(
+                f"the loss of step {self.step + 1} is {mean}; a lower optimizer.lr may help, or dtype=float32. "
+                "The last checkpoint is from before."
+            )
+        return mean
+
+    def _numbers(self, step: int, part: int) -> range:
+        """The numbers of this process' samples in forward call ``part`` of a step."""
+        calls, rank = self.accelerator.num_processes, self.accelerator.process_index
+        first = ((step * self.config.accumulation + part) * calls + rank) * self.config.batch
+        return range(first, first + self.config.batch)
+
+    def _loss(self, samples: range) -> Tensor:
+        batch = diptychs(self.flow, self.method, [self.pairs[self.order[sample]] for sample in samples])
+        noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:])
+        return loss(self.transformer, batch, noise, sigma, self.flow.transformer.dtype)
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self.step % every == 0
+
+    # ---- what is written -------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Go back to the last checkpoint, or to the beginning, and drop what was logged after it."""
+        state = self.folder.load()
+        if state:
+            self._restore(state)
+        if self.accelerator.is_main_process:
+            self.folder.begin(self.config)
+            self.folder.rewind(self.step)
+        logger = {"tensorboard": {"purge_step": self.step + 1}}
+        self.accelerator.init_trackers("tensorboard", init_kwargs=logger)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        now, before = self.accelerator.num_processes, state["processes"]
+        if now != before:
+            raise InputError(f"{self.folder.path} was begun with {before} processes and cannot go on with {now}.")
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                parameter.copy_(state["adapter"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            adapter = {name: parameter.detach() for name, parameter in self.trainable.items()}
+            state = {"step": self.step, "adapter": adapter, "optimizer": self.optimizer.state_dict()}
+            self.folder.save({**state, "processes": self.accelerator.num_processes})
+        self.accelerator.wait_for_everyone()
+
+    def _log(self, mean: float) -> None:
+        values = {"loss": mean, "learning_rate": learning_rate(self.optimizer)}
+        self.accelerator.log(values, step=self.step)
+        if self.accelerator.is_main_process:
+            self.folder.append({"step": self.step, **values})
+
+    def _samples(self) -> None:
+        if self.shown and self.accelerator.is_main_process:
+            path = self.folder.path / "samples" / f"step-{self.step:06d}.png"
+            write_samples(self.flow, self.config, self.shown, path)
+        self.accelerator.wait_for_everyone()
+
+    @torch.no_grad()
+    def _usage(self) -> Usage:
+        """Which experts the tokens of the next samples go to."""
+        calls = USAGE_CALLS if self.config.adapter.experts > 1 else 0
+        with recorded_usage(self.flow.transformer, NAME) as usage:
+            for ahead in range(calls):
+                self._loss(self._numbers(self.step + ahead, 0))
+        return usage

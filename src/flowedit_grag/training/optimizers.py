@@ -1,0 +1,61 @@
+"""Optimizers and their settings."""
+
+import io
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..algorithms.options import check_options
+from ..registry import Registry
+from .extras import needed
+
+OPTIMIZERS = Registry(
+    "optimizer", __package__, {"prodigy": "optimizers:ProdigyConfig", "adamw": "optimizers:AdamWConfig"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProdigyConfig:
+    """Prodigy (arXiv:2306.06101), which finds the step size itself; with ICEdit's settings (§B.3)."""
+
+    name: str = "prodigy"
+    lr: float = 1.0
+    weight_decay: float = 0.01
+    use_bias_correction: bool = True
+    safeguard_warmup: bool = True
+
+    def __post_init__(self):
+        check_options(self)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Raises :class:`InputError` where prodigyopt is not installed."""
+        prodigy = needed("prodigyopt").Prodigy
+        with redirect_stdout(io.StringIO()):  # it announces its weight decay
+            return prodigy(
+                parameters, lr=self.lr, weight_decay=self.weight_decay,
+                use_bias_correction=self.use_bias_correction, safeguard_warmup=self.safeguard_warmup,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamWConfig:
+    """AdamW with a constant learning rate."""
+
+    name: str = "adamw"
+    lr: float = 1e-4
+    weight_decay: float = 0.01
+
+    def __post_init__(self):
+        check_options(self)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+
+def learning_rate(optimizer: torch.optim.Optimizer) -> float:
+    """The learning rate now; for Prodigy with its own estimate ``d``."""
+    group = optimizer.param_groups[0]
+    return group["lr"] * group.get("d", 1.0)

@@ -1,0 +1,451 @@
+"""Training of adapters: resumes to the bit, learns, reads its data, and says what is wrong."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import GOLDEN
+from omegaconf import OmegaConf
+from PIL import Image
+
+from flowedit_grag import Editor, load
+from flowedit_grag.algorithms.icedit import ICEdit
+from flowedit_grag.backbone.fill import filling_right_of
+from flowedit_grag.cli.train import train as command
+from flowedit_grag.errors import InputError
+from flowedit_grag.incontext.lora_moe import load_adapter
+from flowedit_grag.training.adapter import add_adapter
+from flowedit_grag.training.config import AdapterConfig, TrainConfig, read
+from flowedit_grag.training.data import SOURCES
+from flowedit_grag.training.data.lab import LabPairs
+from flowedit_grag.training.data.order import Shuffled
+from flowedit_grag.training.diptychs import diptychs
+from flowedit_grag.training.folder import RunFolder
+from flowedit_grag.training.loop import train
+from flowedit_grag.training.loss import draw, loss, velocity
+from flowedit_grag.training.optimizers import ProdigyConfig
+
+MODEL = str(GOLDEN / "tiny_flux_fill")
+CONFIGS = Path(__file__).parent.parent / "configs"
+WIDTH = 32
+MIXTURE = {"rank": 4, "router": "softmax_then_topk"}
+ADAMW = {"name": "adamw", "lr": 3e-3}
+
+
+def settings(out, **changes):
+    base = {
+        "model": MODEL, "out": str(out), "width": WIDTH, "steps": 3, "batch": 1, "accumulation": 1, "dtype": "float32",
+        "data": {"source": "lab", "pairs": 12}, "adapter": {"experts": 1, "rank": 4}, "optimizer": ADAMW,
+        "samples": {"pairs": 2, "every": 0, "steps": 1},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def run(out, **changes):
+    return train(TrainConfig.of(settings(out, **changes)))
+
+
+def log(folder):
+    return (folder / "log.jsonl").read_text()
+
+
+def losses(folder):
+    return [json.loads(line)["loss"] for line in log(folder).splitlines()]
+
+
+# ---- runs ----------------------------------------------------------------------------------------------------
+
+STEPS = 14
+LONG = {
+    "steps": STEPS, "checkpoint_every": 4, "adapter": MIXTURE, "samples": {"pairs": 2, "every": 10, "steps": 1},
+    "optimizer": {"name": "prodigy", "lr": 100.0},  # else its step size would not move in so few steps
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of a mixture with Prodigy that nothing interrupts."""
+    out = tmp_path_factory.mktemp("whole")
+    run(out, **LONG)
+    return out
+
+
+def test_a_killed_run_resumes_to_the_same_losses(whole, tmp_path):
+    out, config = tmp_path / "run", tmp_path / "config.yaml"
+    values = settings(out, **LONG)
+    OmegaConf.save(OmegaConf.create(values), config)
+    code = "import sys, pathlib; from flowedit_grag.cli.train import train; train(pathlib.Path(sys.argv[1]), [])"
+    process = subprocess.Popen([sys.executable, "-c", code, config], stdout=subprocess.DEVNULL)
+    wanted = random.randrange(1, STEPS - 2)  # any step will do, so every run of this test tries another
+    while process.poll() is None and (not (out / "log.jsonl").exists() or len(losses(out)) < wanted):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    done = log(out).splitlines()
+    assert wanted <= len(done) < STEPS
+    (out / "log.jsonl").write_text(log(out) + '{"step": ')  # a line cut off
+    (out / ".checkpoint.1.pt").write_bytes(b"half")
+    command(config, [])
+    assert log(out) == log(whole)
+    before, after = (torch.load(folder / "checkpoint.pt")["adapter"] for folder in (whole, out))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    first, last = (json.loads(line)["learning_rate"] for line in log(whole).splitlines()[:: STEPS - 1])
+    assert last > first  # else Prodigy's own state was not put to the test
+    assert not (out / ".checkpoint.1.pt").exists()
+
+
+def test_what_a_run_leaves(whole):
+    names = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
+    events = {name for name in names if name.startswith("tensorboard/events")}
+    assert len(events) == 1
+    assert names - events == {
+        "checkpoint.pt", "config.yaml", "experts.png", "log.jsonl", "loss.png", "pytorch_lora_weights.safetensors",
+        "samples/step-000010.png", "samples/step-000014.png",
+    }  # fmt: skip
+    assert [json.loads(line)["step"] for line in log(whole).splitlines()] == list(range(1, STEPS + 1))
+    values = OmegaConf.to_container(OmegaConf.load(whole / "config.yaml"))
+    assert TrainConfig.of(values).adapter.experts == 4
+    with Image.open(whole / "samples" / "step-000014.png") as sheet:
+        assert sheet.width > 3 * 128
+
+
+def test_the_adapter_loads_and_edits(whole):
+    flow = load(MODEL)
+    image = Image.open(GOLDEN / "source_128.png")
+    editor = Editor("icedit", flow, width=WIDTH, steps=1)
+    plain = editor.edit(image, instruction="make it red").image
+    found = load_adapter(flow.transformer, whole, router="softmax_then_topk")
+    assert (found.experts, found.rank) == (4, 4)
+    state = torch.load(whole / "checkpoint.pt")["adapter"]
+    loaded = flow.transformer.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+    assert editor.edit(image, instruction="make it red").image.size == plain.size
+
+
+def test_another_config_in_the_same_folder_is_refused(whole):
+    values = settings(whole, **LONG)
+    folder = RunFolder(whole)
+    folder.check(TrainConfig.of({**values, "steps": 2 * STEPS, "checkpoint_every": 1}))
+    with pytest.raises(InputError, match=r"another adapter\.rank \(4 there, 5 here\)"):
+        folder.check(TrainConfig.of({**values, "adapter": {**MIXTURE, "rank": 5}}))
+    with pytest.raises(InputError, match=r"another optimizer\.(lr|name)"):
+        train(TrainConfig.of({**values, "optimizer": ADAMW}))
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_adamw_resumes_too_and_overfits_a_pair(tmp_path):
+    """Stopped at step 6, after the checkpoint of step 4."""
+    changes = {"data": {"source": "lab", "pairs": 1}, "samples": {"pairs": 0}, "steps": 12, "checkpoint_every": 4}
+    run(tmp_path / "whole", **changes)
+
+    def stop(done):
+        if done.step == 6:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(TrainConfig.of(settings(tmp_path / "parts", **changes)), stop)
+    run(tmp_path / "parts", **changes)
+    assert log(tmp_path / "parts") == log(tmp_path / "whole")
+    found = losses(tmp_path / "whole")
+    assert np.mean(found[-4:]) < 0.9 * np.mean(found[:4])
+
+
+def test_gradient_checkpointing_changes_nothing(tmp_path):
+    for on in (False, True):
+        run(tmp_path / str(on), gradient_checkpointing=on, steps=2)
+    assert log(tmp_path / "True") == log(tmp_path / "False")
+
+
+def test_accumulation_is_a_larger_batch(tmp_path):
+    run(tmp_path / "batch", batch=2, steps=2)
+    run(tmp_path / "parts", accumulation=2, steps=2)
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "batch"), rel=1e-4)
+
+
+def test_bfloat16(tmp_path):
+    run(tmp_path, dtype="bfloat16", adapter=MIXTURE, steps=1)
+    assert np.isfinite(losses(tmp_path)).all()
+    assert {value.dtype for value in torch.load(tmp_path / "checkpoint.pt")["adapter"].values()} == {torch.float32}
+
+
+def test_prodigy_round_trips_to_the_bit(tmp_path):
+    def steps(weight, optimizer, numbers):
+        for number in numbers:
+            target = torch.randn(8, 5, generator=torch.Generator().manual_seed(number))
+            optimizer.zero_grad()
+            ((weight - 1 - 0.1 * target) ** 2).sum().backward()
+            optimizer.step()
+
+    first = torch.nn.Parameter(torch.zeros(8, 5))
+    optimizer = ProdigyConfig().build([first])
+    steps(first, optimizer, range(40))
+    folder = RunFolder(tmp_path)
+    folder.save({"weight": first.detach(), "optimizer": optimizer.state_dict()})
+    state = folder.load()
+    second = torch.nn.Parameter(state["weight"])
+    again = ProdigyConfig().build([second])
+    again.load_state_dict(state["optimizer"])
+    assert again.param_groups[0]["d"] > 1e-6
+    steps(first, optimizer, range(40, 60))
+    steps(second, again, range(40, 60))
+    assert torch.equal(first, second)
+
+
+# ---- a step --------------------------------------------------------------------------------------------------
+
+
+def test_training_sees_what_an_edit_sees(tiny_fill):
+    method, pairs = ICEdit(width=WIDTH), [LabPairs(2)[0], LabPairs(2)[1]]
+    batch = diptychs(tiny_fill, method, pairs)
+    noise, _ = draw(0, range(2), batch.latents.shape[1:])
+    with torch.no_grad():
+        found = velocity(tiny_fill.transformer, noise, torch.full((2,), 0.5), batch, torch.float32)
+    for row, pair in enumerate(pairs):
+        source = method.encode(tiny_fill, pair.source.resize((WIDTH, WIDTH), Image.Resampling.LANCZOS))
+        context = filling_right_of(tiny_fill, source, WIDTH // 16).context
+        assert torch.equal(batch.context[row : row + 1], context)
+    flow = filling_right_of(tiny_fill, source, WIDTH // 16)
+    edits = flow.velocity(batch.condition[1], 1.0)(noise[1:], 0.5)
+    assert torch.allclose(found[1:], edits, atol=1e-5)
+    whole = tiny_fill.decode(batch.latents[:1])
+    assert whole.size == (2 * WIDTH, WIDTH)
+
+
+def test_noise_belongs_to_a_sample():
+    noise, sigma = draw(3, [4, 9], (2, 4, 6))
+    alone, own = draw(3, [9], (2, 4, 6))
+    assert torch.equal(noise[1:], alone)
+    assert torch.equal(sigma[1:], own)
+    assert not torch.equal(noise, draw(4, [4, 9], (2, 4, 6))[0])
+    many = draw(0, range(4000), (1,))[1].logit()
+    assert abs(many.mean()) < 0.08
+    assert many.std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_every_pair_once_an_epoch():
+    order = Shuffled(7, seed=1)
+    first, second = ([order[n] for n in range(start, start + 7)] for start in (0, 7))
+    assert sorted(first) == sorted(second) == list(range(7))
+    assert first != second
+
+
+def test_only_the_adapter_gets_gradients_and_the_router_learns():
+    flow = load(MODEL)
+    trainable = add_adapter(flow, AdapterConfig(**MIXTURE), seed=0)
+    assert all(".lora_" in name for name in trainable)
+    for name, weight in trainable.items():
+        if ".lora_B." in name:
+            torch.nn.init.normal_(weight, std=0.05)
+    batch = diptychs(flow, ICEdit(width=WIDTH), [LabPairs(1)[0]])
+    loss(flow.transformer, batch, *draw(0, [0], batch.latents.shape[1:]), torch.float32).backward()
+    routers = [weight.grad.abs().max() > 0 for name, weight in trainable.items() if "lora_route" in name]
+    assert len(routers) == 10
+    assert any(routers)
+    networks = (flow.transformer, flow.pipeline.vae, flow.pipeline.text_encoder, flow.pipeline.text_encoder_2)
+    weights = {name: weight for network in networks for name, weight in network.named_parameters()}
+    assert all(weight.grad is None for name, weight in weights.items() if ".lora_" not in name)
+
+
+# ---- data ----------------------------------------------------------------------------------------------------
+
+
+def picture(seed, size=(48, 40)):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    lines = []
+    for index in range(3):
+        for panel in ("source", "target"):
+            (tmp_path / panel).mkdir(exist_ok=True)
+            picture(index, (48, 40 + 10 * index)).save(tmp_path / panel / f"{index}.png")
+        lines.append(json.dumps({"image": f"{index}.png", "instruction": f"make it {index}"}))
+    (tmp_path / "instructions.jsonl").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def source(name, **options):
+    return SOURCES[name](**options).open()
+
+
+def test_a_folder(folder, tmp_path):
+    pairs = source("folder", path=str(folder))
+    assert len(pairs) == 3
+    assert pairs[1].instruction == "make it 1"
+    assert pairs[1].source.size == (48, 50)
+    data = {"source": "folder", "path": str(folder)}
+    run(tmp_path / "run", data=data, samples={"pairs": 1, "every": 1, "steps": 1}, steps=1)
+    assert len(losses(tmp_path / "run")) == 1
+    with pytest.raises(InputError, match="set batch to 1"):
+        run(tmp_path / "batch", data=data, samples={"pairs": 0}, batch=3)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{not json", "line 4 is not like"),
+        ('"text"', "line 4 is not like"),
+        ('{"image": "0.png"}', "line 4 is not like"),
+        ('{"image": "0.png", "instruction": 3}', "line 4: image and instruction must be text"),
+        ('{"image": "0.png", "instruction": " "}', "line 4: the instruction is empty"),
+        ('{"image": "9.png", "instruction": "x"}', "line 4: there is no image at .*source/9.png"),
+    ],
+)
+def test_a_folder_with_a_bad_line(folder, line, message):
+    with open(folder / "instructions.jsonl", "a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match=message):
+        source("folder", path=str(folder))
+
+
+def test_folders_with_bad_pictures(folder, tiny_fill):
+    with pytest.raises(InputError, match="cannot be read"):
+        source("folder", path=str(folder / "nowhere"))
+    picture(0, (48, 90)).save(folder / "target" / "0.png")
+    (folder / "target" / "1.png").write_bytes(b"no picture")
+    pairs = source("folder", path=str(folder))
+    with pytest.raises(InputError, match="differ in shape"):
+        diptychs(tiny_fill, ICEdit(width=WIDTH), [pairs[0]])
+    with pytest.raises(InputError, match="not an image"):
+        pairs[1]
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Writes columns as a parquet file, pictures as the hub's data sets hold them."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+
+    def write(name, **columns):
+        rows = datasets.Dataset.from_dict(columns)
+        for column in columns:
+            if column.endswith("img"):
+                rows = rows.cast_column(column, datasets.Image())
+        rows.to_parquet(tmp_path / name)
+        return str(tmp_path / name)
+
+    return write
+
+
+def pictures(start, count=2):
+    return [picture(seed) for seed in range(start, start + count)]
+
+
+def test_tables_of_magicbrush_and_omniedit(table, tmp_path):
+    brush = table("a.parquet", source_img=pictures(0), target_img=pictures(5), instruction=["one", "two"])
+    omni = table("b.parquet", src_img=pictures(10), edited_img=pictures(15), edited_prompt_list=[["a", "b"], ["c"]])
+    pairs = source("huggingface", paths=[brush, omni])
+    assert [pair.instruction for pair in pairs] == ["one", "two", "a", "c"]
+    for index, (before, after) in enumerate([(0, 5), (1, 6), (10, 15), (11, 16)]):
+        assert np.array_equal(pairs[index].source, picture(before))
+        assert np.array_equal(pairs[index].target, picture(after))
+    data = {"source": "huggingface", "paths": [brush, omni]}
+    run(tmp_path / "run", data=data, samples={"pairs": 0}, batch=2, steps=1)
+    assert len(losses(tmp_path / "run")) == 1
+
+
+def test_tables_with_something_wrong(table, tmp_path):
+    foreign = table("a.parquet", before_img=pictures(0), text=["one", "two"])
+    with pytest.raises(InputError, match="has the columns before_img, text; known are MagicBrush"):
+        source("huggingface", paths=[foreign])
+    empty = table("b.parquet", source_img=pictures(0), target_img=pictures(5), instruction=["one", ""])
+    with pytest.raises(InputError, match=r"b\.parquet, row 1: the instruction is empty"):
+        source("huggingface", paths=[empty])
+    gap = table("c.parquet", source_img=[*pictures(0, 1), None], target_img=pictures(5), instruction=["one", "two"])
+    with pytest.raises(InputError, match="row 1: there is no picture in 'source_img'"):
+        source("huggingface", paths=[gap])[1]
+    (tmp_path / "d.parquet").write_bytes(b"no table")
+    with pytest.raises(InputError, match="cannot be read"):
+        source("huggingface", paths=[str(tmp_path / "d.parquet")])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match="no parquet files"):
+        source("huggingface", paths=[str(tmp_path / "none")])
+
+
+# ---- configs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CONFIGS.glob("*/train_*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_the_configs_that_are_shipped(path):
+    config = read(path)
+    assert config.optimizer == ProdigyConfig()
+    assert (config.adapter.experts == 1) == (path.stem == "train_lora")
+    assert str(path.relative_to(CONFIGS.parent)) in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stpes": 3}, "unknown key of the config 'stpes'; did you mean 'steps'?"),
+        ({"adapter": {"rnak": 3}}, "unknown key of adapter 'rnak'; did you mean 'rank'?"),
+        ({"optimizer": {"name": "prodgy"}}, "unknown optimizer 'prodgy'; did you mean 'prodigy'?"),
+        ({"optimizer": {"name": "adamw", "safeguard_warmup": True}}, "unknown key of optimizer 'safeguard_warmup'"),
+        ({"optimizer": {"lr": 1}}, "optimizer does not say 'name'"),
+        ({"data": {"source": "folders"}}, "unknown data source 'folders'; did you mean 'folder'?"),
+        ({"data": {"source": "folder"}}, "data does not say 'path'"),
+        ({"data": "lab"}, "data does not say 'source'"),
+        ({"data": {"source": "huggingface", "paths": "x"}}, "data: paths must be a list"),
+        ({"adapter": 4}, "adapter must be made of 'key: value' lines"),
+        ({"adapter": {"experts": 2, "top_k": 3}}, "adapter: LoRA-MoE needs 1 <= top_k"),
+        ({"steps": "many"}, "the config: steps must be a whole number, not 'many'"),
+        ({"width": 0}, "the config: width must be from 1 on"),
+        ({"dtype": "float8"}, "unknown value of dtype 'float8'"),
+        ({"gradient_checkpointing": "yes"}, "gradient_checkpointing must be of type bool"),
+    ],
+)
+def test_configs_with_something_wrong(change, message):
+    with pytest.raises(InputError) as caught:
+        TrainConfig.of(settings("out", **change))
+    assert message in str(caught.value)
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prodigyopt", None)
+    with pytest.raises(InputError, match=r"training needs prodigyopt .*flowedit-grag\[train\]"):
+        ProdigyConfig().build([torch.nn.Parameter(torch.zeros(1))])
+
+
+def test_files_that_are_no_configs(tmp_path):
+    path = tmp_path / "config.yaml"
+    with pytest.raises(InputError, match="there is no config"):
+        read(path)
+    for text in ("a: [", "- 1\n- 2\n", "just text", "\0"):
+        path.write_text(text)
+        with pytest.raises(InputError):
+            read(path)
+    path.write_text("steps: 3\n")
+    with pytest.raises(InputError, match="data does not say 'source'"):
+        read(path)
+    OmegaConf.save(OmegaConf.create(settings(tmp_path / "run")), path)
+    assert read(path, {"adapter": {"rank": 8}, "seed": 5}).adapter == AdapterConfig(experts=1, rank=8)
+    with pytest.raises(InputError, match="unknown key of the config 'sead'"):
+        command(path, ["sead=5"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_runs_that_cannot_begin_leave_nothing(tmp_path):
+    for change, message in (
+        ({"samples": {"pairs": 12}}, "keeps 12 of them"),
+        ({"model": "flux-fil"}, "unknown model"),
+        ({"model": str(GOLDEN / "tiny_flux")}, "needs a Fill model"),
+        ({"adapter": {"plain": "nothing", "experts": 1, "mixtures": ""}}, "no layer of the model"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(tmp_path / "run", **change)
+        assert not (tmp_path / "run").exists()
