@@ -4,6 +4,7 @@ import json
 import os
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -23,6 +24,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 LONGEST = 300  # characters of a reason
+NO_JSON = "the answer is not the JSON that was asked for"
 
 
 @dataclass(frozen=True)
@@ -58,21 +60,29 @@ class OpenAIJudge:
         return cls(model, url)
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
-        pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in (first, second, original)]
-        content = [*pictures, {"type": "text", "text": question(instruction)}]
         try:
-            answer = self._client.chat.completions.create(
-                model=self.model,
-                messages=[{"role": "user", "content": content}],
-                temperature=0,
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {"name": "verdict", "strict": True, "schema": SCHEMA},
-                },
-            )
-            return _verdict(answer)
+            return _verdict(self.answer(question(instruction), (first, second, original), SCHEMA))
+        except InputError as error:
+            return _undecided(str(error))
         except Exception as error:  # previews that cost minutes must not be lost to a server's bad day
             return _undecided(f"{type(error).__name__}: {first_line(error)}")
+
+    def answer(self, text: str, images: Sequence[Image.Image], schema: dict[str, Any]) -> Any:
+        """What the model answers to ``images`` and then ``text``: JSON of ``schema``, if the server keeps to it.
+
+        Raises :class:`InputError` for an answer that is no JSON, and whatever the client raises.
+        """
+        pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
+        completion = self._client.chat.completions.create(
+            model=self.model,
+            messages=[{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}],
+            temperature=0,
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "strict": True, "schema": schema},
+            },
+        )
+        return _json(completion)
 
     @cached_property
     def _client(self) -> Any:
@@ -93,18 +103,25 @@ def data_url(image: Image.Image) -> str:
     return f"data:image/png;base64,{b64encode(png.getvalue()).decode()}"
 
 
-def _verdict(answer: Any) -> Verdict:
-    """The verdict in a chat completion. Nothing else in it is used, and its words are only ever shown."""
-    if not getattr(answer, "choices", None):
-        return _undecided("what the server sent is not a chat completion; is the address that of its API?")
-    message = answer.choices[0].message
+def _json(completion: Any) -> Any:
+    """The JSON in a chat completion. Nothing else in it is used, and its words are only ever shown."""
+    if not getattr(completion, "choices", None):
+        raise InputError("what the server sent is not a chat completion; is the address that of its API?")
+    message = completion.choices[0].message
     if message.refusal:
-        return _undecided(f"the model refused: {message.refusal}")
+        raise InputError(f"the model refused: {message.refusal}")
     try:
-        said = json.loads(message.content)
+        return json.loads(message.content)
+    except (TypeError, ValueError):
+        raise InputError(f"{NO_JSON}: {message.content}") from None
+
+
+def _verdict(said: Any) -> Verdict:
+    """The verdict in the answer ``said``."""
+    try:
         winner, reason = said["winner"], str(said.get("reason", ""))
-    except (TypeError, KeyError, AttributeError, ValueError):
-        return _undecided(f"the answer is not the JSON that was asked for: {message.content}")
+    except (TypeError, KeyError, AttributeError):
+        return _undecided(f"{NO_JSON}: {json.dumps(said)}")
     if type(winner) is not int or winner not in (1, 2):  # True == 1
         return _undecided(f"the answer is neither 1 nor 2 but {winner!r}")
     return Verdict(1 if winner == 1 else 2, one_line(reason, LONGEST))

@@ -1,4 +1,4 @@
-"""Judges' own models: from a folder or the hub, with what prepares their inputs."""
+"""Models of judges and metrics: from a folder or the hub, with what prepares their inputs."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ def check_name(model: str) -> None:
         if not (Path(model) / "config.json").exists():
             raise InputError(f"{model} is not a model in transformers format: it has no config.json.")
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
-        raise InputError(f"there is no model {model!r} for a judge; give a folder or a hub id such as owner/name.")
+        raise InputError(f"there is no model {model!r}; give a folder or a hub id such as owner/name.")
 
 
 def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any]:
@@ -32,6 +32,6 @@ def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any
         return processor, network.to(target).eval()
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(
-            f"the judge's model {model!r} cannot be loaded ({first_line(error)}); check the name, the network and the "
+            f"the model {model!r} cannot be loaded ({first_line(error)}); check the name, the network and the "
             "device. Models that also take videos need torchvision."
         ) from error

@@ -1,6 +1,7 @@
 """A local vision-language model as the judge (ICEdit, arXiv:2504.20690, §3.3), read from its logits."""
 
-from collections.abc import Set
+import json
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -11,6 +12,8 @@ from ...errors import InputError
 from .base import Verdict
 from .pretrained import check_name, load_pretrained
 from .prompt import question
+
+LONGEST = 512  # tokens of an answer that is read as text
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,39 @@ class VLMJudge:
         one, two = (max(float(chances[token]) for token in tokens) for tokens in (ones, twos))
         return Verdict.higher(one, two, f"p(1) = {one:.3f}, p(2) = {two:.3f}")
 
-    def first_token(self, text: str, images: tuple[Image.Image, ...]):
+    def first_token(self, text: str, images: Sequence[Image.Image]):
         """Probabilities ``[vocabulary]`` of the first token of the answer to ``images`` and ``text``."""
         import torch
 
+        with torch.inference_mode():
+            logits = self._loaded[1](**self._inputs(text, images), logits_to_keep=1).logits[0, -1]
+        return logits.float().softmax(-1)
+
+    def answer(self, text: str, images: Sequence[Image.Image], schema: dict[str, Any]) -> Any:
+        """The JSON that the model writes after ``images`` and ``text``, taking the likeliest token each time.
+
+        Nothing holds it to the ``schema`` but the text. Raises :class:`InputError` for an answer without JSON.
+        """
+        import torch
+
+        processor, network = self._loaded
+        inputs = self._inputs(text, images)
+        with torch.inference_mode():
+            tokens = network.generate(**inputs, do_sample=False, max_new_tokens=LONGEST)[0]
+        said = processor.tokenizer.decode(tokens[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        try:
+            return json.loads(said[said.index("{") : said.rindex("}") + 1])
+        except ValueError:
+            raise InputError(f"the answer is not the JSON that was asked for: {said}") from None
+
+    def _inputs(self, text: str, images: Sequence[Image.Image]) -> Any:
         processor, network = self._loaded
         content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": text}]
         inputs = processor.apply_chat_template(
             [{"role": "user", "content": content}],
             add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
         )  # fmt: skip
-        with torch.inference_mode():
-            logits = network(**inputs.to(network.device, network.dtype), logits_to_keep=1).logits[0, -1]
-        return logits.float().softmax(-1)
+        return inputs.to(network.device, network.dtype)
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

@@ -1,0 +1,1 @@
+"""Experiments: methods on benchmarks, measured, in tables."""

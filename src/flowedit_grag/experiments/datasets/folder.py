@@ -1,0 +1,107 @@
+"""Your own pictures: a folder with a CSV or JSONL of prompts."""
+
+import csv
+import io
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...backbone.image import read_image
+from ...errors import InputError, unknown
+from ..masks import white
+from ..samples import Dataset, Sample
+from .base import Benchmark
+from .rows import existing, read_text, require, text
+
+COLUMNS = ("image", "id", "source_prompt", "target_prompt", "instruction", "mask", "truth", "task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder(Benchmark):
+    """``path`` is a ``.csv`` (its first line names the columns) or ``.jsonl`` file, or a folder with one such file.
+
+    The columns are those of ``COLUMNS``: ``image``, and ``target_prompt`` or ``instruction``, are needed. Paths of
+    pictures are relative to the file. Without an ``id`` it is the image's name.
+    """
+
+    path: str
+
+    def open(self) -> Dataset:
+        file = _prompts(Path(self.path))
+        lines = _csv(file) if file.suffix == ".csv" else _jsonl(file)
+        return Dataset(str(file), tuple(_sample(file.parent, values, f"{file}, line {n}") for n, values in lines))
+
+
+def _prompts(path: Path) -> Path:
+    if not path.is_dir():
+        if path.suffix not in (".csv", ".jsonl"):
+            raise InputError(f"{path} is neither a folder nor a .csv or .jsonl file.")
+        return path
+    files = sorted(file for file in path.iterdir() if file.suffix in (".csv", ".jsonl"))
+    if len(files) != 1:
+        names = ", ".join(file.name for file in files) or "none"
+        raise InputError(f"{path} must have one .csv or .jsonl file, not {names}; or give the file itself.")
+    return files[0]
+
+
+def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number of the line and values of each row."""
+    rows = csv.DictReader(io.StringIO(read_text(file)), strict=True)
+    try:
+        _check_columns(rows.fieldnames or [], str(file))
+        for values in rows:
+            if None in values or None in values.values():  # how the reader marks too many and too few
+                raise InputError(f"{file}, line {rows.line_num} does not have {len(rows.fieldnames or [])} fields.")
+            yield rows.line_num, values
+    except csv.Error as error:
+        raise InputError(f"{file}, line {rows.reader.line_num} is not CSV ({error}).") from None
+
+
+def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(read_text(file).split("\n"), start=1):  # prompts may hold other line breaks
+        if not line.strip():
+            continue
+        where = f"{file}, line {number}"
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where} is not JSON ({getattr(error, 'msg', error)}).") from None
+        if not isinstance(values, dict):
+            raise InputError(f'{where} is not like {{"image": "cat.png", "instruction": "make it a dog"}}.')
+        _check_columns(values, where)
+        yield number, values
+
+
+def _check_columns(found: Collection[str], where: str) -> None:
+    for name in found:
+        if name not in COLUMNS:
+            raise unknown(f"column in {where}:", name, COLUMNS)
+    if len(set(found)) < len(found):
+        raise InputError(f"{where} names a column twice: {', '.join(found)}.")
+    require(["image"], found, where)
+    if "target_prompt" not in found and "instruction" not in found:
+        raise InputError(f"{where} has neither target_prompt nor instruction; it has {', '.join(found)}.")
+
+
+def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
+    said = {name: text(values, name, where) for name in COLUMNS}
+    image, mask, truth = (_picture(folder, said[name], where) for name in ("image", "mask", "truth"))
+    if image is None:
+        raise InputError(f"{where}: image is empty.")
+    return Sample(
+        id=said["id"] or image.stem,
+        image=partial(read_image, image),
+        source_prompt=said["source_prompt"],
+        target_prompt=said["target_prompt"],
+        instruction=said["instruction"],
+        mask=partial(white, mask, image) if mask else None,
+        truth=partial(read_image, truth) if truth else None,
+        task=said["task"] or "",
+    )
+
+
+def _picture(folder: Path, name: str | None, where: str) -> Path | None:
+    return None if name is None else existing(folder / name, where)

@@ -1,0 +1,47 @@
+"""The lab's editing problems, drawn when asked for."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from PIL import Image
+
+from ...evaluation.splits import problems
+from ...lab.render import render
+from ...lab.scene import Scene
+from ...lab.tasks import Edit
+from ..samples import Dataset, Sample
+from .base import Benchmark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab(Benchmark):
+    """``per_task`` problems of every task. Settings are chosen on the split ``validation`` only."""
+
+    split: Literal["held-out", "validation"] = "held-out"
+    per_task: int = 25
+
+    def open(self) -> Dataset:
+        """The tasks take turns, so that the first few samples are of every kind."""
+        edits = problems(self.split, self.per_task)
+        indices = range(self.per_task)
+        samples = (_sample(edit, index) for index in indices for edit in edits[index :: self.per_task])
+        return Dataset(f"lab ({self.split})", tuple(samples))
+
+
+def _sample(edit: Edit, index: int) -> Sample:
+    return Sample(
+        id=f"{edit.task}-{index:03d}",
+        image=partial(_drawn, edit.source),
+        source_prompt=edit.source_prompt,
+        target_prompt=edit.target_prompt,
+        instruction=edit.instruction,
+        mask=edit.mask,
+        truth=partial(_drawn, edit.target),
+        task=edit.task,
+        edit=edit,
+    )
+
+
+def _drawn(scene: Scene) -> Image.Image:
+    return Image.fromarray(render(scene))

@@ -1,0 +1,95 @@
+"""Editing problems as benchmarks pose them, and sequences of them."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InputError
+from ..lab.tasks import Edit
+
+LONGEST_ID = 120  # bytes: a file system's 255, less what is put before and behind
+UNSAFE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"/\\|?*]|^[. ]|[. ]$')  # in names of files, on any system
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One editing problem. Its pictures are functions, so that it costs nothing until they are called; all of it can
+    be pickled. What a benchmark does not give is ``None``.
+    """
+
+    id: str  # unique in its dataset, the same whenever it is opened, and safe as the name of a file
+    image: Callable[[], Image.Image]  # RGB
+    source_prompt: str | None = None
+    target_prompt: str | None = None
+    instruction: str | None = None
+    mask: Callable[[], np.ndarray] | None = None  # [H, W] bool, as large as the image: where it may change
+    truth: Callable[[], Image.Image] | None = None  # the right answer, RGB
+    task: str = ""
+    turn: int = 1  # place in a session of edits
+    previous: str | None = None  # id of the sample whose result is edited, in place of ``image``
+    edit: Edit | None = None  # the lab's problem, for its oracle
+
+    def start(self, result_of: Callable[[str], Image.Image]) -> Image.Image:
+        """The picture to edit: ``image``, or what became of the turn before, ``result_of(previous)``."""
+        return self.image() if self.previous is None else result_of(self.previous)
+
+
+@dataclass(frozen=True)
+class Dataset(Sequence):
+    """Samples in order, every turn after its previous one.
+
+    ``left_out`` has ``(id, reason)`` of what the benchmark lists and cannot be used. Raises :class:`InputError` if
+    there are no samples, or one with an unsafe id, an id seen before, nothing to do, or a previous turn that is not.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self):
+        if not self.samples:
+            raise InputError(f"{self.name} has no samples that can be used ({len(self.left_out)} left out).")
+        seen: dict[str, str] = {}
+        for sample in self.samples:
+            check_id(sample.id, self.name)
+            if (same := seen.get(_file(sample.id))) is not None:
+                raise InputError(f"{self.name} has the id {same!r} twice, the second time as {sample.id!r}.")
+            if not (sample.target_prompt or sample.instruction):
+                raise InputError(f"{self.name}, id {sample.id!r}: there is neither a target prompt nor an instruction.")
+            if sample.previous is not None and _file(sample.previous) not in seen:
+                raise InputError(f"{self.name}, id {sample.id!r}: there is no {sample.previous!r} before it.")
+            seen[_file(sample.id)] = sample.id
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index):  # a slice gives a tuple
+        return self.samples[index]
+
+    @property
+    def turns(self) -> tuple[tuple[Sample, ...], ...]:
+        """Sessions: a sample and those that edit its result in turn. Published multi-turn numbers are of the last."""
+        sessions: list[list[Sample]] = []
+        of: dict[str, list[Sample]] = {}
+        for sample in self.samples:
+            if sample.previous is None:
+                sessions.append([])
+            session = sessions[-1] if sample.previous is None else of[sample.previous]
+            session.append(sample)
+            of[sample.id] = session
+        return tuple(map(tuple, sessions))
+
+
+def check_id(id: str, where: str) -> None:
+    """Raise :class:`InputError` unless ``id`` is a safe file name: results are stored under it."""
+    if not id or UNSAFE.search(id) or len(id.encode(errors="replace")) > LONGEST_ID:
+        raise InputError(f"{where} has the id {id!r}, which cannot be the name of a file.")
+
+
+def _file(id: str) -> str:
+    """The same for ids that some file systems take for one: letter case and stored form of accents do not count."""
+    return unicodedata.normalize("NFC", id).casefold()
