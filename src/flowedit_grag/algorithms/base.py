@@ -141,10 +141,14 @@ class Method:
             raise InputError(f"{type(self).__name__} takes no grag: it has no attention call where source keys enter.")
         return Targets(condition, strengths)
 
+    def targets_at_once(self, source: Source) -> int:
+        """How many targets fit into the memory budget beside one source row, at least 1."""
+        rows = rows_that_fit(source.flow, self.canvas(source)) - 1
+        return max(1, rows // (1 if self.true_cfg == 1 else 2))
+
     def _chunks(self, source: Source, targets: Targets) -> Iterator[Targets]:
         """The targets in batches that fit the flow's memory budget beside one source row."""
-        rows = rows_that_fit(source.flow, self.canvas(source)) - 1
-        size = max(1, rows // (1 if self.true_cfg == 1 else 2))
+        size = self.targets_at_once(source)
         for start in range(0, len(targets), size):
             yield targets[start : start + size]
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
-from ..backbone.memory import rows_that_fit
 from ..errors import InputError
 from ..incontext.judges import Judge, judge
 from ..incontext.selection import Selection, contact_sheet, select
@@ -86,7 +85,7 @@ class EarlyFilter:
         self, method: DiptychMethod, job: Source, context: Any, noise: Tensor, targets: Targets, sigmas: list[float]
     ) -> Steps:
         """Where ``noise`` ``[M, C, h, w]`` is at the last of ``sigmas``, and the results it is heading to."""
-        size = rows_that_fit(job.flow, method.canvas(job)) if self.one_batch else 1
+        size = method.targets_at_once(job) if self.one_batch else 1
         ends: list[Progress] = []
         for start in range(0, len(noise), size):
             rows = noise[start : start + size]

@@ -1,0 +1,109 @@
+"""Metrics of edits: by name, each with its direction, its source and its variant.
+
+A name is a stem, the reference if it is the ground truth, and the region if it is not the whole picture: ``psnr``,
+``psnr_outside``, ``l1_truth``, ``clip_t_inside``. In its own tables a benchmark goes by its group: :data:`GROUPS`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ..errors import InputError, first_line, unknown
+from ..registry import Registry
+from .base import Metric, Missing, Pictures
+from .groups import GROUPS
+
+METRICS = Registry(
+    "metric",
+    __name__,
+    {
+        "l1": "pixels:L1",
+        "l2": "pixels:L2",
+        "psnr": "pixels:PSNR",
+        "ssim": "pixels:SSIM",
+        "lpips": "lpips:LPIPS",
+        "dino": "dino:DINO",
+        "structure": "structure:Structure",
+        "clip_i": "clip:CLIPI",
+        "clip_t": "clip:CLIPT",
+        "pie_published_structure": "pie:PublishedStructure",
+        "pie_published_psnr": "pie:PublishedPSNR",
+        "pie_published_lpips": "pie:PublishedLPIPS",
+        "pie_published_mse": "pie:PublishedMSE",
+        "pie_published_ssim": "pie:PublishedSSIM",
+        "pie_published_clip": "pie:PublishedCLIP",
+        "pie_published_clip_edited": "pie:PublishedCLIPEdited",
+        "lab_success": "lab:LabSuccess",
+        "lab_kept": "lab:LabKept",
+        "viescore": "viescore:VIEScore",
+        "viescore_sc": "viescore:VIEScoreSC",
+        "viescore_pq": "viescore:VIEScorePQ",
+        "editscore": "editscore:EditScore",
+        "editscore_pf": "editscore:EditScorePF",
+        "editscore_cons": "editscore:EditScoreCons",
+    },
+)
+NAME = re.compile(r"(?P<stem>.+?)(?P<against>_truth)?(?:_(?P<region>inside|outside))?")
+
+
+def metric(name: str, **options: Any) -> Metric:
+    """The metric called ``name`` (or at the address ``"my_package.my_file:MyMetric"``) with ``options``.
+
+    Raises :class:`InputError` for a name or an option that does not exist.
+    """
+    stem, implied = name, {}
+    if isinstance(name, str) and name not in METRICS and ":" not in name and (parts := NAME.fullmatch(name)):
+        stem, implied = parts["stem"], _implied(parts)
+    if stem not in METRICS and ":" not in str(stem):
+        raise unknown("metric", name, [*METRICS, *GROUPS])
+    found, given = METRICS[stem], {**options, **implied}
+    known = [field.name for field in fields(found)]
+    for option in given:
+        if option not in known:
+            raise unknown(f"option of the metric {name}", option, known)
+    return found(**given)
+
+
+def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:
+    """The metrics of a list of names, groups, and mappings of a ``name`` and its options.
+
+    Raises :class:`InputError` for what :func:`metric` refuses, and for two that would share a column.
+    """
+    found = [one for spec in specs for one in _expanded(spec)]
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the metric {name!r} is asked for twice; a table has one column for it.")
+    return found
+
+
+def measure(chosen: Iterable[Metric], pictures: Pictures) -> dict[str, float | Missing]:
+    """What every metric says of one edit, by name. One that fails is missing, with its reason, and stops nothing."""
+    return {one.name: _attempt(one, pictures) for one in chosen}
+
+
+def _attempt(one: Metric, pictures: Pictures) -> float | Missing:
+    try:
+        return one(pictures)
+    except InputError as error:
+        return Missing(str(error))
+    except Exception as error:  # an edit that cost minutes must not be lost to one of its numbers
+        return Missing(f"{type(error).__name__}: {first_line(error)}")
+
+
+def _implied(parts: re.Match[str]) -> dict[str, str]:
+    """The options that a name's endings stand for."""
+    region = {"region": parts["region"]} if parts["region"] else {}
+    return {"against": "truth", **region} if parts["against"] else region
+
+
+def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:
+    if isinstance(spec, str):
+        return [metric(name, **options) for name, options in GROUPS.get(spec, ((spec, {}),))]
+    if not isinstance(spec, Mapping) or "name" not in spec:
+        raise InputError(f"a metric is a name, a group, or a name with its options, not {spec!r}.")
+    return [metric(**spec)]
+
+
+__all__ = ["GROUPS", "METRICS", "Metric", "Missing", "Pictures", "measure", "metric", "metrics"]

@@ -1,0 +1,79 @@
+"""Asking a vision-language model for scores, and reading nothing but the numbers from what it says."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from PIL import Image
+
+from ..errors import InputError, first_line
+from ..incontext.judges import judge
+from ..incontext.judges.base import one_line
+from ..incontext.judges.prompt import quoted
+from .base import Missing, Pictures
+
+LONGEST = 300  # characters of a reason
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, with ``{instruction}`` for the quoted instruction, and the ``scores`` 0..``top`` expected."""
+
+    text: str
+    scores: int
+    top: int
+    reason_first: bool = False  # a model that writes its numbers last has thought before
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of an answer."""
+        one: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": self.top}
+        many = {"type": "array", "items": one, "minItems": self.scores, "maxItems": self.scores}
+        parts: list[tuple[str, Any]] = [("score", one if self.scores == 1 else many), ("reasoning", {"type": "string"})]
+        parts = parts[::-1] if self.reason_first else parts
+        names = [name for name, _ in parts]
+        return {"type": "object", "properties": dict(parts), "required": names, "additionalProperties": False}
+
+
+@lru_cache(maxsize=4)  # the metrics of one picture share its answers
+def scores(spec: str, question: Question, with_source: bool, pictures: Pictures) -> tuple[float, ...] | Missing:
+    """The numbers, as many as the ``question`` expects, that the judge ``spec`` gives to an edit.
+
+    Whatever goes wrong on the way to them is missing, with its reason: never a guess, never a zero.
+    """
+    if not spec:
+        return Missing("no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL")
+    if not pictures.instruction and "{instruction}" in question.text:
+        return Missing("the sample has no instruction")
+    shown = (pictures.source, pictures.edited) if with_source else (pictures.edited,)
+    text = question.text.replace("{instruction}", quoted(pictures.instruction or ""))
+    try:
+        answer = _judge(spec).answer(text, [Image.fromarray(picture) for picture in shown], question.schema)
+        return numbers(answer, question)
+    except InputError as error:
+        return Missing(one_line(str(error), LONGEST))
+    except Exception as error:  # a server's bad day costs one number
+        return Missing(one_line(f"{type(error).__name__}: {first_line(error)}", LONGEST))
+
+
+def numbers(answer: Any, question: Question) -> tuple[float, ...]:
+    """The scores in an ``answer``. Raises :class:`InputError` unless they are as many, and in the range, as asked."""
+    said = answer.get("score") if isinstance(answer, dict) else None
+    found: Sequence[Any] = said if isinstance(said, list) else [said]
+    if len(found) != question.scores or not all(_in_range(value, question.top) for value in found):
+        raise InputError(f"the answer has not {question.scores} score(s) from 0 to {question.top}: {answer}")
+    return tuple(float(value) for value in found)
+
+
+def _in_range(value: Any, top: int) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= top
+
+
+@cache  # a local model is loaded once
+def _judge(spec: str) -> Any:
+    found = judge(spec)
+    if not hasattr(found, "answer"):
+        raise InputError(f"the judge {spec!r} only compares; scores need openai:MODEL@URL or vlm:MODEL.")
+    return found

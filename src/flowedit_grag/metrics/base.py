@@ -1,0 +1,65 @@
+"""What a metric is given, and what it answers."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..lab.tasks import Edit
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Not a number, and why: no mask, no ground truth, no weights. ``str`` gives ``missing: reason``."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"missing: {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)  # two samples are never the same one, and so it can be hashed
+class Pictures:
+    """One edit and what it is measured against; whatever a benchmark does not have is ``None``.
+
+    Pictures are ``[H, W, 3]`` uint8 of one size, ``mask`` is ``[H, W]`` bool, true where something may change.
+    ``edit`` is the lab's problem. Raises :class:`InputError` for anything else.
+    """
+
+    edited: np.ndarray
+    source: np.ndarray
+    truth: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    source_prompt: str | None = None
+    target_prompt: str | None = None
+    instruction: str | None = None
+    edit: "Edit | None" = None
+
+    def __post_init__(self):
+        shape = (*self.edited.shape[:2], 3)
+        for name in ("edited", "source", "truth"):
+            _check(name, getattr(self, name), shape, np.dtype(np.uint8))
+        _check("mask", self.mask, shape[:2], np.dtype(bool))
+
+
+class Metric(Protocol):
+    """A number for an edit. ``source`` is the paper or protocol, ``variant`` states backbone and details."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def higher_is_better(self) -> bool: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def variant(self) -> str: ...
+
+    def __call__(self, pictures: Pictures) -> float | Missing: ...
+
+
+def _check(name: str, array: np.ndarray | None, shape: tuple[int, ...], kind: np.dtype) -> None:
+    if array is not None and (array.shape != shape or array.dtype != kind):
+        raise InputError(f"{name} must be {list(shape)} {kind}, not {list(array.shape)} {array.dtype}.")

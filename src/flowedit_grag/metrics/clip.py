@@ -1,0 +1,100 @@
+"""CLIP similarities: of picture and picture, and of picture and text."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+from .base import Missing, Pictures
+from .comparison import Comparison, Region, blackened, number, one_of, region_suffix, selected
+from .weights import pretrained
+
+MODEL = "openai/clip-vit-base-patch32"  # MagicBrush's, Emu Edit's and ICEdit's (arXiv:2504.20690, §B.4.2)
+PIE_MODEL = "openai/clip-vit-large-patch14"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CLIPI(Comparison):
+    """CLIP-I: cosine of the features of two pictures; ``model`` is a hub id or a folder."""
+
+    stem: ClassVar = "clip_i"
+    higher_is_better: ClassVar = True
+    source: ClassVar = "Emu Edit (arXiv:2311.10089), MagicBrush (arXiv:2306.10012), ICEdit Tables 1 and 2"
+
+    model: str = MODEL
+
+    @property
+    def kind(self) -> str:
+        return f"cosine of image features of {self.model}"
+
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float | Missing:
+        from .similarity import cosine
+
+        loaded = pretrained("CLIPModel", self.model)
+        if isinstance(loaded, Missing):
+            return loaded
+        return cosine(*(image_feature(loaded, blackened(image, where)) for image in (edited, reference)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CLIPT:
+    """CLIP-T, also CLIP-out: cosine of the edited picture's and the target caption's features.
+
+    A region is seen with black elsewhere. A text longer than CLIP reads is cut.
+    """
+
+    higher_is_better: ClassVar = True
+    source: ClassVar = "CLIPScore (arXiv:2104.08718), unscaled; CLIP-T of MagicBrush, CLIP-out of Emu Edit and ICEdit"
+
+    region: Region = "whole"
+    model: str = MODEL
+
+    def __post_init__(self):
+        one_of("region", self.region, get_args(Region))
+
+    @property
+    def name(self) -> str:
+        return f"clip_t{region_suffix(self.region)}"
+
+    @property
+    def variant(self) -> str:
+        place = "whole picture" if self.region == "whole" else f"{self.region} the mask, black elsewhere"
+        return f"cosine of image and text features of {self.model}; {place}, against the target caption"
+
+    def __call__(self, pictures: Pictures) -> float | Missing:
+        where = selected(pictures.mask, self.region)
+        if isinstance(where, Missing):
+            return where
+        return text_similarity(self.model, blackened(pictures.edited, where), pictures.target_prompt)
+
+
+def text_similarity(model: str, image: np.ndarray, text: str | None) -> float | Missing:
+    """Cosine, -1..1, of the features of ``image`` ``[H, W, 3]`` uint8 and ``text`` under ``model``."""
+    from .similarity import cosine
+
+    if not text:
+        return Missing("the sample has no target prompt")
+    loaded = pretrained("CLIPModel", model)
+    if isinstance(loaded, Missing):
+        return loaded
+    return number(cosine(image_feature(loaded, image), text_feature(loaded, text)))
+
+
+def image_feature(loaded: tuple[Any, Any], image: np.ndarray) -> Any:
+    """CLIP's projected feature ``[D]`` of ``image`` ``[H, W, 3]`` uint8."""
+    import torch
+
+    processor, network = loaded
+    inputs = processor(images=[image], return_tensors="pt", input_data_format="channels_last")
+    with torch.inference_mode():
+        return network.get_image_features(inputs["pixel_values"].to(network.device)).pooler_output[0].cpu()
+
+
+def text_feature(loaded: tuple[Any, Any], text: str) -> Any:
+    """CLIP's projected feature ``[D]`` of ``text``."""
+    import torch
+
+    processor, network = loaded
+    inputs = processor(text=[text], return_tensors="pt", truncation=True).to(network.device)
+    with torch.inference_mode():
+        return network.get_text_features(**inputs).pooler_output[0].cpu()

@@ -1,0 +1,95 @@
+"""Metrics that compare the edited picture with the source or the ground truth, everywhere or in a region."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+
+from ..errors import InputError, unknown
+from .base import Missing, Pictures
+
+Reference = Literal["source", "truth"]
+Region = Literal["whole", "inside", "outside"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """``against`` the source or the ground truth; ``region`` inside or outside the mask of what may change.
+
+    A subclass says what it computes in ``compare`` and ``kind``. Networks see a region with black elsewhere in both
+    pictures, so that nothing else enters; where a mean is taken over places, it is taken over the region only.
+    """
+
+    stem: ClassVar[str]
+    higher_is_better: ClassVar[bool]
+    source: ClassVar[str]
+
+    against: Reference = "source"
+    region: Region = "whole"
+
+    def __post_init__(self):
+        one_of("against", self.against, get_args(Reference))
+        one_of("region", self.region, get_args(Region))
+
+    @property
+    def name(self) -> str:
+        """The stem, ``_truth`` if that is the reference, and the region: ``psnr_outside``, ``l1_truth``."""
+        truth = "_truth" if self.against == "truth" else ""
+        return f"{self.stem}{truth}{region_suffix(self.region)}"
+
+    @property
+    def kind(self) -> str:
+        """Backbone and details, without reference and region."""
+        raise NotImplementedError
+
+    @property
+    def variant(self) -> str:
+        place = "whole picture" if self.region == "whole" else f"{self.region} the mask"
+        return f"{self.kind}; {place}, against the {self.against}"
+
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float | Missing:
+        """The number for two ``[H, W, 3]`` uint8 in the region ``where`` ``[H, W]`` bool (everywhere if ``None``)."""
+        raise NotImplementedError
+
+    def __call__(self, pictures: Pictures) -> float | Missing:
+        reference = getattr(pictures, self.against)
+        if reference is None:
+            return Missing(f"the sample has no {self.against}")
+        where = selected(pictures.mask, self.region)
+        if isinstance(where, Missing):
+            return where
+        try:
+            return number(self.compare(pictures.edited, reference, where))
+        except InputError as error:  # a package that is not installed
+            return Missing(str(error))
+
+
+def selected(mask: np.ndarray | None, region: Region) -> np.ndarray | Missing | None:
+    """The pixels ``[H, W]`` bool of a region; ``None`` for the whole picture. A region without pixels is missing."""
+    if region == "whole":
+        return None
+    if mask is None:
+        return Missing("the sample has no mask")
+    where = mask if region == "inside" else ~mask
+    return where if where.any() else Missing(f"nothing lies {region} the mask")
+
+
+def blackened(image: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+    """``image`` ``[H, W, 3]`` with black wherever ``where`` ``[H, W]`` is false."""
+    return image if where is None else image * where[..., None]
+
+
+def number(value: float | Missing) -> float | Missing:
+    """``value``, unless it is nan: that is no number."""
+    return Missing("the result is not a number") if not isinstance(value, Missing) and np.isnan(value) else value
+
+
+def region_suffix(region: Region) -> str:
+    """What a region adds to a metric's name."""
+    return "" if region == "whole" else f"_{region}"
+
+
+def one_of(field: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise :class:`InputError` unless ``value`` is ``known``."""
+    if value not in known:
+        raise unknown(f"value of {field}", value, known)

@@ -1,0 +1,45 @@
+"""The lab's own measures: the oracle reads the edited picture and says what happened."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+from ..lab.judge import Verdict, judge
+from .base import Missing, Pictures
+
+VARIANT = "oracle of the lab: the picture is compared with what the renderer draws"
+
+
+@dataclass(frozen=True)
+class LabSuccess:
+    """1 where the asked attribute was reached, else 0."""
+
+    name: ClassVar = "lab_success"
+    higher_is_better: ClassVar = True
+    source: ClassVar = "flowedit_grag.lab"
+    variant: ClassVar = VARIANT
+
+    def __call__(self, pictures: Pictures) -> float | Missing:
+        verdict = _verdict(pictures)
+        return verdict if isinstance(verdict, Missing) else float(verdict.success)
+
+
+@dataclass(frozen=True)
+class LabKept:
+    """1 where every other stated attribute is the source's, else 0."""
+
+    name: ClassVar = "lab_kept"
+    higher_is_better: ClassVar = True
+    source: ClassVar = "flowedit_grag.lab"
+    variant: ClassVar = VARIANT
+
+    def __call__(self, pictures: Pictures) -> float | Missing:
+        verdict = _verdict(pictures)
+        return verdict if isinstance(verdict, Missing) else float(verdict.kept)
+
+
+@lru_cache(maxsize=1)  # both metrics ask in turn about one picture
+def _verdict(pictures: Pictures) -> Verdict | Missing:
+    if pictures.edit is None:
+        return Missing("the sample is not one of the lab's problems")
+    return judge(pictures.edit, pictures.edited)

@@ -1,0 +1,52 @@
+"""What is read out of a vision transformer of transformers' layout (``ViTModel``, as DINO's)."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def prepared(processor: Any, image: np.ndarray, **options: bool) -> torch.Tensor:
+    """``image`` ``[H, W, 3]`` uint8 as the network takes it, ``[1, 3, h, w]``, resized by its own processor."""
+    return processor(images=[image], return_tensors="pt", input_data_format="channels_last", **options)["pixel_values"]
+
+
+def unscaled(processor: Any, image: np.ndarray, side: int) -> torch.Tensor:
+    """``image`` in 0..255, though the processor's normalisation is meant for 0..1: PIE-Bench's published protocol.
+
+    The shorter side is resized to ``side``, bilinear without antialiasing, as torchvision did before 0.17.
+    """
+    pixels = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+    height, width = (size * side // min(image.shape[:2]) for size in image.shape[:2])
+    pixels = torch.nn.functional.interpolate(pixels, (height, width), mode="bilinear", align_corners=False)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (processor.image_mean, processor.image_std))
+    return (pixels - mean) / std
+
+
+@torch.inference_mode()
+def class_token(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """The class token ``[D]`` of ``pixels`` ``[1, 3, h, w]`` after the last norm: DINO's feature."""
+    return network(pixels.to(network.device)).last_hidden_state[0, 0].cpu()
+
+
+@torch.inference_mode()
+def last_keys(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """The last layer's keys ``[class + patches, D]``, heads concatenated, of ``pixels`` ``[1, 3, h, w]``."""
+    layer = [module for name, module in network.named_modules() if name.endswith(("k_proj", ".key"))][-1]
+    caught: list[torch.Tensor] = []
+    hook = layer.register_forward_hook(lambda module, args, output: caught.append(output))
+    try:
+        network(pixels.to(network.device), interpolate_pos_encoding=True)
+    finally:
+        hook.remove()
+    return caught[0][0].cpu()
+
+
+def patches_in(processor: Any, network: Any, where: np.ndarray) -> torch.Tensor:
+    """Which patches ``[patches]`` lie by half or more in the region ``where`` ``[H, W]`` bool.
+
+    The region goes the way of the pictures through the processor, whatever that resizes or crops.
+    """
+    white = np.repeat(np.uint8(255) * where[..., None], 3, axis=2)
+    share = prepared(processor, white, do_normalize=False)[:, :1]  # [1, 1, h, w]
+    return torch.nn.functional.avg_pool2d(share, network.config.patch_size)[0, 0].flatten() >= 0.5
