@@ -77,9 +77,10 @@ def _recorder(flow) -> str:
     rows = []
     for size in scale.SIZES:
         layout = flow.layout(latents(flow, size, "meta"), condition(flow, "meta"))
-        own = recording_bytes(flow.transformer, layout, len(sites), steps)
-        rows.append([_name(size), f"{own / GB:.2f}", f"{recording_bytes(flow.transformer, layout, 57, 50) / GB:.1f}"])
-    return _table(["size", "rf-solver-edit, GB", "every layer of 50 calls, GB"], rows)
+        own = recording_bytes(flow.transformer, layout.text + layout.tokens, len(sites), steps)
+        t2i = recording_bytes(flow.transformer, layout.tokens, 57, 28)
+        rows.append([_name(size), f"{own / GB:.2f}", f"{t2i / GB:.1f}"])
+    return _table(["size", "rf-solver-edit, GB", "icedit-t2i, GB"], rows)
 
 
 def measure(flow: Flow, size: tuple[int, int], steps: int | None) -> str:

@@ -44,7 +44,8 @@ def test_a_preview_is_a_short_edit(tiny_fill):
     early = EarlyFilter(seeds=2, steps=2, judge=brighter, keep_record=True, one_batch=False)
     result = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", seed=3, early_filter=early)
     assert result.forward_calls == result.nfe == 5 + 2 * 2
-    short = editor_of(tiny_fill, steps=2).edit(IMAGE, instruction="make it red", seed=4)
+    small = IMAGE.resize((64, 64), Image.Resampling.LANCZOS)  # a panel: what the judge sees
+    short = editor_of(tiny_fill, steps=2).edit(small, instruction="make it red", seed=4)
     assert np.array_equal(np.asarray(result.filtered.previews[1]), np.asarray(short.image))
 
 
@@ -79,7 +80,7 @@ def test_the_record_is_json_and_the_sheet_marks_the_winner(tiny_fill):
     assert record["undecided"] == result.filtered.undecided == 2
     assert "pick 2" in record["comparisons"][0]["reason"]
     sheet = result.filtered.contact_sheet(result.source)
-    assert sheet.width > 4 * IMAGE.width
+    assert sheet.width > 3 * 64 + IMAGE.width
 
 
 def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
@@ -96,6 +97,8 @@ def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
     ("settings", "words"),
     [
         ({"seeds": 0}, "from 1 on"),
+        ({"seeds": "6"}, "seeds must be a whole number"),
+        ({"seeds": 2.0}, "seeds must be a whole number"),
         ({"steps": 0}, "from 1 on"),
         ({"judge": "labb"}, "did you mean|known"),
         ({"judge": 3}, "a judge is"),

@@ -294,7 +294,7 @@ def test_stock_pipeline_loads_the_lab(recolor):
     pipeline = FluxPipeline.from_pretrained(EMBEDDED["lab"])
     pipeline.set_progress_bar_config(disable=True)
     (image,) = pipeline(
-        recolor.source_prompt, height=128, width=128, num_inference_steps=2, max_sequence_length=32
+        recolor.source_prompt, height=128, width=128, num_inference_steps=2, max_sequence_length=48
     ).images
     assert image.size == (128, 128)
     config = pipeline.transformer.config
@@ -308,7 +308,7 @@ def test_stock_pipeline_loads_the_lab(recolor):
 
 def test_condition_and_latents(lab, recolor):
     condition = lab.condition(recolor.source_prompt)
-    assert condition.embeds.shape == (1, 32, 128)
+    assert condition.embeds.shape == (1, 48, 128)
     assert condition.pooled.shape == (1, 64)
     latents = lab.encode(np.zeros((100, 70, 3), np.uint8))
     assert latents.shape == (1, 16, 14, 10)

@@ -134,8 +134,18 @@ def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):
         editor.edit(image, source_prompt="a", target_prompt="b")
     with pytest.raises(InputError, match="instruction is empty"):
         editor.edit(image, instruction="  ")
+    with pytest.raises(InputError, match="no target prompt"):
+        editor.edit(image, instruction="make it red", target_prompt="b")
+    with pytest.raises(InputError, match="works from captions"):
+        Editor(method="sdedit", model=tiny).edit(image, source_prompt="a", target_prompt="b", instruction="make it red")
     with pytest.raises(InputError, match="source and a target prompt"):
         Editor(method="sdedit", model=tiny).edit(image, instruction="make it red")
+    with pytest.raises(InputError, match="texts, or lists"):
+        editor.edit(image, instruction=5)
+    with pytest.raises(InputError, match="name one with model="):
+        Editor(method="icedit")
+    with pytest.raises(InputError, match="at most 8 times its width"):
+        editor.edit(Image.new("RGB", (40, 20_000)), instruction="make it red")
     with pytest.raises(InputError, match="takes a source"):
         method("icedit", prompt="descriptive").prompts(Wanted.of("make it red", None, None))
 
@@ -176,7 +186,7 @@ def test_values_may_be_kept_on_the_cpu(tiny, caplog):
     editor = Editor(method="icedit-t2i", model=tiny, width=64, steps=1, record_on="cpu")
     result = editor.edit(Image.open(GOLDEN / "source_128.png"), instruction=INSTRUCTION)
     assert result.image.size == (128, 128)
-    assert "values of 10 layers and 2 evaluations: 0 MB" in caplog.text
+    assert "recording values of 10 layers at 1 noise levels" in caplog.text
 
 
 def test_unedited_pixels_are_the_sources_own():

@@ -4,19 +4,20 @@ import pytest
 import torch
 from conftest import GOLDEN
 from diffusers import FluxTransformer2DModel
-from peft import inject_adapter_in_model
+from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from flowedit_grag.errors import InputError
-from flowedit_grag.incontext.lora_moe import (
+from flowedit_grag.lora_moe import (
     LoraMoeConfig,
     load_adapter,
     merge_plain,
     recorded_usage,
     save_adapter,
 )
-from flowedit_grag.incontext.lora_moe.layer import gate
+from flowedit_grag.lora_moe.config import MIXTURES
+from flowedit_grag.lora_moe.layer import gate
 
 MOE, PLAIN = GOLDEN / "moe_lora", GOLDEN / "normal_lora"
 FORWARD = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep", "guidance", "img_ids", "txt_ids")
@@ -234,6 +235,92 @@ def test_a_saved_adapter_remembers_its_router(tmp_path):
     assert (found.experts, found.rank, found.top_k, found.router) == (3, 2, 2, "softmax_then_topk")
     found = load_adapter(fill(), path, top_k=1, router="published")
     assert (found.top_k, found.router) == (1, "published")
-    save_file(load_file(path), path, metadata={"flowedit_grag": "[1"})
+    save_file(load_file(path), path, metadata={"flowedit_grag": "[1"})  # as a damaged copy
     with pytest.raises(InputError, match="notes that cannot be read"):
         load_adapter(fill(), path)
+
+
+def scaling(transformer, name="adapter"):
+    (found,) = {module.scaling[name] for module in transformer.modules() if name in getattr(module, "scaling", {})}
+    return found
+
+
+@pytest.mark.parametrize("experts", [1, 3])
+def test_alpha_survives_a_file(tmp_path, experts):
+    transformer = fill()
+    mixtures = "" if experts == 1 else MIXTURES
+    transformer.add_adapter(LoraMoeConfig(experts, 2, 6, mixtures=mixtures).peft(), adapter_name="adapter")
+    again = fill()
+    load_adapter(again, save_adapter(transformer, tmp_path))
+    assert scaling(transformer) == scaling(again) == 3
+
+
+def test_alpha_is_read_where_diffusers_writes_it(tmp_path):
+    tensors, path = load_file(next(PLAIN.glob("*.safetensors"))), tmp_path / "lora.safetensors"
+    save_file(tensors, path, metadata={"lora_adapter_metadata": '{"transformer.r": 4, "transformer.lora_alpha": 8}'})
+    transformer = fill()
+    load_adapter(transformer, path)
+    assert scaling(transformer) == 2
+
+
+def test_ranks_belong_to_full_names(tmp_path):
+    """A top-level module's rank is not that of others whose name ends alike."""
+    inside = "single_transformer_blocks.0.proj_out"
+    tensors = {
+        f"transformer.{module}.lora_{side}.weight": torch.randn(*shape)
+        for module, (rank, into, out) in {"proj_out": (2, 64, 64), inside: (4, 320, 64)}.items()
+        for side, shape in (("A", (rank, into)), ("B", (out, rank)))
+    }
+    layer = fill().get_submodule(inside)
+    tensors[f"transformer.{inside}.lora_A.weight"] = torch.randn(4, layer.in_features)
+    tensors[f"transformer.{inside}.lora_B.weight"] = torch.randn(layer.out_features, 4)
+    save_file(tensors, tmp_path / "lora.safetensors")
+    transformer = fill()
+    load_adapter(transformer, tmp_path)
+    assert transformer.proj_out.lora_A["adapter"].out_features == 2
+    assert transformer.get_submodule(inside).lora_A["adapter"].out_features == 4
+
+
+def test_an_adapter_and_loras_act_together(tmp_path):
+    from flowedit_grag import load
+
+    folder = GOLDEN / "tiny_flux_fill"
+    both = load(folder, adapter=MOE, lora=PLAIN, adapter_scale=0.5).transformer
+    assert sorted(both.active_adapters()) == ["adapter", "lora0"]
+    assert scaling(both) == 0.5
+    assert scaling(both, "lora0") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("./missing.safetensors", "no adapter at"), ("../x", "no adapter at"), ("runs/x.safetensors", "no adapter at")],
+)
+def test_missing_files_are_not_looked_for_on_the_hub(source, words):
+    with pytest.raises(InputError, match=words):
+        load_adapter(fill(), source)
+
+
+def test_a_name_is_taken_once_and_refusal_leaves_nothing():
+    transformer = fill()
+    load_adapter(transformer, PLAIN)
+    with pytest.raises(InputError, match="already has an adapter"):
+        load_adapter(transformer, MOE)
+    stock = fill()
+    stock.add_adapter(LoraConfig(r=2, target_modules=["ff.net.2", "proj_out"]), adapter_name="stock")
+    before = set(dict(stock.named_parameters()))
+    with pytest.raises(InputError, match="cannot join"):
+        load_adapter(stock, MOE)
+    assert set(dict(stock.named_parameters())) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rank": "4"}, "rank must be a whole number"),
+        ({"plain": "("}, "plain is not a regular expression"),
+        ({"plain": "", "mixtures": ""}, "adapts nothing"),
+    ],
+)
+def test_settings_that_make_no_sense(options, words):
+    with pytest.raises(InputError, match=words):
+        LoraMoeConfig(**options)

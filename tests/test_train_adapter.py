@@ -20,7 +20,7 @@ from flowedit_grag.algorithms.icedit import ICEdit
 from flowedit_grag.backbone.fill import filling_right_of
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
-from flowedit_grag.incontext.lora_moe import load_adapter
+from flowedit_grag.lora_moe import load_adapter
 from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import AdapterConfig, TrainConfig, read
 from flowedit_grag.training.data import SOURCES
@@ -73,16 +73,21 @@ LONG = {
 def whole(tmp_path_factory):
     """A run of a mixture with Prodigy that nothing interrupts."""
     out = tmp_path_factory.mktemp("whole")
-    run(out, **LONG)
+    process = started(out, tmp_path_factory.mktemp("config") / "config.yaml")
+    assert process.wait() == 0
     return out
+
+
+def started(out, config):
+    """The run in a process of its own, as people start it."""
+    OmegaConf.save(OmegaConf.create(settings(out, **LONG)), config)
+    code = "import sys, pathlib; from flowedit_grag.cli.train import train; train(pathlib.Path(sys.argv[1]), [])"
+    return subprocess.Popen([sys.executable, "-c", code, config], stdout=subprocess.DEVNULL)
 
 
 def test_a_killed_run_resumes_to_the_same_losses(whole, tmp_path):
     out, config = tmp_path / "run", tmp_path / "config.yaml"
-    values = settings(out, **LONG)
-    OmegaConf.save(OmegaConf.create(values), config)
-    code = "import sys, pathlib; from flowedit_grag.cli.train import train; train(pathlib.Path(sys.argv[1]), [])"
-    process = subprocess.Popen([sys.executable, "-c", code, config], stdout=subprocess.DEVNULL)
+    process = started(out, config)
     wanted = random.randrange(1, STEPS - 2)  # any step will do, so every run of this test tries another
     while process.poll() is None and (not (out / "log.jsonl").exists() or len(losses(out)) < wanted):
         time.sleep(0.02)
@@ -93,7 +98,7 @@ def test_a_killed_run_resumes_to_the_same_losses(whole, tmp_path):
     assert wanted <= len(done) < STEPS
     (out / "log.jsonl").write_text(log(out) + '{"step": ')  # a line cut off
     (out / ".checkpoint.1.pt").write_bytes(b"half")
-    command(config, [])
+    assert started(out, config).wait() == 0
     assert log(out) == log(whole)
     before, after = (torch.load(folder / "checkpoint.pt")["adapter"] for folder in (whole, out))
     assert all(torch.equal(before[name], after[name]) for name in before)

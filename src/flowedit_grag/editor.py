@@ -15,7 +15,7 @@ from . import __version__
 from .algorithms import Method
 from .algorithms.early_filter import EarlyFilter
 from .algorithms.job import OnProgress, Targets, drained, generator
-from .algorithms.select import check_selection, with_profile
+from .algorithms.select import check_selection, default_model, with_profile
 from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
 from .backbone.image import ImageLike, read_image, resized
@@ -23,7 +23,6 @@ from .backbone.load import load
 from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
 from .guidance.grag import GRAG
-from .incontext.lora_moe import load_adapter
 from .measure import measured
 from .result import Result, Strip, plain
 
@@ -35,12 +34,11 @@ class Editor:
 
     Args:
         method: a name (``flowedit_grag.methods()``), the address of your own (``"module:Class"``), or a ready one.
-        model: ``"lab"``, a folder, a hub id, or a loaded :class:`Flow`.
-        adapter: a LoRA or LoRA-MoE to edit with: ``"lab-moe"``, ``"lab-lora"``, a safetensors file, a folder, a hub id.
+        model: a folder, a hub id, or a loaded :class:`Flow`; by default ``"lab"``, unless a method needs a Fill model.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
         options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
-            ``attention_backend``, ``compile``, ``memory_budget``), and the method's own options. What is not given
-            comes from the model's profile, then from the method's defaults.
+            ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``, ``memory_budget``), and the method's own
+            options. What is not given comes from the model's profile, then from the method's defaults.
 
     Raises :class:`InputError` for anything that cannot be used.
     """
@@ -48,9 +46,8 @@ class Editor:
     def __init__(
         self,
         method: str | Method | type[Method] = "stableflow+",
-        model: str | Path | Flow = "lab",
+        model: str | Path | Flow | None = None,
         *,
-        adapter: str | Path | None = None,
         grag: Any = None,
         **options: Any,
     ):
@@ -59,10 +56,7 @@ class Editor:
         check_selection(method, strength, options)
         if isinstance(model, Flow) and self.loading:
             raise InputError(f"{', '.join(self.loading)} cannot be set on a loaded model; give it to load().")
-        self.flow = model if isinstance(model, Flow) else load(model, **self.loading)
-        if adapter is not None:
-            load_adapter(self.flow.transformer, adapter)
-            self.loading["adapter"] = str(adapter)
+        self.flow = model if isinstance(model, Flow) else load(model or default_model(method, options), **self.loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = with_profile(method, self.flow, strength, options)
         self.method.check_model(self.flow)
@@ -86,9 +80,7 @@ class Editor:
         """
         wanted = Wanted.of(instruction, source_prompt, target_prompt)
         if early_filter is not None:
-            early_filter.check_method(self.method)
-            if len(wanted.instructions) + len(wanted.target_prompts) > 1:
-                raise InputError("an early filter works on one instruction; give it alone.")
+            early_filter.check(self.method, wanted)
         return self._edited(Result, image, wanted, None, seed, on_progress, early_filter)
 
     def sweep(
@@ -157,11 +149,11 @@ class Editor:
             else:
                 asked = (*wanted.instructions, *wanted.target_prompts)[0]
                 steps = early_filter.iterate(
-                    self.method, self.flow, latents, **job, seed=seed, instruction=asked, original=original
+                    self.method, self.flow, latents, **job, seed=seed, instruction=asked, shown=worked
                 )
                 edits, filtered = drained(steps, on_progress)
             images = [self.method.decode(self.flow, row[None], original) for row in edits]
-        layout = self.flow.layout(latents, source)
+        layout = self.method.canvas(self.method.source(self.flow, latents, source, noise))
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
         if filtered is not None:
             settings["early_filter"] = filtered.record()

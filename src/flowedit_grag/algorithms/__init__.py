@@ -1,6 +1,6 @@
 """Editing methods by name. A method is one file here and one line in this table, or a file of your own."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from ..errors import InputError, unknown
@@ -32,7 +32,7 @@ def methods() -> tuple[str, ...]:
 def method(name: str | Method | type[Method], **options: Any) -> Method:
     """The method called ``name`` (or ``"module:Class"``, or a class) with ``options``.
 
-    Raises :class:`InputError` for an unknown method or option, or an option's value that makes no sense.
+    Raises :class:`InputError` for an unknown method, an unknown or missing option, or a value that makes no sense.
     """
     if isinstance(name, Method):
         if options:
@@ -45,6 +45,9 @@ def method(name: str | Method | type[Method], **options: Any) -> Method:
     for option in options:
         if option not in known:
             raise unknown(f"option of {name}", option, known)
+    for f in fields(kind):
+        if f.init and f.name not in options and f.default is MISSING and f.default_factory is MISSING:
+            raise InputError(f"the method {name!r} needs the option {f.name!r}.")
     return kind(**options)
 
 

@@ -33,7 +33,7 @@ class DiptychMethod(Method):
         width: of a panel, in pixels: what the adapter was trained at. The image is scaled to it, and the result back.
         prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions.
         paste_unedited: put the source's own pixels back where nothing changed.
-        grag: strength: acts on the keys of the left panel, in every layer and step.
+        grag: strength: acts on the keys of the left panel, in every step and every layer where source features enter.
     """
 
     steps: int = 50
@@ -54,9 +54,11 @@ class DiptychMethod(Method):
         if self.prompt == "descriptive":
             source, targets = wanted.captions(f"{type(self).__name__} with prompt='descriptive'")
             return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in targets]
+        name = type(self).__name__
         if not wanted.instructions:
-            name = type(self).__name__
             raise InputError(f"{name} takes an instruction: say what should change, as in 'make the star green'.")
+        if wanted.target_prompts:
+            raise InputError(f"{name} takes an instruction and no target prompt, unless prompt='descriptive'.")
         return wanted.source_prompt, [diptych_prompt(instruction, self.prompt) for instruction in wanted.instructions]
 
     def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from ..incontext.selection import Selection, contact_sheet, select
 from .base import Method
 from .diptych import DiptychMethod
 from .job import Progress, Source, Steps, Targets, generator
+from .wanted import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class EarlyFilter:
         seeds: M, counted up from the edit's own seed.
         steps: m, of a preview.
         judge: says which of two previews is better: a name (``lab``, ``clip``, ``vlm:MODEL``, ``openai:MODEL@URL``) or
-            a function ``(instruction, original, first, second) -> Verdict``.
+            a function ``(instruction, original, first, second) -> Verdict``. It sees previews at the size of a panel.
         one_batch: previews share batches, as many as fit into memory; otherwise one seed after the other.
         both_orders: ask twice with the pictures swapped; where the answers disagree the champion stays.
         resume: previews are the first m steps of the full schedule, shown as where they are heading, and the winner
@@ -46,12 +47,16 @@ class EarlyFilter:
     _judge: Judge = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        if self.seeds < 1 or self.steps < 1:
-            raise InputError(f"an early filter needs seeds and steps from 1 on, not {self.seeds} and {self.steps}.")
+        for name in ("seeds", "steps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"an early filter's {name} must be a whole number from 1 on, not {value!r}.")
         object.__setattr__(self, "_judge", judge(self.judge))
 
-    def check_method(self, method: Method) -> None:
-        """Raise :class:`InputError` unless ``method`` can be filtered."""
+    def check(self, method: Method, wanted: Wanted) -> None:
+        """Raise :class:`InputError` unless ``method`` can be filtered and one edit is wanted."""
+        if len(wanted.instructions) > 1 or len(wanted.target_prompts) > 1:
+            raise InputError("an early filter works on one instruction; give it alone.")
         if not isinstance(method, DiptychMethod):
             raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
         if self.resume and self.steps > method.steps:
@@ -59,13 +64,14 @@ class EarlyFilter:
 
     def iterate(
         self, method: DiptychMethod, flow: Flow, latents: Tensor, *, source: Condition, target: Condition,
-        grag: Sequence | None = None, seed: int = 0, instruction: str, original: Image.Image,
+        grag: Sequence | None = None, seed: int = 0, instruction: str, shown: Image.Image,
     ) -> Steps:  # fmt: skip
         """Edit towards one target from the best of the seeds, yielding :class:`Progress`.
 
+        ``shown`` is the source as the judge sees it; previews have its size.
+
         Returns the edit's latents, as :meth:`Method.__call__` does, and a :class:`Filtered`.
         """
-        self.check_method(method)
         seeds = tuple(range(seed, seed + self.seeds))
         jobs = [method.source(flow, latents, source, generator(number)) for number in seeds]
         targets = method.targets(target, grag)
@@ -74,8 +80,8 @@ class EarlyFilter:
         schedule = flow.schedule(method.steps, noise)
         early = schedule[: self.steps + 1] if self.resume else flow.schedule(self.steps, noise)
         states, clean = yield from self._previews(method, jobs[0], context, noise, targets, early)
-        previews = [method.decode(flow, row[None], original) for row in clean]
-        selection = select(instruction, original, previews, self._judge, both_orders=self.both_orders)
+        previews = [method.decode(flow, row[None], shown) for row in clean]
+        selection = select(instruction, shown, previews, self._judge, both_orders=self.both_orders)
         best = slice(selection.winner, selection.winner + 1)
         x, sigmas = (states[best], schedule[self.steps :]) if self.resume else (noise[best], schedule)
         edit = yield from method.sample(jobs[0], context, x, targets, sigmas)
@@ -124,7 +130,8 @@ class Filtered:
     def record(self) -> dict[str, Any]:
         """Settings, every comparison and its answer, as plain types."""
         shown = ("steps", "one_batch", "both_orders", "resume")
-        settings = {"judge": str(self.filter.judge), **{name: getattr(self.filter, name) for name in shown}}
+        judge = self.filter.judge if isinstance(self.filter.judge, str) else _name(self.filter.judge)
+        settings = {"judge": judge, **{name: getattr(self.filter, name) for name in shown}}
         return {**settings, "seeds": list(self.seeds), "seed": self.seed, **self.selection.record()}
 
     def contact_sheet(self, source: Image.Image) -> Image.Image:
@@ -133,3 +140,7 @@ class Filtered:
             raise InputError("the previews were not kept; ask for them with EarlyFilter(keep_record=True).")
         labels = [f"seed {seed}" for seed in self.seeds]
         return contact_sheet(source, self.previews, labels, self.selection.winner)
+
+
+def _name(judge: Judge) -> str:
+    return getattr(judge, "__qualname__", type(judge).__qualname__)

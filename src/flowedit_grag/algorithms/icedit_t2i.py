@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbone.tokens import TokenLayout
-from ..injection.recorder import ValueRecorder
+from ..injection.recorder import ValueRecorder, recording_bytes
 from ..injection.seam import chained, check_sites, edited, sites
 from ..inversion import Solver, Velocity, evaluated_at
 from ..inversion.solvers.midpoint import midpoint
@@ -36,7 +36,8 @@ class Recording:
 @dataclass(frozen=True, kw_only=True)
 class ICEditT2I(DiptychMethod):
     """Invert recording V of every layer and step; sample a diptych from the inverted noise on the left and fresh noise
-    on the right, with the recorded V in the left panel's tokens.
+    on the right, with the recorded V in the left panel's tokens. V is recorded where the inversion's solver evaluates
+    closest to the noise levels of the sampling.
 
     Works on latents of the source and returns those of whole diptychs.
 
@@ -57,15 +58,14 @@ class ICEditT2I(DiptychMethod):
     def context(self, source: Source) -> Steps:
         """Invert the source. The recorder's size is logged before it starts."""
         flow, x = source.flow, source.latents
-        sigmas = flow.schedule(self.steps, x)
-        places = evaluated_at(sigmas[::-1], self.solver)
+        sigmas = flow.schedule(self.steps, beside(x, x))  # the diptych's own
+        visited = evaluated_at(sigmas[::-1], self.solver)
+        places = sorted({min(visited, key=lambda place: abs(place - sigma)) for sigma in sigmas[:-1]})
         recorder = self._recorder(source, len(places))
-        log.info("values of %d layers and %d evaluations: %.0f MB", len(recorder.buffers), len(places),
-                 recorder.nbytes / 1e6)  # fmt: skip
         v = flow.velocity(source.condition, self.inversion_guidance)
 
         def recorded(x: Tensor, sigma: float) -> Tensor:
-            with edited(flow.transformer, recorder.record(places.index(sigma))):
+            with edited(flow.transformer, recorder.record(places.index(sigma)) if sigma in places else {}):
                 return v(x, sigma)
 
         path = yield from inverted(recorded, x, sigmas, self.solver)
@@ -102,4 +102,6 @@ class ICEditT2I(DiptychMethod):
         check_sites(layers, count)
         shape = (1, layout.tokens, config.num_attention_heads, config.attention_head_dim)
         device = flow.device if self.record_on == "model" else torch.device("cpu")
+        size = recording_bytes(flow.transformer, layout.tokens, len(layers), slots)
+        log.info("recording values of %d layers at %d noise levels: %.1f MB", len(layers), slots, size / 1e6)
         return ValueRecorder(layers, slots, shape, flow.transformer.dtype, device, layout.image)

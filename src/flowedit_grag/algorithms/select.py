@@ -20,6 +20,15 @@ def check_selection(named, strength: GRAG | None, options: Mapping[str, Any]) ->
         raise InputError(f"{name} has no strength to turn with grag; these have: {', '.join(dials)}.")
 
 
+def default_model(named, options: Mapping[str, Any]) -> str:
+    """The embedded model that a method works with. Raises :class:`InputError` where there is none."""
+    if method(named, **options).fills:
+        raise InputError(
+            f"{named} needs a Fill model; name one with model=, such as black-forest-labs/FLUX.1-Fill-dev."
+        )
+    return "lab"
+
+
 def with_profile(named, flow: Flow, strength: GRAG | None, options: Mapping[str, Any]) -> Method:
     """The method with the given options, then what the model's profile recommends, then the method's defaults."""
     if isinstance(named, Method):

@@ -32,13 +32,17 @@ class Wanted:
         return wanted
 
     def captions(self, method: str) -> tuple[str, list[str]]:
-        """Source and target captions. Raises :class:`InputError` where ``method`` was not given them."""
+        """Source and target captions. Raises :class:`InputError` where ``method`` was not given them, or more."""
         if not self.source_prompt or not self.target_prompts:
             raise InputError(f"{method} takes a source and a target prompt: the image as it is and as it should be.")
+        if self.instructions:
+            raise InputError(f"{method} works from captions; leave the instruction out, or choose icedit.")
         return self.source_prompt, list(self.target_prompts)
 
 
 def _listed(texts: str | Sequence[str] | None) -> tuple[str, ...]:
+    if texts is not None and not isinstance(texts, str | Sequence):
+        raise InputError(f"prompts and instructions are texts, or lists of them, not {texts!r}.")
     return (texts,) if isinstance(texts, str) else tuple(texts or ())
 
 

@@ -9,11 +9,13 @@ from typing import Any, Literal, get_args
 import torch
 
 from ..errors import InputError, first_line, memory_advice, unknown
+from ..lora_moe import read_adapter
 from .flow import Flow
 from .profile import FLUX_DEV, Profile
 from .tokens import PATCH
 
 EMBEDDED = {"lab": Path(__file__).parent.parent / "lab" / "weights"}
+ADAPTER = "adapter"  # its name in the transformer
 DTYPES = {
     "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
     "float16": torch.float16, "fp16": torch.float16,
@@ -35,6 +37,8 @@ def load(
     offload: Offload = "none",
     quantization: str | Mapping[str, Any] | None = None,
     lora: str | Path | Sequence[str | Path] = (),
+    adapter: str | Path | None = None,
+    adapter_scale: float = 1.0,
     attention_backend: str | None = None,
     compile: bool = False,
     memory_budget: int | None = None,
@@ -50,6 +54,8 @@ def load(
         quantization: ``"bitsandbytes_4bit"`` or ``"bitsandbytes_8bit"`` (transformer and T5), or the keyword
             arguments of diffusers' ``PipelineQuantizationConfig`` for any of its backends.
         lora: LoRA files or hub ids, all active at full weight.
+        adapter: a LoRA-MoE or LoRA to edit with: a safetensors file, a folder or a hub id.
+        adapter_scale: its strength; 1 is as trained.
         attention_backend: one of diffusers' (``"flash"``, ``"sage"``, ``"native"``, ...).
         compile: compile the repeated transformer blocks.
         memory_budget: bytes of activations in one forward call; by default a share of the device's memory.
@@ -59,21 +65,24 @@ def load(
     target = _device(device)
     kind = _dtype(dtype, target)
     _check_offload(offload, target)
-    folder = _locate(model)
+    folder = locate(model)
+    read = None if adapter is None else read_adapter(adapter)  # before minutes are spent on the model
     extra = {"quantization_config": _quantization(quantization, kind)} if quantization else {}
-    with memory_advice(), _in_one_sentence(model):
+    with memory_advice(), in_one_sentence(model):
         pipeline = _pipeline(folder, kind, extra)
+        if read:
+            read.add_to(pipeline.transformer, ADAPTER, scale=adapter_scale)
         _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
         if attention_backend:
             pipeline.transformer.set_attention_backend(attention_backend)
         _place(pipeline, offload, target)
         if compile:
             pipeline.transformer.compile_repeated_blocks(fullgraph=True)
-    profile = _profile(folder, pipeline.transformer.config)
+    profile = profile_of(folder, pipeline.transformer.config)
     return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget)
 
 
-def _locate(model: str | Path) -> str:
+def locate(model: str | Path) -> str:
     """What ``from_pretrained`` takes."""
     path = EMBEDDED.get(str(model), Path(model))
     if (path / "model_index.json").exists():
@@ -101,7 +110,7 @@ def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any]):
     return pipeline
 
 
-def _profile(folder: str, config: Any) -> Profile:
+def profile_of(folder: str, config: Any) -> Profile:
     """The profile beside the model, or else FLUX.1-dev's for a model of its architecture."""
     own = Profile.read(Path(folder))
     dev = (config.num_layers, config.num_single_layers, config.guidance_embeds, config.in_channels)
@@ -113,11 +122,12 @@ def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     for name, source in zip(names, loras, strict=True):
         pipeline.load_lora_weights(str(source), adapter_name=name)
     if names:
-        pipeline.set_adapters(names)
+        mixture = ADAPTER in pipeline.transformer.peft_config
+        pipeline.transformer.set_adapter([*([ADAPTER] if mixture else []), *names])
 
 
 @contextmanager
-def _in_one_sentence(model: str | Path) -> Iterator[None]:
+def in_one_sentence(model: str | Path) -> Iterator[None]:
     """Turn what diffusers, safetensors and the hub raise into an :class:`InputError`."""
     from safetensors import SafetensorError
 

@@ -1,5 +1,6 @@
 """From words on a command line to what the package takes."""
 
+import logging
 import os
 import warnings
 from collections.abc import Collection
@@ -18,6 +19,8 @@ def quiet_libraries() -> None:
     for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(name, "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("flowedit_grag").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
@@ -72,8 +75,9 @@ def words(instruction: str | None, source_prompt: str | None, target_prompt: str
 
 def early_filter(text: str | None, **settings: Any):
     """An ``EarlyFilter`` of ``6x10`` (seeds x steps) and its settings; ``None`` where none is asked for."""
+    settings = {name: value for name, value in settings.items() if value}
     if text is None:
-        if asked := [name for name, value in settings.items() if value is True]:
+        if asked := list(settings):
             raise InputError(f"--{asked[0].replace('_', '-')} is a setting of --early-filter; give that too.")
         return None
     seeds, _, steps = text.lower().partition("x")

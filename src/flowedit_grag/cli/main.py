@@ -38,11 +38,17 @@ MethodName = Annotated[
 ]
 Adapter = Annotated[Optional[str], typer.Option(help="LoRA or LoRA-MoE: a safetensors file, a folder or a hub id.")]
 Lam = Annotated[Optional[float], typer.Option(help="GRAG's weight of the keys' mean.")]
-Model = Annotated[str, typer.Option(help="lab, a folder, or a hub id such as black-forest-labs/FLUX.1-dev.")]
+Model = Annotated[
+    Optional[str],
+    typer.Option(help="lab, a folder, or a hub id such as black-forest-labs/FLUX.1-dev; by default lab."),
+]
 EarlyFilterText = Annotated[
     Optional[str], typer.Option("--early-filter", help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
 ]
-JudgeName = Annotated[str, typer.Option("--judge", help="Of the previews: lab, clip, vlm:MODEL or openai:MODEL@URL.")]
+JudgeName = Annotated[
+    Optional[str],
+    typer.Option("--judge", help="Of the previews: lab, clip, vlm:MODEL or openai:MODEL@URL; by default lab."),
+]
 BothOrders = Annotated[bool, typer.Option("--both-orders", help="Ask the judge twice, with the pictures swapped.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the winner's preview; cheaper.")]
 KeepRecord = Annotated[bool, typer.Option("--keep-record", help="Write previews and answers beside the picture.")]
@@ -77,10 +83,10 @@ def edit(
     method: MethodName = None,
     delta: Annotated[Optional[float], typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
     lam: Lam = None,
-    model: Model = "lab",
+    model: Model = None,
     adapter: Adapter = None,
     early_filter: EarlyFilterText = None,
-    judge: JudgeName = "lab",
+    judge: JudgeName = None,
     both_orders: BothOrders = False,
     resume: Resume = False,
     keep_record: KeepRecord = False,
@@ -120,7 +126,7 @@ def sweep(
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or strengths with commas between.")] = "0.9:1.3:5",
     method: MethodName = None,
     lam: Lam = None,
-    model: Model = "lab",
+    model: Model = None,
     adapter: Adapter = None,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the labelled strip goes.")] = Path("strip.png"),
@@ -161,7 +167,7 @@ def scene(
 @app.command("vital-layers")
 def vital_layers(
     out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the bar chart goes beside it.")],
-    model: Model = "lab",
+    model: Annotated[str, typer.Option(help="lab, a folder, or a hub id.")] = "lab",
     prompts: Annotated[int, typer.Option(help="How many prompts.")] = 8,
     seeds: Annotated[int, typer.Option(help="How many images for each.")] = 1,
     steps: Annotated[int, typer.Option(help="Sampling steps.")] = 15,

@@ -94,4 +94,7 @@ def report(result, path: Path, as_json: bool) -> None:
         print()
         return
     print(path)
+    if result.filtered:
+        tried, undecided = len(result.filtered.seeds), result.filtered.undecided
+        print(f"seed {result.filtered.seed} of {tried} tried; comparisons that were not decided: {undecided}")
     print(f"{cost['seconds']:.1f} s, NFE {result.nfe} in {result.forward_calls} calls, {cost['peak_memory_mb']:.0f} MB")

@@ -52,7 +52,7 @@ def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[lis
     strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
     noise = torch.Generator().manual_seed(trial.index)
     image = Image.fromarray(trial.edit.images()[0])
-    source_prompt, targets = method.prompts(_said(method, trial.edit))
+    source_prompt, targets = method.prompts(Wanted.of(**words(method, trial.edit)))
     with measured(flow) as cost:
         source, target = flow.condition(source_prompt), flow.condition(targets * count)
         rows = method(flow, method.encode(flow, image), source=source, target=target, noise=noise, grag=strengths)
@@ -60,11 +60,11 @@ def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[lis
     return images, {"nfe": cost.nfe, "seconds": round(cost.seconds, 3)}
 
 
-def _said(method: Method, edit: Edit) -> Wanted:
-    """Captions to a method that works with them, the instruction alone to one that takes instructions."""
+def words(method: Method, problem: Edit | Any) -> dict[str, str | None]:
+    """What ``method`` is told of a problem: captions if it works with them, else the instruction alone."""
     if getattr(method, "prompt", "descriptive") == "descriptive":
-        return Wanted.of(None, edit.source_prompt, edit.target_prompt)
-    return Wanted.of(edit.instruction, None, None)
+        return {"instruction": None, "source_prompt": problem.source_prompt, "target_prompt": problem.target_prompt}
+    return {"instruction": problem.instruction, "source_prompt": None, "target_prompt": None}
 
 
 def run(flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], records: Records) -> None:
@@ -72,13 +72,14 @@ def run(flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], 
     for trial in trials:
         for contestant in contestants:
             keys = [f"{label} | {trial.split} {trial.edit.task} {trial.index}" for label in contestant.labels()]
-            if not records.missing(keys):
+            missing = records.missing(keys)
+            if not missing:
                 continue
             images, cost = edited_images(flow, contestant, trial)
             for key, label, image in zip(keys, contestant.labels(), images, strict=True):
-                records.add(
-                    key, label=label, task=trial.edit.task, index=trial.index, **verdicts(trial.edit, image), **cost
-                )
+                if key in missing:
+                    facts = {"label": label, "task": trial.edit.task, "index": trial.index}
+                    records.add(key, **facts, **verdicts(trial.edit, image), **cost)
 
 
 def verdicts(edit: Edit, image: np.ndarray) -> dict[str, Any]:

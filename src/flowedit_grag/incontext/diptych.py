@@ -2,9 +2,18 @@
 
 from PIL import Image
 
+from ..errors import InputError
+
+TALLEST = 8  # times the width: beyond, memory and not the model decides
+
 
 def at_width(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """``size = (width, height)`` scaled in proportion to ``width`` pixels."""
+    """``size = (width, height)`` scaled in proportion to ``width`` pixels.
+
+    Raises :class:`InputError` for what is more than :data:`TALLEST` times as high as wide.
+    """
+    if size[1] > TALLEST * size[0]:
+        raise InputError(f"the image is {size[0]}x{size[1]}; crop it to at most {TALLEST} times its width in height.")
     return width, max(1, round(size[1] * width / size[0]))
 
 

@@ -6,15 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backbone.tokens import TokenLayout
 from .seam import Edit
 
 
-def recording_bytes(transformer: Any, layout: TokenLayout, sites: int, slots: int) -> int:
-    """Bytes of a :class:`ValueRecorder` for one row of ``layout`` at a number of sites, before it is made."""
+def recording_bytes(transformer: Any, tokens: int, sites: int, slots: int) -> int:
+    """Bytes of a :class:`ValueRecorder` for ``tokens`` of one row at a number of sites, before it is made."""
     config = transformer.config
     width = config.num_attention_heads * config.attention_head_dim
-    return slots * sites * (layout.text + layout.tokens) * width * transformer.dtype.itemsize
+    return slots * sites * tokens * width * transformer.dtype.itemsize
 
 
 class ValueRecorder:

@@ -16,11 +16,18 @@ NAME = "adapter"  # in the transformer
 def add_adapter(flow: Flow, config: AdapterConfig, seed: int) -> dict[str, nn.Parameter]:
     """Freeze the model and add an adapter; returns its weights, float32 whatever the model's, drawn from ``seed``.
 
-    Raises :class:`InputError` where no layer has a name that the adapter is meant for.
+    Raises :class:`InputError` where no layer has a name that the adapter is meant for, or one that is not linear.
     """
     adapter = config.lora_moe().peft()
-    if not any(re.fullmatch(str(adapter.target_modules), name) for name, _ in flow.transformer.named_modules()):
+    meant = {
+        name: module for name, module in flow.transformer.named_modules()
+        if re.fullmatch(str(adapter.target_modules), name)
+    }  # fmt: skip
+    if not meant:
         raise InputError("no layer of the model has a name that adapter.mixtures or adapter.plain matches.")
+    for name, module in meant.items():
+        if not isinstance(module, nn.Linear):
+            raise InputError(f"adapter.mixtures and adapter.plain must match linear layers only; {name!r} is none.")
     for network in flow.pipeline.components.values():
         if isinstance(network, nn.Module):
             network.requires_grad_(False)

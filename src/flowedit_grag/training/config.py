@@ -11,11 +11,11 @@ from yaml import YAMLError
 
 from ..algorithms.options import check_options
 from ..errors import InputError, first_line
-from ..incontext.lora_moe import LoraMoeConfig
-from ..incontext.lora_moe.config import MIXTURES, PLAIN, Router
+from ..lora_moe import LoraMoeConfig
+from ..lora_moe.config import MIXTURES, PLAIN, Router
+from ..sections import check_keys, chosen, section
 from .data import SOURCES
 from .optimizers import OPTIMIZERS, ProdigyConfig
-from .sections import check_keys, chosen, section
 
 
 @dataclass(frozen=True, kw_only=True)

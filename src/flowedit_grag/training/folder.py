@@ -1,9 +1,10 @@
 """The folder of a run: what makes a killed run go on as if nothing had happened."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from yaml import YAMLError
 
 from ..errors import InputError, first_line
 from ..files import written
+from ..sections import flat
 from .config import TrainConfig
 
 # What may change when a run goes on: none of it changes a step.
@@ -42,10 +44,10 @@ class RunFolder:
         if not self.config.exists():
             return
         try:
-            there = dict(_flat(OmegaConf.to_container(OmegaConf.load(self.config))))  # type: ignore[arg-type]
+            there = dict(flat(OmegaConf.to_container(OmegaConf.load(self.config))))  # type: ignore[arg-type]
         except (OmegaConfBaseException, YAMLError, OSError, ValueError, AttributeError) as error:
             raise InputError(f"{self.config} cannot be read ({first_line(error)}); choose another folder.") from None
-        here = dict(_flat(asdict(config)))
+        here = dict(flat(asdict(config)))
         for key in sorted((here.keys() | there.keys()) - FREE):
             if (old := there.get(key)) != (new := here.get(key)):
                 raise InputError(
@@ -68,7 +70,12 @@ class RunFolder:
         """The last checkpoint, on the CPU, if there is one."""
         if not self.checkpoint.exists():
             return None
-        return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, ValueError, EOFError, UnpicklingError) as error:
+            raise InputError(
+                f"{self.checkpoint} cannot be read ({first_line(error)}); remove it to begin again."
+            ) from None
 
     def append(self, line: Mapping[str, float]) -> None:
         with open(self.log, "a", encoding="utf-8") as file:
@@ -86,12 +93,3 @@ class RunFolder:
             return []
         whole = self.log.read_text(encoding="utf-8").split("\n")[:-1]
         return [json.loads(line) for line in whole]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """``{"adapter": {"rank": 8}}`` as ``("adapter.rank", 8)``."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", list(value) if isinstance(value, tuple) else value

@@ -14,8 +14,8 @@ from ..algorithms.icedit import ICEdit
 from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..errors import InputError
-from ..incontext.lora_moe import Usage, recorded_usage, save_adapter
-from ..incontext.lora_moe.files import FILE_NAME
+from ..lora_moe import Usage, recorded_usage, save_adapter
+from ..lora_moe.files import FILE_NAME
 from .adapter import NAME, add_adapter
 from .config import TrainConfig
 from .data import Pairs
@@ -98,14 +98,13 @@ class Run:
             yield Trained(self.step, self.config.steps, mean)
 
     def finish(self) -> Path:
-        """Write the adapter, the last samples and the figures."""
+        """Write the last samples and the figures; the adapter is there since the last checkpoint."""
         if self.config.samples.every:
             self._samples()
         usage = self._usage()
         self.accelerator.end_training()
         path = self.folder.path
         if self.accelerator.is_main_process:
-            save_adapter(self.flow.transformer, path, NAME)
             loss_curve(self.folder.lines(), path / "loss.png")
             if usage.counts:
                 expert_usage(usage, path / "experts.png")
@@ -173,6 +172,7 @@ class Run:
             adapter = {name: parameter.detach() for name, parameter in self.trainable.items()}
             state = {"step": self.step, "adapter": adapter, "optimizer": self.optimizer.state_dict()}
             self.folder.save({**state, "processes": self.accelerator.num_processes})
+            save_adapter(self.flow.transformer, self.folder.path, NAME)
         self.accelerator.wait_for_everyone()
 
     def _log(self, mean: float) -> None:

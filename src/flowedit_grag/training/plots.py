@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ..analysis.charts import Series, curves, heatmap
-from ..incontext.lora_moe import Usage
+from ..lora_moe import Usage
 
 POINTS = 100  # at most, of a curve
 

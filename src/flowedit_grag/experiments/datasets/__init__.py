@@ -27,6 +27,11 @@ def dataset(name: str, **options: Any) -> Dataset:
 
     Raises :class:`InputError` for an unknown or missing option, and for whatever is wrong with the files.
     """
+    return benchmark(name, **options).open()
+
+
+def benchmark(name: str, **options: Any) -> Benchmark:
+    """The benchmark with its options, not yet opened. Raises :class:`InputError` for an unknown or missing option."""
     kind = DATASETS[name]
     if not (isinstance(kind, type) and issubclass(kind, Benchmark)):
         raise InputError(
@@ -39,7 +44,7 @@ def dataset(name: str, **options: Any) -> Dataset:
     for option, required in known.items():
         if required and option not in options:
             raise InputError(f"the dataset {name!r} needs the option {option!r}.")
-    return kind(**{key: os.fspath(v) if isinstance(v, os.PathLike) else v for key, v in options.items()}).open()
+    return kind(**{key: os.fspath(v) if isinstance(v, os.PathLike) else v for key, v in options.items()})
 
 
-__all__ = ["DATASETS", "Benchmark", "Dataset", "dataset"]
+__all__ = ["DATASETS", "Benchmark", "Dataset", "benchmark", "dataset"]

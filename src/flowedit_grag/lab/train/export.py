@@ -20,13 +20,14 @@ ABOUT = (
     "for photos choose FLUX.1-dev with --model black-forest-labs/FLUX.1-dev (Editor(model=...) in Python)."
 )
 ROUNDTRIP_PSNR = 24.0  # dB; scenes reach 27 and more, photos about 20
-STABLEFLOW = {"true_cfg": 3.0, "nudge": 1.0}
+STABLEFLOW = {"true_cfg": 3.0, "nudge": 1.0, "steps": 20}
 SETTINGS = {  # chosen by eye and oracle on ten validation scenes
     "*": {"true_cfg": 3.0},
     "flowedit": {"true_cfg": 3.5},
     "stableflow": STABLEFLOW,
     "stableflow+": STABLEFLOW,
     "reconstruct": {"true_cfg": 1.0},
+    "icedit-t2i": {"true_cfg": 3.0, "width": IMAGE_SIZE},
 }
 
 

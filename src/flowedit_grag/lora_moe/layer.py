@@ -8,7 +8,7 @@ from peft.tuners import lora
 from peft.tuners.lora.layer import LoraVariant
 from torch import Tensor, nn
 
-from ...errors import InputError
+from ..errors import InputError
 from .config import MixtureConfig
 
 

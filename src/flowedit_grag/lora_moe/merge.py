@@ -2,34 +2,38 @@
 
 from typing import Any
 
+import torch
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from ...errors import InputError
+from ..errors import InputError
 from .layer import Mixture
+
+WHOLE = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # weights that are not quantised
 
 
 def merge_plain(transformer: Any, name: str = "adapter") -> int:
     """Fold the plain parts of adapter ``name`` into their layers and take them out; returns how many.
 
-    Raises :class:`InputError` where a layer's weights are quantised: rounding them again would change the model.
+    Raises :class:`InputError` where a layer's weights are quantised: rounding them again would change the model. Then
+    nothing is merged.
     """
-    merged = 0
-    for module_name, module in list(transformer.named_modules()):
-        if not isinstance(module, LoraLayer) or name not in module.lora_A:
-            continue
-        if isinstance(module.lora_variant.get(name), Mixture):
-            continue
-        base = module.get_base_layer()
-        if not base.weight.is_floating_point():
+    plain = {
+        module_name: module
+        for module_name, module in transformer.named_modules()
+        if isinstance(module, LoraLayer) and name in module.lora_A
+        if not isinstance(module.lora_variant.get(name), Mixture)
+    }
+    for module_name, module in plain.items():
+        if module.get_base_layer().weight.dtype not in WHOLE:
             raise InputError(f"{module_name} is quantised; an adapter cannot be merged into it.")
+    for module_name, module in plain.items():
         module.merge(safe_merge=True, adapter_names=[name])
         module.merged_adapters.remove(name)
         module.delete_adapter(name)
         if not module.lora_A:
-            _replace(transformer, module_name, base)
-        merged += 1
-    return merged
+            _replace(transformer, module_name, module.get_base_layer())
+    return len(plain)
 
 
 def _replace(transformer: nn.Module, name: str, layer: nn.Module) -> None:

@@ -1,11 +1,11 @@
 """From the mappings of a YAML file to frozen dataclasses; nothing unknown is let through."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
-from ..errors import InputError, unknown
-from ..registry import Registry
+from .errors import InputError, unknown
+from .registry import Registry
 
 Section = TypeVar("Section")
 
@@ -36,3 +36,12 @@ def check_keys(values: Any, known: Iterable[str], where: str) -> None:
     for key in values:
         if key not in known:
             raise unknown(f"key of {where}", key, known)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``{"adapter": {"rank": 8}}`` as ``("adapter.rank", 8)``, tuples as lists."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", list(value) if isinstance(value, tuple) else value

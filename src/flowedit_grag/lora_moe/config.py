@@ -1,5 +1,6 @@
 """What a LoRA-MoE adapter is made of."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,7 +8,7 @@ from typing import Literal
 from peft import LoraConfig
 from torch import nn
 
-from ...errors import InputError
+from ..errors import InputError
 
 Router = Literal["published", "softmax_then_topk"]
 # As published: experts where a block's work is projected back, plain LoRA elsewhere.
@@ -19,14 +20,14 @@ PLAIN = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class LoraMoeConfig:
     """``y = base(x) + alpha/rank * sum_i G(x)_i B_i A_i x`` in the modules ``mixtures``, plain LoRA in ``plain``.
 
     Attributes:
         experts: in each mixture.
         rank: of every expert, and of the plain LoRA.
-        alpha: numerator of the scale ``alpha / rank``.
+        alpha: numerator of the scale ``alpha / rank``; by default the rank.
         top_k: experts that a token goes through.
         router: ``"published"`` is a softmax over the k largest logits (paper, eq. 2): with ``top_k=1`` it is 1, and
             the router gets no gradient. ``"softmax_then_topk"`` is a softmax over all, of which the k largest are kept:
@@ -37,18 +38,30 @@ class LoraMoeConfig:
 
     experts: int = 4
     rank: int = 32
-    alpha: float = 32.0
+    alpha: float | None = None
     top_k: int = 1
     router: Router = "published"
     mixtures: str = MIXTURES
     plain: str = PLAIN
 
     def __post_init__(self):
+        for name in ("experts", "rank", "top_k"):
+            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
+                raise InputError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
+        if self.alpha is None:
+            object.__setattr__(self, "alpha", float(self.rank))
         if not 1 <= self.top_k <= self.experts or self.rank < 1:
             given = f"top_k={self.top_k}, experts={self.experts}, rank={self.rank}"
             raise InputError(f"LoRA-MoE needs 1 <= top_k <= experts and rank >= 1, not {given}.")
         if self.router not in ("published", "softmax_then_topk"):
             raise InputError(f"router must be 'published' or 'softmax_then_topk', not {self.router!r}.")
+        if not (self.mixtures or self.plain):
+            raise InputError("an adapter adapts nothing: name modules in mixtures or in plain.")
+        for name in ("mixtures", "plain"):
+            try:
+                re.compile(getattr(self, name))
+            except (re.error, TypeError) as error:
+                raise InputError(f"{name} is not a regular expression ({error}).") from None
 
     def peft(self, ranks: Mapping[str, int] | None = None) -> "MixtureConfig":
         """The configuration that peft works with. ``ranks`` are those of modules that differ from :attr:`rank`."""

@@ -1,8 +1,0 @@
-"""Mixtures of LoRA experts (ICEdit, arXiv:2504.20690, §3.2), on peft."""
-
-from .config import LoraMoeConfig
-from .files import load_adapter, save_adapter
-from .merge import merge_plain
-from .usage import Usage, recorded_usage
-
-__all__ = ["LoraMoeConfig", "Usage", "load_adapter", "merge_plain", "recorded_usage", "save_adapter"]

@@ -1,0 +1,127 @@
+"""Adapter files: found, loaded into a transformer, and written in the published layout."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..files import written
+from .config import LoraMoeConfig, Router
+from .layer import MixtureLinear
+from .notes import Notes
+from .parts import Part, check_shapes, read_parts
+from .places import FILE_NAME, locate
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A file that has been read and found whole, and not yet compared with a model."""
+
+    path: Path
+    parts: dict[str, Part]
+    notes: Notes
+
+    def add_to(
+        self, transformer: Any, name: str = "adapter", *, top_k: int | None = None, router: Router | None = None,
+        scale: float = 1.0,
+    ) -> LoraMoeConfig:  # fmt: skip
+        """Add it to ``transformer`` and activate it alone; see :func:`load_adapter`."""
+        check_shapes(self.path, self.parts, transformer)
+        if name in getattr(transformer, "peft_config", {}):
+            raise InputError(f"the model already has an adapter called {name!r}; unload it, or load the model again.")
+        config, ranks = self._config(top_k, router), {module: part.rank for module, part in self.parts.items()}
+        others = {f"^{re.escape(module)}": own for module, own in ranks.items() if own != config.rank}
+        self._check_room(transformer)
+        transformer.add_adapter(config.peft(others), adapter_name=name)
+        weights = {
+            f"{module}.{key}.{name}.weight": tensor
+            for module, part in self.parts.items()
+            for key, tensor in part.stacked().items()
+        }
+        transformer.load_state_dict(weights, strict=False)
+        for layer in (module for module in transformer.modules() if isinstance(module, LoraLayer)):
+            layer.set_scale(name, scale)
+        transformer.set_adapter(name)
+        return config
+
+    def _config(self, top_k: int | None, router: Router | None) -> LoraMoeConfig:
+        mixed = [module for module, part in self.parts.items() if part.route is not None]
+        experts = {len(self.parts[module].a) for module in mixed} or {1}
+        if len(experts) > 1:
+            raise InputError(f"{self.path} has mixtures of {sorted(experts)} experts; one adapter has one number.")
+        rank = max(part.rank for part in self.parts.values())
+        return LoraMoeConfig(
+            experts=experts.pop(), rank=rank, alpha=self.notes.alpha_over_rank * rank,
+            top_k=(top_k or self.notes.top_k) if mixed else 1, router=router or self.notes.router,
+            mixtures=_any_of(mixed), plain=_any_of([module for module in self.parts if module not in mixed]),
+        )  # fmt: skip
+
+    def _check_room(self, transformer: Any) -> None:
+        """A LoRA layer of peft's own cannot become a mixture."""
+        for module, part in self.parts.items():
+            layer = transformer.get_submodule(module)
+            if part.route is not None and isinstance(layer, LoraLayer) and not isinstance(layer, MixtureLinear):
+                raise InputError(
+                    f"{self.path} is a mixture and cannot join a LoRA that is already there, in {module}; "
+                    "load it first, as adapter=, and LoRAs after it."
+                )
+
+
+def read_adapter(source: str | Path) -> Adapter:
+    """The adapter in ``source``: a safetensors file, a folder, or a hub id.
+
+    Raises :class:`InputError` for what is not an adapter, or not a whole one.
+    """
+    path = locate(source)
+    return Adapter(path, read_parts(path), Notes.of(path))
+
+
+def load_adapter(transformer: Any, source: str | Path, name: str = "adapter", **options: Any) -> LoraMoeConfig:
+    """Add the adapter in ``source`` to ``transformer`` and activate it alone. Returns the configuration that was found.
+
+    Rank and number of experts come from the file, and so do ``top_k``, ``router`` and alpha where the file says them;
+    by default they are what was published: 1, ``"published"`` and the rank. Options: ``top_k`` and ``router`` in place
+    of these, ``scale``, which multiplies plain and expert parts alike.
+
+    Raises :class:`InputError` for what is not an adapter, is one for another model, or mixes what it does not say;
+    the transformer is then as it was.
+    """
+    return read_adapter(source).add_to(transformer, name, **options)
+
+
+def save_adapter(transformer: Any, path: str | Path, name: str = "adapter") -> Path:
+    """Write adapter ``name`` in the published layout. Returns the file; ``path`` may be a folder."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    path = path if path.suffix == ".safetensors" else path / FILE_NAME
+    tensors: dict[str, Tensor] = {}
+    for module_name, module in transformer.named_modules():
+        if name in getattr(module, "lora_A", {}):
+            for key, tensor in _published(module, name).items():
+                tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
+    if not tensors:
+        raise InputError(f"there is no adapter called {name!r} to save.")
+    with written(path) as partial:
+        save_file(
+            tensors, partial, metadata={"format": "pt", **Notes.from_config(transformer.peft_config[name]).metadata()}
+        )
+    return path
+
+
+def _published(module: nn.Module, name: str) -> dict[str, Tensor]:
+    a, b = module.lora_A[name].weight, module.lora_B[name].weight
+    if name not in getattr(module, "lora_route", {}):
+        return {"lora_A": a, "lora_B": b}
+    count = module.lora_route[name].out_features
+    experts = {f"lora_A.expert_{index}": part for index, part in enumerate(a.chunk(count))}
+    experts |= {f"lora_B.expert_{index}": part for index, part in enumerate(b.chunk(count, dim=1))}
+    return {**experts, "lora_route": module.lora_route[name].weight}
+
+
+def _any_of(modules: list[str]) -> str:
+    return "|".join(re.escape(module) for module in modules)

@@ -1,0 +1,48 @@
+"""What an adapter file says of itself beside its weights."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .config import Router
+
+OURS = "flowedit_grag"  # keys in a file's metadata
+DIFFUSERS = "lora_adapter_metadata"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The defaults are what was published, where files say nothing."""
+
+    top_k: int = 1
+    router: Router = "published"
+    alpha_over_rank: float = 1.0
+
+    @classmethod
+    def of(cls, path: Path) -> "Notes":
+        """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other notes."""
+        from safetensors import safe_open
+
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        try:
+            if OURS in metadata:
+                noted = json.loads(metadata[OURS])
+                return cls(int(noted["top_k"]), noted["router"], float(noted["alpha_over_rank"]))
+            noted = json.loads(metadata.get(DIFFUSERS, "{}"))
+            rank, alpha = noted.get("transformer.r"), noted.get("transformer.lora_alpha")
+            return cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"{path} has notes that cannot be read ({error}).") from None
+
+    @classmethod
+    def from_config(cls, config: Any) -> "Notes":
+        """From the configuration that peft holds."""
+        ratio = config.lora_alpha / config.r
+        return cls(getattr(config, "top_k", 1), getattr(config, "router", "published"), ratio)
+
+    def metadata(self) -> dict[str, str]:
+        """For a safetensors file."""
+        return {OURS: json.dumps(asdict(self))}

@@ -1,0 +1,44 @@
+"""Where an adapter file is: a path, a folder, or a repository on the hub."""
+
+import re
+from pathlib import Path
+
+from ..errors import InputError, first_line
+
+FILE_NAME = "pytorch_lora_weights.safetensors"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def locate(source: str | Path) -> Path:
+    """The safetensors file meant by ``source``. Raises :class:`InputError` where there is none, or not one."""
+    path = Path(source)
+    if path.suffix in PICKLES:
+        raise InputError(f"{path} may be a pickle, which can run code when it is loaded; only safetensors are read.")
+    if path.is_file():
+        return path
+    if path.is_dir():
+        return path / _one_of(sorted(file.name for file in path.glob("*.safetensors")), str(path))
+    if path.suffix == ".safetensors" or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)):
+        raise InputError(f"there is no adapter at {str(source)!r}; give a safetensors file, a folder or a hub id.")
+    return _downloaded(str(source))
+
+
+def _one_of(names: list[str], where: str) -> str:
+    """The usual name, or the only one."""
+    if FILE_NAME in names:
+        return FILE_NAME
+    if len(names) != 1:
+        raise InputError(f"{where} has {len(names)} safetensors files; name one of them.")
+    return names[0]
+
+
+def _downloaded(repository: str) -> Path:
+    from huggingface_hub import hf_hub_download, list_repo_files
+
+    try:
+        names = [name for name in list_repo_files(repository) if name.endswith(".safetensors")]
+        return Path(hf_hub_download(repository, _one_of(sorted(names), repository)))
+    except InputError:
+        raise
+    except Exception as error:  # the hub's client raises its own, its transport's and the system's
+        raise InputError(f"the adapter {repository!r} cannot be downloaded ({first_line(error)}).") from None
