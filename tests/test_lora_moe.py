@@ -291,12 +291,10 @@ def test_an_adapter_and_loras_act_together(tmp_path):
     assert scaling(both, "lora0") == 1.0
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [("./missing.safetensors", "no adapter at"), ("../x", "no adapter at"), ("runs/x.safetensors", "no adapter at")],
-)
-def test_missing_files_are_not_looked_for_on_the_hub(source, words):
-    with pytest.raises(InputError, match=words):
+@pytest.mark.parametrize("source", ["./missing.safetensors", "../nowhere", "runs/x.safetensors"])
+def test_missing_files_are_not_looked_for_on_the_hub(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no adapter at"):
         load_adapter(fill(), source)
 
 
