@@ -26,6 +26,7 @@ from flowedit_grag.training.config import AdapterConfig, TrainConfig, read
 from flowedit_grag.training.data import SOURCES
 from flowedit_grag.training.data.lab import LabPairs
 from flowedit_grag.training.data.order import Shuffled
+from flowedit_grag.training.data.usable import Usable
 from flowedit_grag.training.diptychs import diptychs
 from flowedit_grag.training.folder import RunFolder
 from flowedit_grag.training.loop import train
@@ -315,16 +316,22 @@ def test_a_folder_with_a_bad_line(folder, line, message):
         source("folder", path=str(folder))
 
 
-def test_folders_with_bad_pictures(folder, tiny_fill):
+def test_folders_with_bad_pictures(folder, caplog):
     with pytest.raises(InputError, match="cannot be read"):
         source("folder", path=str(folder / "nowhere"))
     picture(0, (48, 90)).save(folder / "target" / "0.png")
     (folder / "target" / "1.png").write_bytes(b"no picture")
     pairs = source("folder", path=str(folder))
-    with pytest.raises(InputError, match="differ in shape"):
-        diptychs(tiny_fill, ICEdit(width=WIDTH), [pairs[0]])
     with pytest.raises(InputError, match="not an image"):
         pairs[1]
+    usable = Usable(pairs, len(pairs), WIDTH)
+    names = [[Path(usable[index].name).name for index in range(len(usable))] for _ in range(2)]
+    assert names == [["2.png"] * 3] * 2  # the only good one, whenever it is asked for
+    said = [record.getMessage() for record in caplog.records]
+    assert [("differ in shape" in text, "not an image" in text) for text in said] == [(True, False), (False, True)]
+    (folder / "source" / "2.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="no pair can be used among 3 in a row; the last: "):
+        usable[2]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class Diptychs:
 def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair]) -> Diptychs:
     """Encode ``pairs`` exactly as ``method`` encodes a source when it edits.
 
-    Raises :class:`InputError` for pairs of two shapes, and for batches of several sizes.
+    Both pictures of a pair have one shape. Raises :class:`InputError` for batches of several sizes.
     """
     encoded = [_encoded(flow, method, pair) for pair in pairs]
     if len({latents.shape for latents, _ in encoded}) > 1:
@@ -44,8 +44,6 @@ def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair]) -> Diptychs:
 def _encoded(flow: Flow, method: ICEdit, pair: Pair) -> tuple[Tensor, Tensor]:
     """Latents ``[1, C, h, 2w]`` and context ``[1, tokens, C']`` of one pair."""
     size = method.size(flow, pair.source.size)
-    if abs(method.size(flow, pair.target.size)[1] - size[1]) > 1:  # one pixel is rounding
-        raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size} and {pair.target.size}.")
     source, target = resized(pair.source, size), resized(pair.target, size)
     whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
     seen = filling_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2).context

@@ -20,6 +20,7 @@ from .adapter import NAME, add_adapter
 from .config import TrainConfig
 from .data import Pairs
 from .data.order import Shuffled
+from .data.usable import Usable
 from .diptychs import diptychs
 from .extras import needed
 from .folder import RunFolder
@@ -75,7 +76,7 @@ class Run:
         self.method = ICEdit(width=config.width)
         self.method.check_model(flow)
         count = len(pairs) - config.samples.pairs
-        self.pairs, self.order = pairs, Shuffled(count, config.seed)
+        self.pairs, self.order = Usable(pairs, count, config.width), Shuffled(count, config.seed)
         self.shown = [pairs[index] for index in range(count, len(pairs))]
         self.trainable = add_adapter(flow, config.adapter, config.seed)
         if config.gradient_checkpointing:

@@ -11,9 +11,7 @@ from torch.nn import functional
 from ..backbone.tokens import TokenLayout, image_ids, pack, unpack
 from .diptychs import Diptychs
 
-GUIDANCE = (
-    1.0  # of distilled guidance while training, as FLUX's adapters are trained (ICEdit's and OminiControl's code)
-)
+GUIDANCE = 1.0  # of distilled guidance, as ICEdit's and OminiControl's code train FLUX's adapters
 
 
 def draw(seed: int, samples: Sequence[int], shape: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,44 @@
+"""A damaged picture among thousands must not end a run of days."""
+
+import logging
+
+from ...errors import InputError
+from ...incontext.diptych import at_width
+from . import Pair, Pairs
+
+log = logging.getLogger(__name__)
+MOST = 16  # in a row that cannot be used: more of them are no accident
+
+
+class Usable:
+    """The first ``count`` of ``pairs``; in place of one that cannot be used comes the next that can.
+
+    Which one that is depends on the data alone, so that a killed run goes on with the same. Each is logged once.
+    """
+
+    def __init__(self, pairs: Pairs, count: int, width: int):
+        self.pairs, self.count, self.width = pairs, count, width
+        self.said: set[int] = set()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Pair:
+        """Raises :class:`InputError` where too many cannot be used."""
+        for place in range(index, index + min(MOST, self.count)):
+            number = place % self.count
+            try:
+                return self._checked(number)
+            except InputError as error:
+                if number not in self.said:
+                    log.warning("left out: %s", error)
+                self.said.add(number)
+                last = error
+        raise InputError(f"no pair can be used among {min(MOST, self.count)} in a row; the last: {last}")
+
+    def _checked(self, number: int) -> Pair:
+        pair = self.pairs[number]
+        source, target = (at_width(picture.size, self.width) for picture in (pair.source, pair.target))
+        if abs(source[1] - target[1]) > 1:  # one pixel is rounding
+            raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size}, {pair.target.size}.")
+        return pair
