@@ -1,0 +1,33 @@
+"""``flowedit-grag run``: a YAML config and KEY=VALUE changes to it, as a table."""
+
+import sys
+from pathlib import Path
+
+from . import output
+from .arguments import key_values
+
+
+def run(
+    config: Path,
+    options: list[str] | None,
+    executor: str = "serial",
+    workers: int | None = None,
+    limit: int | None = None,
+    retry_failed: bool = False,
+) -> None:
+    """Finish what is not finished of a run; the table goes to stdout and into the run's folder."""
+    changes = key_values(options, flags=())
+    with output.waiting("loading", quiet=False):
+        from ..experiments.config import read
+        from ..experiments.run import run as finish
+
+        settings = read(config, changes)
+    with output.progress(quiet=False) as on_progress:
+        table = finish(
+            settings, executor=executor, workers=workers, limit=limit, retry_failed=retry_failed,
+            on_progress=on_progress,
+        )  # fmt: skip
+    print(table.markdown(), end="")
+    if any(line.failures for line in table.lines):
+        again = "--retry-failed tries them again"
+        print(f"some samples failed; tracebacks are in {Path(settings.out) / 'edits'}, and {again}.", file=sys.stderr)

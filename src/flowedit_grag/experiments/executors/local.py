@@ -1,0 +1,95 @@
+"""Processes on this machine: one for each GPU, or as many as are asked for."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import torch
+
+from ...errors import InputError
+from ..job import Job, OnProgress
+from ..runner import work
+from .watching import EVERY, Watch
+
+MOST_DEATHS = 3  # in a row: nothing was finished between them
+# Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
+# they wait would then take the processors from one another; this is read by OpenMP when a worker starts.
+PATIENT = ("OMP_WAIT_POLICY", "PASSIVE")
+# Workers are forked from a process that has imported what they need, and no more: CUDA does not survive a fork.
+FORKED = multiprocessing.get_context("forkserver")
+IMPORTED = ["flowedit_grag.experiments.runner", "diffusers.pipelines.flux.pipeline_flux"]
+
+
+def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
+    """Workers that die are replaced. All of them end with this process.
+
+    Raises :class:`InputError` for what a worker raises it for, and when workers die again and again.
+    """
+    os.environ.setdefault(*PATIENT)
+    FORKED.set_forkserver_preload(IMPORTED)
+    crew = [Member(job, device) for device in devices(workers)]
+    watch, deaths = Watch(job, on_progress), 0
+    try:
+        while watch.left:
+            wait([member.process.sentinel for member in crew], timeout=EVERY)
+            deaths = 0 if watch.look() else deaths
+            for index, member in enumerate(crew):
+                if watch.left and member.dead():
+                    deaths += 1
+                    if deaths == MOST_DEATHS:
+                        raise InputError(
+                            f"workers died {deaths} times without finishing a sample, the last with exit code "
+                            f"{member.process.exitcode}; is there enough memory?"
+                        )
+                    crew[index] = Member(job, member.device)
+    finally:
+        for member in crew:
+            member.end()
+
+
+def devices(workers: int | None) -> Sequence[str | None]:
+    """A device for each worker; ``None`` leaves it to the config. GPUs are shared if there are more workers."""
+    gpus = torch.cuda.device_count()
+    if workers is None and not gpus:
+        raise InputError("there is no GPU here; say with --workers how many processes share the CPU.")
+    return [f"cuda:{index % gpus}" if gpus else None for index in range(workers or gpus)]
+
+
+class Member:
+    """A worker in a process of its own."""
+
+    def __init__(self, job: Job, device: str | None):
+        self.device = device
+        self.complaints, theirs = FORKED.Pipe(duplex=False)
+        arguments: tuple[Any, ...] = (job, device, torch.get_num_threads(), theirs)
+        self.process = FORKED.Process(target=_labour, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def dead(self) -> bool:
+        """Whether it ended before its time. Raises what it complained of."""
+        if self.process.is_alive() or self.process.exitcode == 0:
+            return False
+        try:
+            raise InputError(self.complaints.recv())
+        except EOFError:
+            return True
+
+    def end(self) -> None:
+        """Stop it, whatever it is doing: nothing is lost but the sample in its hands."""
+        self.process.terminate()
+        self.process.join()
+        self.complaints.close()
+
+
+def _labour(job: Job, device: str | None, threads: int, complaints: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    parent = multiprocessing.parent_process()
+    try:
+        work(job, device=device, threads=threads, wanted=lambda: parent is None or parent.is_alive())
+    except InputError as error:
+        complaints.send(str(error))
+        raise SystemExit(2) from None

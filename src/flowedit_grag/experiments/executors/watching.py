@@ -1,0 +1,22 @@
+"""What executors with workers of their own see of the work: the files it leaves."""
+
+from ..job import Done, Job, OnProgress
+from ..store import Store
+
+EVERY = 0.5  # seconds between looks
+
+
+class Watch:
+    """The cells of a job that are not finished, as of the last look."""
+
+    def __init__(self, job: Job, on_progress: OnProgress | None):
+        self.job, self.on_progress = job, on_progress
+        self.store, self.left = Store(job.folder), list(job.cells)
+
+    def look(self) -> int:
+        """Look again and report; returns how many cells were finished since."""
+        before = len(self.left)
+        self.left = [cell for cell in self.left if not self.job.finished(self.store, cell)]
+        if self.on_progress:
+            self.on_progress(Done(len(self.job.cells) - len(self.left), len(self.job.cells)))
+        return before - len(self.left)

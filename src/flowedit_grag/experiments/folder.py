@@ -1,0 +1,60 @@
+"""The folder of a run: whose it is."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from ..errors import InputError, first_line
+from ..files import written
+from ..sections import flat
+from .claims import Claims
+from .config import RunConfig
+
+CLAIMS = "claims.lock"
+FREE = ("out", "metrics", "paper")  # what may change when a run goes on: no edit depends on it
+LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
+
+
+def begin(config: RunConfig, folder: Path) -> None:
+    """Make the folder the config's, or see that it is. Writes ``config.yaml``, and ``environment.json`` once.
+
+    Raises :class:`InputError` if a run of another config is there, with the first difference.
+    """
+    try:
+        with Claims(folder / CLAIMS) as claims, claims.alone():
+            _check(config, folder)
+            with written(folder / "config.yaml") as partial:
+                OmegaConf.save(OmegaConf.create(config.plain()), partial)
+            if not (folder / "environment.json").exists():
+                with written(folder / "environment.json") as partial:
+                    partial.write_text(json.dumps(_environment(), indent=1) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write in {folder} ({error.strerror}); choose another folder with out=.") from None
+
+
+def _check(config: RunConfig, folder: Path) -> None:
+    path = folder / "config.yaml"
+    if not path.exists():
+        return
+    try:
+        there = dict(flat(OmegaConf.to_container(OmegaConf.load(path))))  # type: ignore[arg-type]
+    except (OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} cannot be read ({first_line(error)}); choose another folder with out=.") from None
+    here = dict(flat(OmegaConf.to_container(OmegaConf.create(config.plain()))))  # type: ignore[arg-type]
+    for key in [*here, *there]:
+        if key not in FREE and (old := there.get(key)) != (new := here.get(key)):
+            raise InputError(
+                f"{folder} holds a run with another {key} ({old!r} there, {new!r} here); "
+                "give it the same, or choose another folder with out=."
+            )
+
+
+def _environment() -> dict[str, object]:
+    """What the run began with; every record has the versions of its own."""
+    system = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
+    return {**system, "versions": {name: version(name) for name in LIBRARIES}}

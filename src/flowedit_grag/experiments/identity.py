@@ -1,0 +1,98 @@
+"""What a result depends on, and the hash of it.
+
+The code counts as the package's major and minor version: a patch release must not change results. What the machine
+adds (its kind of GPU, versions of torch) is not part of a hash, but noted in every record.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..algorithms import Method
+from ..backbone.facts import Facts
+from ..errors import first_line
+from ..metrics import Metric
+from ..result import plain
+from .samples import Sample
+
+VERSION = ".".join(__version__.split(".")[:2])
+DIGITS = 16  # hexadecimal: among a million results, the chance that two have one hash is 3e-8
+PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
+
+
+def digest(facts: Any) -> str:
+    """A hash of plain values, in whatever order their keys are."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+
+
+def of_model(facts: Facts) -> dict[str, Any]:
+    """A model: its name, its profile, and the contents of its folder where it is not the hub's."""
+    return {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": of_files(Path(facts.place))}
+
+
+def of_adapter(adapter: str | None) -> dict[str, Any] | None:
+    """An adapter: its name, and its contents where it is not the hub's."""
+    return None if adapter is None else {"name": adapter, "files": of_files(Path(adapter))}
+
+
+def of_method(method: Method) -> dict[str, Any]:
+    """All options, as resolved from the model's profile and the defaults."""
+    return {f.name: plain(getattr(method, f.name)) for f in fields(method)}
+
+
+def of_sample(sample: Sample) -> dict[str, Any]:
+    """What is edited and what is said of it; of a later turn, which edits a result, without the picture."""
+    return {
+        "id": sample.id,
+        "image": _pixels(sample.image) if sample.previous is None else None,
+        "source_prompt": sample.source_prompt,
+        "target_prompt": sample.target_prompt,
+        "instruction": sample.instruction,
+    }
+
+
+def of_truth(sample: Sample) -> str:
+    """A hash of what the edit is measured against, besides what is edited."""
+    return digest([_pixels(sample.mask), _pixels(sample.truth), repr(sample.edit)])
+
+
+def of_metric(metric: Metric, truth: str) -> str:
+    """A hash of what a number depends on besides the edit: the metric with its options, and ``truth``."""
+    return digest([VERSION, type(metric).__module__, repr(metric), truth])
+
+
+def of_files(path: Path) -> str | None:
+    """A hash of the file, or of all files in the folder, at ``path``; ``None`` if there is nothing."""
+    if not path.exists():
+        return None
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return digest([[str(file.relative_to(path)), file.stat().st_size, _contents(file)] for file in files])
+
+
+def _contents(file: Path) -> str:
+    """A hash of a file, or of pieces all over it if it is large."""
+    size, found = file.stat().st_size, hashlib.sha256()
+    with open(file, "rb") as opened:
+        if size <= PIECES * PIECE:
+            return hashlib.sha256(opened.read()).hexdigest()
+        for index in range(PIECES):
+            opened.seek(index * (size - PIECE) // (PIECES - 1))
+            found.update(opened.read(PIECE))
+    return found.hexdigest()
+
+
+def _pixels(picture: Callable[[], Any] | None) -> str | None:
+    """A hash of a picture or mask. One that cannot be read is known by the reason, and so it is another once mended."""
+    if picture is None:
+        return None
+    try:
+        pixels = np.asarray(picture())
+    except Exception as error:  # the sample will fail for it, with its traceback, when its turn comes
+        return f"{type(error).__name__}: {first_line(error)}"
+    return f"{pixels.shape} {hashlib.sha256(pixels.tobytes()).hexdigest()[:DIGITS]}"

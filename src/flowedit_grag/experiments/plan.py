@@ -1,0 +1,93 @@
+"""From a config to cells: one sample for one row of the table, each with the hash of what determines it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..algorithms.select import with_profile
+from ..algorithms.wanted import Wanted
+from ..backbone.facts import facts
+from ..errors import InputError
+from . import identity
+from .config import RunConfig
+from .rows import Row
+from .samples import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One edit. Can be pickled.
+
+    Attributes:
+        seed: of the edit's noise.
+        determined_by: all that the edit depends on; ``key`` is its hash.
+        truth: hash of what the edit is measured against.
+        previous: the cell whose result is edited, in a session of edits.
+    """
+
+    row: Row
+    sample: Sample
+    seed: int
+    key: str
+    determined_by: Mapping[str, Any]
+    truth: str
+    previous: "Cell | None" = None
+
+
+def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
+    """The cells of a run, of the first ``limit`` samples, in the order in which they are best worked on.
+
+    Rows of one network come together, because one is loaded at a time; among these sample by sample, so that a run
+    that is stopped has compared its rows on the same samples. No weights are loaded.
+    Raises :class:`InputError` for a benchmark that cannot be opened, and a method that does not suit its model.
+    """
+    samples = config.dataset.open()[:limit]
+    truths = {sample.id: identity.of_truth(sample) for sample in samples}
+    own = {sample.id: identity.of_sample(sample) for sample in samples}
+    made: dict[tuple[str, str], Cell] = {}
+    for rows in _by_network(config.rows):
+        of_row = _identities(rows, config)
+        for sample in samples:
+            for row in rows:
+                before = None if sample.previous is None else made[row.name, sample.previous]
+                edited = own[sample.id] if before is None else {**own[sample.id], "image": before.key}
+                all_of_it = {**of_row[row.name], "seed": config.seed, "sample": edited}
+                made[row.name, sample.id] = Cell(
+                    row, sample, noise_seed(config.seed, sample.id), identity.digest(all_of_it), all_of_it,
+                    truths[sample.id], before,
+                )  # fmt: skip
+    return tuple(made.values())
+
+
+def noise_seed(seed: int, id: str) -> int:
+    """The seed of a sample's noise: of the run's seed and the sample's id, and of nothing else."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {id}".encode()).digest()[:8]) >> 1  # generators take 63 bits
+
+
+def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    for network in dict.fromkeys(row.network for row in rows):
+        yield [row for row in rows if row.network == network]
+
+
+def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, Any]]:
+    """For rows of one network, by name: what their edits depend on besides seed and sample."""
+    known: Any = facts(rows[0].model)  # stands for the Flow in what follows
+    network = {
+        "version": identity.VERSION,
+        "model": identity.of_model(known),
+        "adapter": identity.of_adapter(rows[0].adapter),
+        "loading": dict(config.loading),
+    }
+    found = {}
+    for row in rows:
+        try:
+            method = with_profile(row.method, known, row.grag, row.options)
+            method.check_model(known)
+            if row.early_filter is not None:
+                row.early_filter.check(method, Wanted())
+        except InputError as error:
+            raise InputError(f"row {row.name!r}: {error}") from None
+        early = {} if row.early_filter is None else {"early_filter": row.filter_settings}
+        found[row.name] = {**network, "method": row.method, "options": identity.of_method(method), **early}
+    return found

@@ -1,0 +1,139 @@
+"""A row of a table: one method with its options, strength, model and adapter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..algorithms import METHODS
+from ..algorithms.early_filter import EarlyFilter
+from ..algorithms.select import check_selection
+from ..backbone.load import DTYPES, OFFLOADS, load, locate
+from ..errors import InputError, unknown
+from ..guidance.grag import GRAG
+from .places import Places
+from .samples import check_id
+
+OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method
+FILTER = tuple(f.name for f in fields(EarlyFilter) if f.init and f.name != "keep_record")
+LOADING = frozenset(load.__kwdefaults__ or ()) - {"adapter"}  # which is a key of its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is edited with. ``model`` and ``adapter`` are the run's where the row has none of its own."""
+
+    name: str
+    method: str
+    model: str
+    adapter: str | None = None
+    grag: GRAG | None = None
+    early_filter: EarlyFilter | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def network(self) -> tuple[str, str | None]:
+        """Rows of one network share what is loaded."""
+        return self.model, self.adapter
+
+    def plain(self) -> dict[str, Any]:
+        """As a config has it."""
+        grag = None if self.grag is None else {"lam": self.grag.lam, "delta": self.grag.delta}
+        own = {"method": self.method, "grag": grag, "model": self.model, "adapter": self.adapter}
+        return {**own, "early_filter": self.filter_settings, **self.options}
+
+    @property
+    def filter_settings(self) -> dict[str, Any] | None:
+        """The early filter as a config has it."""
+        return self.early_filter and {name: getattr(self.early_filter, name) for name in FILTER}
+
+
+def row(name: Any, values: Any, model: str, adapter: str | None, places: Places) -> Row:
+    """The row that a mapping describes. Raises :class:`InputError`, naming the line, for what cannot be used."""
+    keys = ("methods", str(name))
+    with places.at(*keys):
+        if not isinstance(name, str):
+            raise InputError(f"the name of a row must be text, not {name!r}.")
+        check_id(name, "methods")  # results are stored under it
+        check_mapping(values, f"row {name!r}")
+        if not isinstance(values.get("method"), str):
+            raise InputError(f"row {name!r} does not say which method it is of, as in 'method: flowedit'.")
+    with places.at(*keys, "grag"):
+        strength = GRAG.of(values.get("grag"))
+    with places.at(*keys, "model"):
+        model = text("model", values.get("model", model))
+        locate(model)
+    with places.at(*keys, "adapter"):
+        adapter = optional_text("adapter", values.get("adapter", adapter))
+    early_filter = _early_filter(values.get("early_filter"), places, (*keys, "early_filter"))
+    options = {key: value for key, value in values.items() if key not in OWN}
+    with places.at(*keys, "method"):
+        METHODS[values["method"]]  # a name that leads nowhere is said here
+    blamed(lambda **given: check_selection(values["method"], None, given), options, places, keys)
+    with places.at(*keys, "grag"):
+        check_selection(values["method"], strength, options)
+    return Row(
+        name=name, method=values["method"], model=model, adapter=adapter, grag=strength, early_filter=early_filter,
+        options=options,
+    )  # fmt: skip
+
+
+def _early_filter(values: Any, places: Places, keys: tuple[str, ...]) -> EarlyFilter | None:
+    if values is None:
+        return None
+    with places.at(*keys):
+        check_mapping(values, "early_filter")
+    for name in values:
+        with places.at(*keys, name):
+            if name not in FILTER:
+                raise unknown("key of early_filter", name, FILTER)
+    return blamed(EarlyFilter, values, places, keys)
+
+
+def blamed(make: Callable[..., Any], options: Mapping[str, Any], places: Places, keys: tuple[str, ...]) -> Any:
+    """``make(**options)``. What it refuses is said of the option that it refuses when it is alone, or else of all."""
+    try:
+        return make(**options)
+    except InputError as error:
+        said = str(error)
+    alone = [] if _refusal(make, {}) == said else list(options)
+    culprit = [name for name in alone if _refusal(make, {name: options[name]}) == said][:1]
+    raise InputError(f"{places.of(*keys, *culprit)}: {said}")
+
+
+def _refusal(make: Callable[..., Any], options: Mapping[str, Any]) -> str | None:
+    try:
+        make(**options)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def check_mapping(values: Any, where: str) -> None:
+    """Raise :class:`InputError` unless ``values`` maps names."""
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{where} must be made of 'key: value' lines, not {values!r}.")
+
+
+def check_loading(values: Any, places: Places) -> None:
+    """Raise :class:`InputError` for loading options that :func:`load` does not have."""
+    with places.at("loading"):
+        check_mapping(values, "loading")
+    for name, value in values.items():
+        with places.at("loading", name):
+            if name not in LOADING:
+                raise unknown("key of loading", name, LOADING)
+            known = {"dtype": tuple(DTYPES), "offload": OFFLOADS}.get(name)
+            if known and value is not None and value not in known:
+                raise unknown(name, value, known)
+
+
+def text(name: str, value: Any) -> str:
+    """``value``, which must be text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{name} must be text, not {value!r}.")
+    return value
+
+
+def optional_text(name: str, value: Any) -> str | None:
+    """``value``, which must be text or nothing."""
+    return None if value is None else text(name, value)

@@ -1,0 +1,127 @@
+"""The work of a run: every cell edited and measured once, by whoever gets to it first."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import InputError, first_line
+from ..evaluation.edits import words
+from ..metrics import Missing, Pictures, measure
+from .claims import Claims
+from .editors import Editors
+from .folder import CLAIMS
+from .job import Done, Job, OnProgress
+from .plan import Cell
+from .store import Store
+
+PATIENCE = 0.2  # seconds between looks at what others are working on
+
+
+def work(
+    job: Job,
+    on_progress: OnProgress | None = None,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> None:
+    """Work until every cell is finished, by this process or another; cells of a process that dies are taken over.
+
+    Args:
+        device: in place of the config's.
+        threads: of torch on the CPU: their number can change the last bits of a result.
+        wanted: asked before every cell; work ends when it says no.
+
+    Raises :class:`InputError` for models that cannot be loaded, and a folder that cannot be written in.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    with Claims(job.folder / CLAIMS) as claims:
+        worker = _Worker(job, claims, device)
+        left = [cell for cell in job.cells if not job.finished(worker.store, cell)]
+        finished = len(job.cells) - len(left)
+        report = on_progress or (lambda done: None)
+        report(Done(finished, len(job.cells)))
+        while left:
+            taken = []
+            for cell in left:
+                if not wanted():
+                    return
+                if worker.finish(cell):
+                    finished += 1
+                    report(Done(finished, len(job.cells)))
+                else:
+                    taken.append(cell)
+            if len(taken) == len(left):
+                time.sleep(PATIENCE)
+            left = taken
+
+
+class _Worker:
+    def __init__(self, job: Job, claims: Claims, device: str | None):
+        self.job, self.claims, self.store = job, claims, Store(job.folder)
+        self.editors = Editors({**job.config.loading, **({} if device is None else {"device": device})})
+
+    def finish(self, cell: Cell) -> bool:
+        """Do what is left of a cell; whether it is finished now. It is not while others have it, or its turn before."""
+        job, store = self.job, self.store
+        if job.finished(store, cell):
+            return True
+        if cell.previous is not None and job.edited(store, cell.previous) is None:
+            return False
+        with self.claims.claimed(cell.key) as mine:
+            if not mine:
+                return False
+            store.clear(cell)
+            record = job.edited(store, cell)  # someone may have finished it since
+            if record is None:
+                self._edit(cell)
+                record = store.record(cell)
+            if record is not None and record["status"] == "done" and (names := job.unmeasured(store, cell)):
+                self._measure(cell, names)
+        return True
+
+    def _edit(self, cell: Cell) -> None:
+        editor = self.editors[cell.row]  # what this raises is not the sample's fault, and stops the run
+        try:
+            told = words(editor.method, cell.sample)
+            result = editor.edit(self._start(cell), **told, seed=cell.seed, early_filter=cell.row.early_filter)
+        except Exception as error:
+            self.store.fail(cell, error)
+        else:
+            self.store.keep(cell, result)
+
+    def _start(self, cell: Cell) -> Image.Image:
+        """The picture that is edited."""
+        before = cell.previous
+
+        def result_of(id: str) -> Image.Image:
+            record = None if before is None else self.store.record(before)
+            if before is None or record is None or record["status"] == "failed":
+                raise InputError(f"the turn before, {id!r}, failed.")
+            return self.store.image(before)
+
+        return cell.sample.start(result_of)
+
+    def _measure(self, cell: Cell, names: list[str]) -> None:
+        chosen = [metric for metric in self.job.config.metrics if metric.name in names]
+        try:
+            pictures = self._pictures(cell)
+        except Exception as error:  # a mask that cannot be read must not cost the edit
+            values: dict[str, float | Missing] = dict.fromkeys(names, Missing(first_line(error)))
+        else:
+            values = measure(chosen, pictures)
+        self.store.keep_numbers(cell, values, self.job.dependencies(cell))
+
+    def _pictures(self, cell: Cell) -> Pictures:
+        sample = cell.sample
+        return Pictures(
+            edited=np.asarray(self.store.image(cell)), source=np.asarray(self._start(cell)),
+            truth=None if sample.truth is None else np.asarray(sample.truth()),
+            mask=None if sample.mask is None else sample.mask(),
+            source_prompt=sample.source_prompt, target_prompt=sample.target_prompt, instruction=sample.instruction,
+            edit=sample.edit,
+        )  # fmt: skip

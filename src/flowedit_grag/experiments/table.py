@@ -1,0 +1,115 @@
+"""The table of a run: means over samples, what failed, what is missing and why."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..files import written
+from .job import Job
+from .store import Store
+
+UP, DOWN = "↑", "↓"  # higher is better, lower is better
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The mean over the ``n`` samples that have a number; reasons of the others, and how many have each."""
+
+    mean: float | None
+    n: int
+    missing: Mapping[str, int]
+
+    def __str__(self) -> str:
+        return "–" if self.mean is None else f"{self.mean:.4g}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others."""
+
+    row: str
+    done: int
+    unfinished: int
+    failures: Mapping[str, str]
+    nfe: float | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Nothing in it depends on when, where or in which order its numbers were made: equal runs have equal tables."""
+
+    columns: tuple[str, ...]  # names of the metrics
+    higher_is_better: tuple[bool, ...]
+    lines: tuple[Line, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def markdown(self) -> str:
+        """The table, and under it whatever it does not have a number for."""
+        arrows = [f"{name} {UP if up else DOWN}" for name, up in zip(self.columns, self.higher_is_better, strict=True)]
+        head = ["row", "n", "failed", *arrows, "NFE"]
+        body = [[_cell(line.row), str(line.done), str(len(line.failures)), *map(str, line.entries),
+                 "–" if line.nfe is None else f"{line.nfe:g}"] for line in self.lines]  # fmt: skip
+        rows = [head, ["---", *["---:"] * (len(head) - 1)], *body]
+        text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        remarks = [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
+        return "\n".join([text, "", *remarks]).strip() + "\n"
+
+    def _remarks(self, line: Line):
+        for name, entry in zip(self.columns, line.entries, strict=True):
+            for reason, count in entry.missing.items():
+                yield f"{line.row}, {name}: {count} missing ({reason})"
+        for reason, count in Counter(line.failures.values()).items():
+            yield f"{line.row}: {count} failed ({reason})"
+        if line.unfinished:
+            yield f"{line.row}: {line.unfinished} not finished"
+
+
+def table(job: Job) -> Table:
+    """The table of what is there so far."""
+    store, metrics = Store(job.folder), job.config.metrics
+    lines = tuple(_line(row.name, job, store) for row in job.config.rows)
+    return Table(tuple(m.name for m in metrics), tuple(m.higher_is_better for m in metrics), lines)
+
+
+def write(table: Table, job: Job) -> None:
+    """``table.json`` and ``table.md`` in the run's folder."""
+    for name, text in (("table.json", json.dumps(table.plain(), indent=1) + "\n"), ("table.md", table.markdown())):
+        with written(job.folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def _line(row: str, job: Job, store: Store) -> Line:
+    cells = [cell for cell in job.cells if cell.row.name == row]
+    records = {cell: store.record(cell) for cell in cells}
+    done = [cell for cell in cells if (record := records[cell]) and record["status"] == "done"]
+    failures = {
+        cell.sample.id: record["reason"] for cell in cells if (record := records[cell]) and record["status"] == "failed"
+    }
+    numbers = [store.numbers(cell) for cell in done]
+    entries = tuple(_entry(metric.name, numbers) for metric in job.config.metrics)
+    nfe = _mean([float(records[cell]["nfe"]) for cell in done])  # type: ignore[index]
+    return Line(row, len(done), len(cells) - len(done) - len(failures), failures, nfe, entries)
+
+
+def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> Entry:
+    found = [entries[name] for entries in numbers if name in entries]
+    values = [entry["value"] for entry in found if "value" in entry]
+    missing = Counter(entry["missing"] for entry in found if "missing" in entry)
+    return Entry(_mean(values), len(values), dict(sorted(missing.items())))
+
+
+def _mean(values: list[float]) -> float | None:
+    """Summed exactly, so that the order does not matter."""
+    return math.fsum(values) / len(values) if values else None
+
+
+def _cell(text: str) -> str:
+    """For a table in Markdown, which ends a cell at a bar."""
+    return text.replace("|", "\\|")

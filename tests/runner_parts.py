@@ -1,0 +1,70 @@
+"""A method, a metric and benchmarks for tests of the runner, named in configs by their address."""
+
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from flowedit_grag.algorithms.sdedit import SDEdit
+from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
+from flowedit_grag.metrics import Missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced(SDEdit):
+    """One step of SDEdit. Writes a line into ``log`` for every edit it begins.
+
+    While there is a file ``poison``, edits towards what it says fail; one ``bomb`` kills the process, once.
+    """
+
+    steps: int = 1
+    log: str
+    poison: str = ""
+    bomb: str = ""
+
+    def prompts(self, wanted):
+        (target,) = wanted.target_prompts
+        with open(self.log, "a") as file:
+            file.write(f"{os.getpid()} {self.strength} {target}\n")
+        if self.poison and Path(self.poison).exists() and target == Path(self.poison).read_text():
+            raise RuntimeError("poisoned")
+        if self.bomb and Path(self.bomb).exists():
+            Path(self.bomb).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().prompts(wanted)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A metric that never has a number."""
+
+    name: ClassVar = "absent"
+    higher_is_better: ClassVar = True
+    source: ClassVar = "this test"
+    variant: ClassVar = ""
+
+    def __call__(self, pictures):
+        return Missing("no weights")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(Benchmark):
+    """Two problems of the lab, the second on the result of the first."""
+
+    def open(self):
+        first, second = dataset("lab", per_task=1)[:2]
+        return Dataset("session", (first, replace(second, previous=first.id, turn=2)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken(Benchmark):
+    """Two problems: one whose mask cannot be read, one whose picture cannot."""
+
+    def open(self):
+        first, second = dataset("lab", per_task=1)[:2]
+        return Dataset("broken", (replace(first, mask=_broken), replace(second, image=_broken)))
+
+
+def _broken():
+    raise OSError("this file is damaged")

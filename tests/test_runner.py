@@ -1,0 +1,434 @@
+"""Runs: they survive kills, share their work, and say what is wrong with a config."""
+
+import errno
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import kill_thirty
+import numpy as np
+import pytest
+from kill_thirty import begun, check, finished, pictures, settings, start, write
+from PIL import Image
+from runner_parts import Session
+
+from flowedit_grag import Editor
+from flowedit_grag.cli import run as command
+from flowedit_grag.errors import InputError
+from flowedit_grag.experiments import editors
+from flowedit_grag.experiments.claims import Claims
+from flowedit_grag.experiments.config import read
+from flowedit_grag.experiments.executors import EXECUTORS
+from flowedit_grag.experiments.plan import cells, noise_seed
+from flowedit_grag.experiments.run import run
+from flowedit_grag.result import Result
+
+CONFIGS = kill_thirty.HERE.parent / "configs"
+CELLS = 16
+
+
+def done(out, *, executor="serial", workers=None, limit=None, retry_failed=False, on_progress=None, **changes):
+    flags = {"executor": executor, "workers": workers, "limit": limit, "retry_failed": retry_failed}
+    return run(read(write(out, **changes)), **flags, on_progress=on_progress)
+
+
+@pytest.fixture(autouse=True)
+def one_model(lab, monkeypatch):
+    """Runs in this process need not load the lab again."""
+    monkeypatch.setattr(editors, "load", lambda model, **loading: lab)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, lab):
+    """A run that nothing interrupts."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(editors, "load", lambda model, **loading: lab)
+        done(out)
+    return out
+
+
+def table(out):
+    return json.loads((out / "table.json").read_text())
+
+
+def records(out):
+    return [json.loads(path.read_text()) for path in sorted(out.glob("edits/*/*.json"))]
+
+
+# ---- what a run leaves ---------------------------------------------------------------------------------------
+
+
+def test_what_a_run_leaves(whole):
+    assert {path.name for path in whole.iterdir()} == {
+        "claims.lock", "config.yaml", "edits", "environment.json", "metrics", "table.json", "table.md",
+    }  # fmt: skip
+    assert len(finished(whole)) == len(pictures(whole)) == len(list(whole.glob("metrics/*/*.json"))) == CELLS
+    assert begun(whole).total() == CELLS
+    for record in records(whole):
+        assert record["status"] == "done"
+        assert record["nfe"] >= 1
+        assert record["settings"]["options"]["steps"] == record["determined_by"]["options"]["steps"] == 1
+        assert record["determined_by"]["options"]["true_cfg"] == 3.0  # from the model's profile
+        assert record["settings"]["seed"] == noise_seed(3, record["sample"])
+    lines = table(whole)["lines"]
+    assert [(line["row"], line["done"], line["failures"]) for line in lines] == [("plain", 8, {}), ("half", 8, {})]
+    assert [entry["n"] for entry in lines[0]["entries"]] == [8, 8]
+    assert "psnr_outside ↑" in (whole / "table.md").read_text()
+
+
+def test_means_are_of_the_stored_numbers(whole):
+    values = [json.loads(path.read_text())["values"]["psnr_outside"] for path in whole.glob("metrics/half/*.json")]
+    assert table(whole)["lines"][1]["entries"][1]["mean"] == pytest.approx(np.mean([one["value"] for one in values]))
+
+
+def test_a_finished_run_does_nothing_again(whole, tmp_path):
+    before, seen = (whole / "table.json").read_bytes(), []
+    run(read(write(whole)), on_progress=seen.append)
+    assert begun(whole).total() == CELLS
+    assert (whole / "table.json").read_bytes() == before
+    assert [(one.step, one.steps) for one in seen] == [(CELLS, CELLS)]
+
+
+def test_limit_then_all(whole, tmp_path):
+    out = tmp_path / "run"
+    few = done(out, limit=3)
+    assert [line.done for line in few.lines] == [3, 3]
+    assert begun(out).total() == 6
+    done(out)
+    check(out, whole, 0)
+
+
+# ---- kills, and many at once ---------------------------------------------------------------------------------
+
+
+def test_kills_at_random_moments(whole, tmp_path):
+    out = tmp_path / "run"
+    path, kills = write(out), 3
+    for _ in range(kills):  # any moment will do, so every run of this test tries others
+        wanted = len(finished(out)) + random.randrange(1, 4)
+        process = start(path)
+        while process.is_alive() and len(finished(out)) < wanted:
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert len(finished(out)) < CELLS
+    run(read(path))
+    check(out, whole, kills)
+
+
+def test_two_runners_at_once(whole, tmp_path):
+    path = write(out := tmp_path / "run")
+    both = [start(path), start(path)]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    tables = [printed.read_text() for printed in tmp_path.glob("*.out")]
+    check(out, whole, 0)
+    assert len(tables) == 2
+    assert tables[0] == tables[1] == (out / "table.md").read_text()
+    workers = {line.split()[0] for line in out.with_suffix(".log").read_text().splitlines()}
+    assert len(workers) == 2
+
+
+def test_local_workers_make_the_same_table_though_one_dies(whole, tmp_path):
+    out, bomb = tmp_path / "run", tmp_path / "bomb"
+    bomb.touch()
+    methods = {name: {**row, "bomb": str(bomb)} for name, row in settings(out)["methods"].items()}
+    seen = []
+    done(out, methods=methods, executor="local", workers=2, on_progress=seen.append)
+    assert not bomb.exists()
+    check(out, whole, 1)
+    assert (seen[-1].step, seen[-1].steps) == (CELLS, CELLS)
+
+
+def test_what_a_worker_complains_of_is_said(tmp_path):
+    with pytest.raises(InputError, match="no adapter at 'nowhere'"):
+        done(tmp_path / "run", adapter="nowhere", executor="local", workers=1)
+
+
+CLAIMANT = """
+import pathlib, sys
+from flowedit_grag.experiments.claims import Claims
+with Claims(pathlib.Path(sys.argv[1])) as claims, claims.claimed("0" * 16) as first, claims.claimed("1" * 16) as other:
+    print(first, other)
+"""
+
+
+def test_claims(tmp_path):
+    path = tmp_path / "locks"
+    with Claims(path) as claims, claims.claimed("0" * 16) as mine:
+        said = subprocess.run([sys.executable, "-c", CLAIMANT, path], capture_output=True, text=True)
+    assert mine
+    assert said.stdout.split() == ["False", "True"], said.stderr
+
+
+def test_rays_actors_make_the_same_table(whole, tmp_path):
+    pytest.importorskip("ray")
+    done(out := tmp_path / "run", executor="ray", workers=2)
+    check(out, whole, 0)
+
+
+# ---- what goes wrong -----------------------------------------------------------------------------------------
+
+
+def test_a_failing_sample_is_recorded_and_retried(whole, tmp_path):
+    out, poison = tmp_path / "run", tmp_path / "poison"
+    sample = read(write(out)).dataset.open()[2]
+    poison.write_text(sample.target_prompt)
+    methods = settings(out)["methods"]
+    methods["half"]["poison"] = str(poison)
+    failed = done(out, methods=methods)
+    assert [dict(line.failures) for line in failed.lines] == [{}, {sample.id: "RuntimeError: poisoned"}]
+    assert "half: 1 failed (RuntimeError: poisoned)" in failed.markdown()
+    (record,) = [record for record in records(out) if record["status"] == "failed"]
+    assert "runner_parts.py" in record["traceback"]
+    done(out, methods=methods)
+    assert begun(out).total() == CELLS
+    done(out, methods=methods, retry_failed=True)  # fails again, and only once
+    assert begun(out).total() == CELLS + 1
+    poison.unlink()
+    done(out, methods=methods, retry_failed=True)
+    check(out, whole, 2)
+
+
+def test_damaged_records_are_redone(whole, tmp_path):
+    done(out := tmp_path / "run")
+    first, second, third = sorted(out.glob("edits/plain/*.json"))[:3]
+    first.write_text(first.read_text()[:100])
+    second.with_suffix(".png").write_bytes(second.with_suffix(".png").read_bytes()[:100])
+    third.unlink()
+    (out / "metrics" / "half" / sorted(out.glob("metrics/half/*.json"))[0].name).write_text("{")
+    (out / "edits" / "plain" / f".{first.stem}.99.png").write_bytes(b"half")
+    done(out)
+    check(out, whole, 3)
+
+
+def test_a_full_disk(whole, tmp_path, monkeypatch, lab):
+    out, save, saved = tmp_path / "run", Image.Image.save, []
+
+    def full(image, path):
+        if len(saved) == 5:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved.append(path)
+        save(image, path)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        done(out)
+    assert len(finished(out)) == len(pictures(out)) == 5
+    assert not list(out.glob("**/.*"))
+    monkeypatch.undo()
+    monkeypatch.setattr(editors, "load", lambda model, **loading: lab)
+    done(out)
+    check(out, whole, 1)
+
+
+def test_metrics_change_without_edits(whole, tmp_path, monkeypatch):
+    done(out := tmp_path / "run")
+    monkeypatch.setattr(editors.Editors, "__getitem__", lambda self, row: pytest.fail("an edit was made again"))
+    other = done(out, metrics=["ssim_outside", "lab_success", "runner_parts:Absent"])
+    assert other.columns == ("ssim_outside", "lab_success", "absent")
+    assert [entry.n for entry in other.lines[0].entries] == [8, 8, 0]
+    assert dict(other.lines[0].entries[2].missing) == {"no weights": 8}
+    assert "plain, absent: 8 missing (no weights)" in other.markdown()
+    done(out)
+    check(out, whole, 0)
+
+
+def test_sessions_edit_what_became_of_the_turn_before(lab, tmp_path):
+    out, poison = tmp_path / "run", tmp_path / "poison"
+    row = {"method": "runner_parts:Traced", "log": f"{out}.log", "poison": str(poison)}
+    changes = {"dataset": {"name": "runner_parts:Session"}, "methods": {"plain": row}}
+    first, second = Session().open()
+    poison.write_text(first.target_prompt)
+    both = {first.id: "RuntimeError: poisoned", second.id: f"InputError: the turn before, {first.id!r}, failed"}
+    assert dict(done(out, **changes).lines[0].failures) == both
+    poison.unlink()
+    assert done(out, retry_failed=True, **changes).lines[0].done == 2
+    made = {id: Image.open(path) for path in out.glob("edits/plain/*.png") for id in [path.name.split(".")[0]]}
+    editor = Editor(method="sdedit", model=lab, steps=1)
+    prompts = {"source_prompt": second.source_prompt, "target_prompt": second.target_prompt}
+    again = editor.edit(made[first.id], **prompts, seed=noise_seed(3, second.id)).image
+    assert np.array_equal(again, made[second.id])
+
+
+def test_samples_that_cannot_be_read(tmp_path):
+    (line,) = done(
+        out := tmp_path / "run", dataset={"name": "runner_parts:Broken"}, metrics=["psnr_outside"],
+        methods={"plain": settings(out)["methods"]["plain"]},
+    ).lines  # fmt: skip
+    assert list(line.failures.values()) == ["OSError: this file is damaged"]
+    assert dict(line.entries[0].missing) == {"this file is damaged": 1}
+
+
+def test_the_runner_costs_little(tmp_path, monkeypatch):
+    class Quick:
+        method = None
+
+        def edit(self, image, **_):
+            return Result([image], image, 1, 1, 0.0, 0.0, {})
+
+    monkeypatch.setattr(editors.Editors, "__getitem__", lambda self, row: Quick())
+    since = time.perf_counter()
+    done(out := tmp_path / "run", dataset={"name": "lab", "per_task": 4}, metrics=["psnr_outside"])
+    assert (time.perf_counter() - since) / len(finished(out)) < 0.05
+
+
+# ---- configs -------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_another_config_is_refused(whole):
+    with pytest.raises(InputError, match=r"holds a run with another seed \(3 there, 4 here\)"):
+        run(read(write(whole), {"seed": 4}))
+    with pytest.raises(InputError, match=r"another methods.half.strength \(0.5 there, 0.6 here\)"):
+        run(read(write(whole), {"methods": {"half": {"strength": 0.6}}}))
+
+
+def test_keys_depend_on_what_matters(tmp_path):
+    def keys(**changes):
+        return [cell.key for cell in cells(read(write(tmp_path / "run"), changes), limit=2)]
+
+    base = keys()
+    assert len(set(base)) == 4
+    assert keys(out="elsewhere", metrics=["psnr"]) == base
+    assert keys(loading={"dtype": "bfloat16"})[0] != base[0]
+    assert keys(seed=4)[0] != base[0]
+    renamed = {f"my {name}": row for name, row in settings(tmp_path / "run")["methods"].items()}
+    assert [cell.key for cell in cells(read(write(tmp_path / "run", methods=renamed)), limit=2)] == base
+
+
+def test_the_command(whole, capsys):
+    command.run(write(whole), [])
+    assert capsys.readouterr().out == (whole / "table.md").read_text()
+
+
+BASE = """\
+model: lab
+dataset:
+  name: lab
+  per_task: 1
+metrics:
+  - lab
+  - psnr
+methods:
+  first: {method: flowedit, steps: 4, n_max: 3}
+  second:
+    method: sdedit
+    strength: 0.5
+out: runs/x
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("model: lab", "mdel: lab", r"x.yaml, line 1: unknown key 'mdel'; did you mean 'model'\?"),
+        ("model: lab", "model: lob", r"line 1: unknown model 'lob'; did you mean 'lab'\?"),
+        ("model: lab", "seed: 1", "does not say 'model'"),
+        ("name: lab", "name: labb", r"line 3: unknown dataset 'labb'; did you mean 'lab'\?"),
+        ("per_task", "per_tsk", r"line 4: unknown option of lab 'per_tsk'; did you mean 'per_task'\?"),
+        ("per_task: 1", "per_task: many", "line 4: per_task must be a whole number"),
+        ("- psnr", "- psnrr", r"line 7: unknown metric 'psnrr'; did you mean 'psnr'\?"),
+        ("- psnr", "- lab_kept", "line 5: the metric 'lab_kept' is asked for twice"),
+        ("- psnr", "- {name: psnr, where: 3}", "line 7: unknown option of the metric psnr 'where'"),
+        ("method: flowedit", "method: flowedits", r"line 9: unknown method 'flowedits'; did you mean 'flowedit'\?"),
+        ("method: sdedit", "method: no.where:At", "line 11: cannot import the method"),
+        ("strength: 0.5", "strenth: 0.5", r"line 12: unknown option of sdedit 'strenth'; did you mean 'strength'\?"),
+        ("strength: 0.5", "strength: 1.5", "line 12: sdedit needs 0 < strength <= 1"),
+        ("strength: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
+        ("strength: 0.5", "grag: -1", "line 12: GRAG's delta must be"),
+        (
+            "method: sdedit",
+            "method: runner_parts:Traced",
+            "line 10: the method 'runner_parts:Traced' needs the option 'log'",
+        ),
+        (
+            "strength: 0.5",
+            "early_filter: {seed: 6}",
+            r"line 12: unknown key of early_filter 'seed'; did you mean 'seeds'",
+        ),
+        ("strength: 0.5", "early_filter: {steps: 0}", "line 12: an early filter's steps must be a whole number"),
+        ("strength: 0.5", "early_filter: {judge: labb}", "line 12: unknown judge 'labb'"),
+        ("steps: 4", "steps: some", "line 9: steps must be a whole number"),
+        ("first:", "../first:", "line 9: methods has the id '../first'"),
+        ("second:", "First:", "line 10: the rows 'first' and 'First' would share a folder"),
+        ("second:", "first:", "line 10, cannot be read .found duplicate key first"),
+        ("out: runs/x", "out: [", "x.yaml, line 14, is not YAML"),
+        ("out: runs/x", "out: ${seed}\nseed: ${out}", "x.yaml cannot be read"),
+        ("out: runs/x", "out: &a [*a]", "x.yaml, line 13: out.0 contains itself"),
+        ("out: runs/x", "<<: &b {a: *b}", "contains itself"),
+        ("out: runs/x", "out: runs/x\nloading: {dtyp: float32}", r"line 14: unknown key of loading 'dtyp'"),
+        ("out: runs/x", "out: runs/x\nloading: {dtype: float31}", r"line 14: unknown dtype 'float31'"),
+        ("out: runs/x", "out: runs/x\nseed: -1", "line 14: seed must be a whole number"),
+        (BASE, "just text", "x.yaml must be made of 'key: value' lines"),
+        (BASE, "", "x.yaml must be made of 'key: value' lines"),
+    ],
+)
+def test_bad_configs(tmp_path, old, new, said):
+    path = tmp_path / "x.yaml"
+    path.write_text(BASE)
+    read(path)
+    path.write_text(BASE.replace(old, new))
+    with pytest.raises(InputError, match=said):
+        read(path)
+
+
+def test_aliases_that_multiply(tmp_path):
+    (path := tmp_path / "x.yaml").write_text(
+        "a0: &a0 [0, 0]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+    )
+    with pytest.raises(InputError, match="multiply"):
+        read(path)
+
+
+def test_changes_on_the_command_line(tmp_path):
+    (path := tmp_path / "x.yaml").write_text(BASE)
+    assert read(path, {"methods": {"second": {"strength": 0.7}}}).rows[1].options == {"strength": 0.7}
+    with pytest.raises(InputError, match="the command line: unknown option of sdedit 'power'"):
+        read(path, {"methods": {"second": {"power": 3}}})
+
+
+def test_a_method_that_does_not_suit_the_model(tmp_path):
+    methods = {"icedit": {"method": "icedit"}}
+    with pytest.raises(InputError, match="row 'icedit': ICEdit needs a Fill model"):
+        done(tmp_path / "run", methods=methods)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_early_filter_needs_a_diptych(tmp_path):
+    methods = {"plain": {"method": "sdedit", "early_filter": {"seeds": 2}}}
+    with pytest.raises(InputError, match="row 'plain': an early filter works with icedit"):
+        done(tmp_path / "run", methods=methods)
+
+
+def test_an_early_filter_in_a_row(tmp_path):
+    row = {"method": "icedit-t2i", "steps": 2, "true_cfg": 1.0}
+    methods = {"one": row, "best of two": {**row, "early_filter": {"seeds": 2, "steps": 1}}}
+    one, two = done(out := tmp_path / "run", methods=methods, limit=1).lines
+    assert two.nfe == one.nfe + 2
+    (record,) = (json.loads(path.read_text()) for path in out.glob("edits/best of two/*.json"))
+    assert record["settings"]["early_filter"]["seeds"] == [record["settings"]["seed"] + n for n in range(2)]
+    assert record["determined_by"]["early_filter"]["judge"] == "lab"
+
+
+def test_flags(tmp_path):
+    with pytest.raises(InputError, match="--limit must be from 1 on"):
+        done(tmp_path / "run", limit=0)
+    with pytest.raises(InputError, match="serial has one worker"):
+        done(tmp_path / "run", workers=2)
+    with pytest.raises(InputError, match="unknown executor 'locl'; did you mean 'local'"):
+        done(tmp_path / "run", executor="locl")
+    assert set(EXECUTORS) == {"serial", "local", "ray"}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/table*.yaml")), ids=str)
+def test_our_own_configs(path):
+    assert read(path).rows
+    assert path.read_text().startswith("# ")
