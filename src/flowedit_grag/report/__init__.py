@@ -1,0 +1,105 @@
+"""Reports: what runs have found, as a page to look at, tables to print, and numbers to go on with."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from . import latex, markdown
+from .comparison import comparisons
+from .differences import differences
+from .figures import figures
+from .gallery import gallery, side
+from .page import Section, page
+from .runs import read_runs
+from .scores import scores
+from .spreadsheets import differences_csv, samples_csv, scores_csv
+from .studies import Study, studies
+
+
+@dataclass(frozen=True)
+class Shown:
+    """``step`` of ``steps`` samples are in the gallery."""
+
+    step: int
+    steps: int
+    stage: str = "pictures"
+
+
+def report(folders: Sequence[Path], out: Path, on_progress: Callable[[Shown], None] | None = None) -> Path:
+    """Write a report of the runs in ``folders`` into the folder ``out``, all of it or nothing; returns the page.
+
+    ::
+
+        index.html                                     everything, in one file
+        tables.md, tables.tex                          the tables
+        scores.csv, differences.csv, samples.csv       the numbers
+        figures/                                       strength curves, as SVG and PDF
+
+    Raises :class:`InputError` for folders that hold no run or nothing finished, and an ``out`` that cannot be written.
+    """
+    found, out = studies(read_runs([Path(folder) for folder in folders])), Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder with -o.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as whole:
+            _write(_sections(found, on_progress), Path(whole))
+            _move(Path(whole), out)
+    except OSError as error:
+        raise InputError(f"cannot write in {out} ({error.strerror or error}); choose another folder with -o.") from None
+    return out / "index.html"
+
+
+def _sections(found: Sequence[Study], on_progress: Callable[[Shown], None] | None) -> list[Section]:
+    steps, shown = sum(len(study.ids) for study in found), 0
+
+    def tick() -> None:
+        nonlocal shown
+        shown += 1
+        if on_progress:
+            on_progress(Shown(shown, steps))
+
+    return [_section(study, f"s{number}", side(found), tick) for number, study in enumerate(found, start=1)]
+
+
+def _section(study: Study, name: str, side: int, tick: Callable[[], None]) -> Section:
+    sheets = [scores(study, f"{name}-scores"), *comparisons(study, name)]
+    if len(study.lines) > 1:
+        sheets.append(differences(study, f"{name}-differences"))
+    return Section(name, study, sheets, list(figures(study, f"{name}-strength")), gallery(study, side, tick))
+
+
+def _write(sections: Sequence[Section], folder: Path) -> None:
+    found = [section.study for section in sections]
+    sheets = [sheet for section in sections for sheet in section.sheets]
+    texts = {
+        "index.html": page(sections, side(found)),
+        "tables.md": markdown.document(sheets),
+        "tables.tex": latex.document(sheets),
+        "scores.csv": scores_csv(found),
+        "differences.csv": differences_csv(found),
+        "samples.csv": samples_csv(found),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "figures").mkdir()
+    for figure in (figure for section in sections for figure in section.figures):
+        for ending, content in figure.files.items():
+            (folder / "figures" / f"{figure.name}.{ending}").write_bytes(content)
+
+
+def _move(folder: Path, out: Path) -> None:
+    """Put the files of ``folder`` into ``out``, in place of an earlier report's."""
+    for path in sorted(folder.rglob("*")):
+        place = out / path.relative_to(folder)
+        if path.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)
+
+
+__all__ = ["report"]

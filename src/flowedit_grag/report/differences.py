@@ -1,0 +1,79 @@
+"""Rows of a study against each other, sample by sample."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from ..evaluation.summary import Mean, difference
+from .captions import setting, variants
+from .scores import means
+from .sheets import Cell, Head, Sheet, decimals, number, text
+from .strength import without_grag
+from .studies import Column, Line, Study
+
+NATURAL = "its own row without GRAG, else the first row"
+NOTE = (
+    "Each over the samples that both rows have a number for. "
+    "Bold: the interval of this difference, taken alone, lies on one side of 0."
+)
+
+Pair = tuple[int, int]  # of lines
+Differences = Mapping[Pair, Mapping[Column, Mean]]
+
+
+def differences(study: Study, name: str) -> Sheet:
+    """Mean differences with intervals: of each row and what it is first compared with, then of each and any other."""
+    found, everyone = all_differences(study), range(len(study.lines))
+    digits = {column: decimals(one.value for one in of_lines) for column, of_lines in means(study, study.ids).items()}
+    rows = {pair: _row(study, pair, of_pair, digits) for pair, of_pair in found.items()}
+    natural = [(one, other) for one in everyone if (other := reference(study.lines, one)) is not None]
+    bodies = {NATURAL: tuple(rows[pair] for pair in natural)}
+    for other in everyone:
+        bodies[study.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
+    heads = (Head("difference", number=False), *(Head(f"{column.label} {column.arrow}") for column in study.columns))
+    notes = (setting(study), NOTE, *variants(study.columns))
+    title = "paired differences with 95 % bootstrap intervals"
+    return Sheet(name, study.title, title, heads, bodies, "compared with", notes)
+
+
+@cache
+def all_differences(study: Study) -> Differences:
+    """Of every two lines, both ways round."""
+    found: dict[Pair, Mapping[Column, Mean]] = {}
+    for one, first in enumerate(study.lines):
+        for other, second in enumerate(study.lines[:one]):
+            of_pair = {column: paired(first, second, column, study.ids) for column in study.columns}
+            found[one, other] = of_pair
+            found[other, one] = {column: _turned(mean) for column, mean in of_pair.items()}
+    return found
+
+
+def paired(first: Line, second: Line, column: Column, ids: Sequence[str]) -> Mean:
+    """The mean of ``first - second`` over the samples that have a finite number in both."""
+    ours, theirs = first.numbers(column, ids), second.numbers(column, ids)
+    both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
+    return difference([ours[id] for id in both], [theirs[id] for id in both])
+
+
+def reference(lines: Sequence[Line], index: int) -> int | None:
+    """What a row is first compared with: the same without GRAG, of its own run if that has it; else the first row."""
+    same = [at for at, other in enumerate(lines) if without_grag(other, lines[index])]
+    if same:
+        return min(same, key=lambda at: lines[at].run is not lines[index].run)
+    return 0 if index else None
+
+
+def _turned(mean: Mean) -> Mean:
+    return Mean(-mean.value, -mean.high, -mean.low, mean.n)
+
+
+def _row(study: Study, pair: Pair, of_pair: Mapping[Column, Mean], digits: Mapping[Column, int]) -> tuple[Cell, ...]:
+    first, second = (study.lines[index].label for index in pair)
+    cells = (_cell(mean, column, digits[column]) for column, mean in of_pair.items())
+    return text(f"{first} − {second}"), *cells
+
+
+def _cell(found: Mean, column: Column, digits: int) -> Cell:
+    surely = found.n > 1 and (found.low > 0 or found.high < 0)
+    mark = ("better" if (found.value > 0) == column.higher_is_better else "worse") if surely else ""
+    return number(found, digits, mark, f"{found.n} pairs")

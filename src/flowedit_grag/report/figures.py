@@ -1,0 +1,65 @@
+"""Strength curves."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from ..analysis.charts import PALETTE
+from ..evaluation.summary import mean
+from .strength import Curve, curves
+from .studies import COST, Column, Study
+
+KINDS = ("svg", "pdf")
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal runs give equal files
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``files`` are by ending."""
+
+    name: str
+    caption: str
+    files: dict[str, bytes]
+
+
+def figures(study: Study, name: str) -> Iterator[Figure]:
+    """For every metric, the curves of the rows that differ only in delta."""
+    found = curves(study.lines)
+    for number, column in enumerate(column for column in study.columns if column not in COST):
+        measured = [curve for curve in found if all(column in line.measured for _, line in curve.points)]
+        if measured:
+            caption = f"{column.label} over delta, 95 % bootstrap intervals; {column.variant}"
+            safe = re.sub(r"[^\w-]", "_", column.name)  # metrics of your own are called what they like
+            yield Figure(f"{name}-{number}-{safe}", caption, _drawn(study, column, measured))
+
+
+def _drawn(study: Study, column: Column, found: Sequence[Curve]) -> dict[str, bytes]:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Sheet
+
+    figure = Sheet(figsize=(4.8, 3.2), layout="constrained")
+    axes = FigureCanvasAgg(figure).figure.add_subplot()
+    for index, curve in enumerate(found):
+        color = PALETTE[index % len(PALETTE)]
+        deltas = [delta for delta, _ in curve.points]
+        means = [mean([*line.numbers(column, study.ids).values()]) for _, line in curve.points]
+        axes.plot(deltas, [one.value for one in means], "o-", color=color, label=_literal(curve.name), markersize=4)
+        axes.fill_between(
+            deltas, [one.low for one in means], [one.high for one in means], color=color, alpha=0.15, linewidth=0
+        )
+    axes.grid(alpha=0.25)
+    axes.set(xlabel="delta", ylabel=_literal(f"{column.label} {column.arrow}"))
+    axes.legend(fontsize=8)
+    files = {}
+    with matplotlib.rc_context({"svg.hashsalt": "report"}):
+        for kind in KINDS:
+            figure.savefig(taken := BytesIO(), format=kind, metadata=UNDATED[kind])
+            files[kind] = taken.getvalue()
+    return files
+
+
+def _literal(text: str) -> str:
+    """For matplotlib, which reads what stands between dollars as mathematics."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,86 @@
+"""The samples of a study in pictures, small enough to lie in the page itself.
+
+All pictures of a page share :data:`BUDGET`: their number sets the largest side that they are scaled down to. 700
+samples in 10 rows, with source, mask and truth, are 9,100 pictures of 128 pixels and a page of about 60 MB; those of a
+small run keep 256 pixels.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..backbone.image import read_image
+from ..errors import first_line
+from ..experiments.samples import Sample
+from .studies import COST, Line, Study
+
+BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third
+BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about
+SIDES = (256, 192, 128, 96, 64)  # pixels
+QUALITY = 80
+
+Tick = Callable[[], None]
+
+
+def side(studies: Sequence[Study]) -> int:
+    """The largest side of a picture, in pixels, that keeps the page within its budget."""
+    count = sum(len(study.ids) * (3 + len(study.lines)) for study in studies)
+    return next((side for side in SIDES if count * side**2 * BYTES <= BUDGET), SIDES[-1])
+
+
+def gallery(study: Study, side: int, tick: Tick) -> list[dict[str, Any]]:
+    """For each sample its id, task and words, and pictures, each with a caption; ``tick`` is called after each sample.
+
+    A picture has ``image``, a data URI, or else ``reason`` says why it has none.
+    """
+    found = []
+    for id in study.ids:
+        outcomes = [line.outcomes[id] for line in study.lines if id in line.outcomes]
+        pictures = [*_given(study.samples.get(id), side), *(_edit(line, id, side) for line in study.lines)]
+        about = {"task": outcomes[0].task, "words": outcomes[0].words} if outcomes else {"task": "", "words": {}}
+        found.append({"id": id, **about, "pictures": pictures})
+        tick()
+    return found
+
+
+def thumbnail(image: Image.Image, side: int) -> str:
+    """A data URI of ``image``, scaled down to at most ``side`` pixels."""
+    small = image.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    small.save(encoded := BytesIO(), "WEBP", quality=QUALITY)
+    return "data:image/webp;base64," + b64encode(encoded.getvalue()).decode()
+
+
+def _given(sample: Sample | None, side: int) -> Iterator[dict[str, Any]]:
+    """What the benchmark has."""
+    if sample is None:
+        return
+    yield _picture("source", sample.image, side)
+    if (mask := sample.mask) is not None:
+        yield _picture("mask", lambda: Image.fromarray(np.uint8(255) * mask()), side)
+    if sample.truth is not None:
+        yield _picture("truth", sample.truth, side)
+
+
+def _edit(line: Line, id: str, side: int) -> dict[str, Any]:
+    outcome = line.outcomes.get(id)
+    if outcome is None or outcome.reason:
+        return {
+            "caption": line.label,
+            "reason": f"failed: {outcome.reason}" if outcome else "not finished",
+            "edit": True,
+        }
+    numbers = {column.label: outcome.numbers.get(column.name) for column in line.measured if column not in COST}
+    said = {name: f"{value:.4g}" for name, value in numbers.items() if value is not None}
+    return {**_picture(line.label, lambda: read_image(outcome.picture), side), "numbers": said, "edit": True}
+
+
+def _picture(caption: str, picture: Callable[[], Image.Image], side: int) -> dict[str, Any]:
+    try:
+        return {"caption": caption, "image": thumbnail(picture(), side)}
+    except Exception as error:  # a file of the benchmark that is damaged; the rest of the page does not need it
+        return {"caption": caption, "reason": f"cannot be shown: {first_line(error)}"}

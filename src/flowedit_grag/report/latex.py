@@ -1,0 +1,78 @@
+"""Tables in LaTeX, as papers set them: booktabs, the best in bold, intervals small."""
+
+from collections.abc import Iterator, Sequence
+
+from .sheets import Cell, Sheet
+
+PREAMBLE = "% Needs \\usepackage{booktabs}; wide tables fit with \\usepackage{graphicx} and \\resizebox.\n"
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "[": "{[}", "]": "{]}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    "−": "$-$", "–": "--", "∞": r"$\infty$", "δ": r"$\delta$", "λ": r"$\lambda$", "γ": r"$\gamma$",
+}  # fmt: skip
+TABLE = r"""\begin{table}[t]
+\centering
+\caption{%s}
+\label{tab:%s}
+\begin{tabular}{%s}
+\toprule
+%s
+\bottomrule
+\end{tabular}
+
+\vspace{0.5ex}
+\begin{minipage}{\linewidth}\footnotesize
+%s
+\end{minipage}
+\end{table}
+"""
+END = r" \\"
+
+
+def document(sheets: Sequence[Sheet]) -> str:
+    """All ``sheets``, for ``\\input``."""
+    return "\n".join([PREAMBLE, *map(table, sheets)])
+
+
+def table(sheet: Sheet) -> str:
+    """A ``table`` with its notes below."""
+    columns = "".join("r" if head.number else "l" for head in sheet.heads)
+    body = "\n".join(
+        [*_groups(sheet), _line(escaped(head.text) for head in sheet.heads), r"\midrule", *map(_row, sheet.rows)]
+    )
+    notes = "\\par\n".join(map(escaped, sheet.notes))
+    return TABLE % (escaped(f"{sheet.subject}: {sheet.title}"), sheet.name, columns, body, notes)
+
+
+def escaped(text: str) -> str:
+    """``text`` on one line, LaTeX's own characters as characters."""
+    return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()))
+
+
+def _groups(sheet: Sheet) -> Iterator[str]:
+    """The line above the heads, and rules under each group."""
+    if not sheet.groups:
+        return
+    yield _line(
+        escaped(name) if count == 1 else rf"\multicolumn{{{count}}}{{c}}{{{escaped(name)}}}"
+        for name, count in sheet.groups
+    )
+    at, rules = 1, []
+    for name, count in sheet.groups:
+        rules += [rf"\cmidrule(lr){{{at}-{at + count - 1}}}"] if name else []
+        at += count
+    yield " ".join(rules)
+
+
+def _row(row: Sequence[Cell]) -> str:
+    return _line(map(_cell, row))
+
+
+def _cell(cell: Cell) -> str:
+    body = rf"\textbf{{{escaped(cell.text)}}}" if cell.mark else escaped(cell.text)
+    return body + (rf" {{\scriptsize {cell.interval}}}" if cell.interval else "")
+
+
+def _line(cells) -> str:
+    return " & ".join(cells) + END

@@ -1,0 +1,72 @@
+"""The page: one HTML file that asks for nothing else, whatever is written in prompts and ids."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .. import __version__
+from .figures import Figure
+from .runs import Run
+from .sheets import Sheet
+from .studies import Study
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of a study; ``name`` is unique, and safe in HTML's ``id``."""
+
+    name: str
+    study: Study
+    sheets: Sequence[Sheet]
+    figures: Sequence[Figure]
+    samples: Sequence[Mapping[str, Any]]
+
+
+def page(sections: Sequence[Section], side: int) -> str:
+    """The page of ``sections``, whose pictures are at most ``side`` pixels wide and high."""
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"svg": _svg, "yaml": _yaml}
+    style, script = (_template(f"page.{ending}") for ending in ("css", "js"))
+    return environment.get_template("page.html").render(
+        sections=sections, side=side, version=__version__, runs=_runs(sections), title=_title(sections),
+        style=Markup(style), script=Markup(script), allowed={"style": _hash(style), "script": _hash(script)},
+    )  # fmt: skip
+
+
+def _template(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """What a content security policy knows a script or style by: none but ours runs."""
+    return f"sha256-{b64encode(sha256(content.encode()).digest()).decode()}"
+
+
+def _title(sections: Sequence[Section]) -> str:
+    return ", ".join(run.name for run in _runs(sections))
+
+
+def _runs(sections: Sequence[Section]) -> list[Run]:
+    return [run for section in sections for run in section.study.runs]
+
+
+def _svg(figure: Figure) -> str:
+    return f"data:image/svg+xml;base64,{b64encode(figure.files['svg']).decode()}"
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(json.loads(json.dumps(values, default=str)), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,72 @@
+"""The means of a study."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..evaluation.summary import Mean, mean
+from .captions import model_of, setting, variants
+from .sheets import Cell, Head, Sheet, decimals, number, text, whole
+from .studies import COST, Column, Line, Study
+
+Means = Mapping[Column, Sequence[Mean]]  # of each line
+
+
+def scores(study: Study, name: str) -> Sheet:
+    """Means with intervals; an edition for every task."""
+    digits = {column: decimals(one.value for one in found) for column, found in means(study, study.ids).items()}
+    several = len({model_of(line) for line in study.lines}) > 1
+    bodies = {task: tuple(_rows(study, ids, digits, several)) for task, ids in study.tasks.items()}
+    head = [Head("row", number=False), *([Head("model", number=False)] if several else []), Head("n"), Head("failed")]
+    heads = (*head, *(Head(f"{column.label} {column.arrow}") for column in study.columns))
+    notes = (setting(study), *variants(study.columns), *_remarks(study))
+    return Sheet(name, study.title, "means with 95 % bootstrap intervals", heads, bodies, "task", notes)
+
+
+def means(study: Study, ids: Sequence[str]) -> Means:
+    """Over the samples among ``ids`` that have a number."""
+    return {column: [mean([*line.numbers(column, ids).values()]) for line in study.lines] for column in study.columns}
+
+
+def missing(line: Line, column: Column, ids: Sequence[str]) -> Counter[str]:
+    """Why samples that were edited have no number, and how many."""
+    if column not in line.measured:
+        return Counter()
+    here = [line.outcomes[id] for id in ids if id in line.outcomes]
+    without = [outcome for outcome in here if not outcome.reason and column.name not in outcome.numbers]
+    return Counter(outcome.missing.get(column.name, "not measured yet") for outcome in without)
+
+
+def _rows(
+    study: Study, ids: Sequence[str], digits: Mapping[Column, int], with_model: bool
+) -> Iterator[tuple[Cell, ...]]:
+    found = means(study, ids)
+    for index, line in enumerate(study.lines):
+        here = [line.outcomes[id] for id in ids if id in line.outcomes]
+        failed = sum(bool(outcome.reason) for outcome in here)
+        model = [text(model_of(line))] if with_model else []
+        numbers = []
+        for column, of_lines in found.items():
+            mark = "best" if _is_best(of_lines[index], of_lines, column) else ""
+            note = "; ".join(f"{count} missing: {reason}" for reason, count in missing(line, column, ids).items())
+            numbers.append(number(of_lines[index], digits[column], mark, note))
+        yield text(line.label), *model, whole(len(here) - failed), whole(failed), *numbers
+
+
+def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:
+    values = {other.value for other in of_lines if other.n}
+    if column in COST or len(values) < 2:
+        return False
+    return one.value == (max if column.higher_is_better else min)(values)
+
+
+def _remarks(study: Study) -> Iterator[str]:
+    """Whatever there is no number for."""
+    for line in study.lines:
+        for column in study.columns:
+            for reason, count in missing(line, column, study.ids).items():
+                yield f"{line.label}, {column.label}: {count} missing ({reason})."
+        for reason, count in Counter(one.reason for one in line.outcomes.values() if one.reason).items():
+            yield f"{line.label}: {count} failed ({reason})."
+        if unfinished := len(study.ids) - len(line.outcomes):
+            yield f"{line.label}: {unfinished} not finished."
+    yield from study.remarks

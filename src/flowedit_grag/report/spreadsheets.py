@@ -1,0 +1,82 @@
+"""CSV: what is in the tables, and the number of every sample."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+
+from ..evaluation.summary import Mean
+from .captions import model_of
+from .differences import all_differences
+from .scores import means
+from .studies import Study
+
+INTERVAL = ("low", "high", "n")
+
+
+def scores_csv(studies: Sequence[Study]) -> str:
+    """A line for every benchmark, task, row and metric."""
+    head = (
+        "benchmark",
+        "task",
+        "run",
+        "row",
+        "method",
+        "delta",
+        "lam",
+        "model",
+        "metric",
+        "variant",
+        "mean",
+        *INTERVAL,
+    )
+    return _csv(head, (line for study in studies for line in _scores(study)))
+
+
+def differences_csv(studies: Sequence[Study]) -> str:
+    """A line for every benchmark, pair of rows and metric."""
+    head = ("benchmark", "run", "row", "minus_run", "minus_row", "metric", "variant", "difference", *INTERVAL)
+    return _csv(head, (line for study in studies for line in _differences(study)))
+
+
+def samples_csv(studies: Sequence[Study]) -> str:
+    """A line for every benchmark, row and sample, with a column for every metric."""
+    labels = list(dict.fromkeys(column.label for study in studies for column in study.columns))
+    head = ("benchmark", "run", "row", "sample", "task", "status", "reason", *labels)
+    return _csv(head, (line for study in studies for line in _samples(study, labels)))
+
+
+def _scores(study: Study) -> Iterator[tuple]:
+    for task, ids in study.tasks.items():
+        for column, of_lines in means(study, ids).items():
+            for line, mean in zip(study.lines, of_lines, strict=True):
+                grag = line.settings.get("grag") or {}
+                made = (line.settings["method"], grag.get("delta", ""), grag.get("lam", ""), model_of(line))
+                yield study.title, task, line.run.name, line.row, *made, column.label, column.variant, *_numbers(mean)
+
+
+def _differences(study: Study) -> Iterator[tuple]:
+    for (one, other), of_pair in all_differences(study).items():
+        first, second = study.lines[one], study.lines[other]
+        rows = (first.run.name, first.row, second.run.name, second.row)
+        for column, mean in of_pair.items():
+            yield study.title, *rows, column.label, column.variant, *_numbers(mean)
+
+
+def _samples(study: Study, labels: Sequence[str]) -> Iterator[tuple]:
+    for line in study.lines:
+        name = {column.label: column.name for column in study.columns if column in line.measured}
+        for id, outcome in line.outcomes.items():
+            numbers = (outcome.numbers.get(name.get(label, ""), "") for label in labels)
+            status = "failed" if outcome.reason else "done"
+            yield study.title, line.run.name, line.row, id, outcome.task, status, outcome.reason, *numbers
+
+
+def _numbers(mean: Mean) -> tuple:
+    return (mean.value, mean.low, mean.high, mean.n) if mean.n else ("", "", "", 0)
+
+
+def _csv(head: Iterable[str], lines: Iterable[Iterable]) -> str:
+    writer = csv.writer(taken := StringIO(), lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(lines)
+    return taken.getvalue()

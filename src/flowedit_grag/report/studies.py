@@ -1,0 +1,159 @@
+"""Runs side by side: those on one benchmark share tables, and their samples are paired."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from ..errors import InputError
+from ..experiments.datasets import dataset
+from ..experiments.samples import Sample
+from ..experiments.table import DOWN, UP
+from ..metrics import metrics
+from .runs import Outcome, Run
+
+ALL = "all tasks"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure. Two of one name that were set up differently are two columns."""
+
+    name: str
+    higher_is_better: bool
+    variant: str
+    source: str = ""
+    label: str = field(default="", compare=False)
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return UP if self.higher_is_better else DOWN
+
+
+COST = (
+    Column("nfe", False, "transformer evaluations x batch rows", label="NFE"),
+    Column("seconds", False, "wall-clock time of the edit, without loading", label="s"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A row of a run. ``settings`` are as in its config; ``outcomes`` are by sample."""
+
+    label: str
+    row: str
+    run: Run
+    outcomes: Mapping[str, Outcome]
+    measured: tuple[Column, ...]
+
+    @property
+    def settings(self) -> Mapping:
+        return self.run.config["methods"][self.row]
+
+    def column(self, names: Iterable[str]) -> Column | None:
+        """The first of ``names`` that the run measured."""
+        by_name = {column.name: column for column in self.measured}
+        return next((by_name[name] for name in names if name in by_name), None)
+
+    def numbers(self, column: Column, ids: Iterable[str]) -> dict[str, float]:
+        """Of the samples among ``ids`` that have one."""
+        if column not in self.measured:
+            return {}
+        of = {id: self.outcomes[id].numbers for id in ids if id in self.outcomes}
+        return {id: numbers[column.name] for id, numbers in of.items() if column.name in numbers}
+
+
+@dataclass(frozen=True, eq=False)  # so that it can be hashed
+class Study:
+    """Runs on one benchmark.
+
+    Attributes:
+        samples: as the benchmark has them, by id; none where it cannot be opened here.
+        ids: of all samples, in the benchmark's order.
+        remarks: sentences on what is not there.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    columns: tuple[Column, ...]
+    samples: Mapping[str, Sample]
+    ids: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        return list({line.run.name: line.run for line in self.lines}.values())
+
+    @cached_property
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """Ids by task, all of them first; no further entries where there is but one task."""
+        task = {id: outcome.task for line in self.lines for id, outcome in line.outcomes.items()}
+        names = list(dict.fromkeys(task[id] for id in self.ids if task.get(id)))
+        of_task = {name: tuple(id for id in self.ids if task.get(id) == name) for name in names}
+        return {ALL: self.ids, **(of_task if len(names) > 1 else {})}
+
+    @property
+    def failures(self) -> list[tuple[str, Outcome]]:
+        """The failed samples, each with its line's label."""
+        return [(line.label, one) for line in self.lines for one in line.outcomes.values() if one.reason]
+
+
+def studies(runs: Sequence[Run]) -> list[Study]:
+    """A study for every benchmark. Raises :class:`InputError` for metrics that are not known here."""
+    of: dict[str, list[Run]] = {}
+    for run in runs:
+        of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), []).append(run)
+    found = [_study(group) for group in of.values()]
+    titles = [study.title for study in found]
+    return [study if titles.count(study.title) == 1 else _told_apart(study) for study in found]
+
+
+def _told_apart(study: Study) -> Study:
+    """With its runs in the title: benchmarks of one name with other options."""
+    return replace(study, title=f"{study.title}: {', '.join(run.name for run in study.runs)}")
+
+
+def _study(runs: Sequence[Run]) -> Study:
+    measured = {run.name: _measured(run) for run in runs}
+    columns = _labelled([*dict.fromkeys(column for run in runs for column in measured[run.name]), *COST])
+    title, samples, remarks = _opened(runs[0].config["dataset"])
+    lines = []
+    for run in runs:
+        own = tuple(column for column in columns if column in (*measured[run.name], *COST))
+        for row, outcomes in run.outcomes.items():
+            known = {id: outcome for id, outcome in outcomes.items() if not samples or id in samples}
+            lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, known, own))
+    ids = tuple(samples) or tuple(sorted({id for line in lines for id in line.outcomes}))
+    return Study(
+        title, tuple(lines), columns, samples, ids, (*remarks, *(said for run in runs for said in run.remarks))
+    )
+
+
+def _measured(run: Run) -> list[Column]:
+    try:
+        return [
+            Column(one.name, one.higher_is_better, one.variant, one.source) for one in metrics(run.config["metrics"])
+        ]
+    except InputError as error:
+        raise InputError(f"{run.folder / 'config.yaml'}: {error}") from None
+
+
+def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """With a number behind a name that comes again."""
+    seen: dict[str, int] = {}
+    labelled = []
+    for column in columns:
+        seen[column.name] = count = seen.get(column.name, 0) + 1
+        labelled.append(replace(column, label=column.label or column.name + (f" ({count})" if count > 1 else "")))
+    return tuple(labelled)
+
+
+def _opened(section: Mapping) -> tuple[str, dict[str, Sample], tuple[str, ...]]:
+    """Title and samples of the benchmark that a config's section ``dataset`` names."""
+    options = {key: value for key, value in section.items() if key != "name"}
+    try:
+        found = dataset(section["name"], **options)
+    except InputError as error:
+        return str(section["name"]), {}, (f"Sources, masks and truths are not shown: {error}",)
+    return found.name, {sample.id: sample for sample in found}, ()

@@ -1,0 +1,442 @@
+"""Reports: their numbers, their escaping, what they refuse, and the page in a real browser."""
+
+import csv
+import json
+import re
+import shutil
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_parts import CONFIG, run
+from scipy.stats import bootstrap
+
+from flowedit_grag import report as reports
+from flowedit_grag.cli import report as command
+from flowedit_grag.errors import InputError
+from flowedit_grag.experiments.config import read
+from flowedit_grag.experiments.published import published
+from flowedit_grag.metrics import metrics
+from flowedit_grag.report import report
+from flowedit_grag.report.gallery import BUDGET, BYTES, side, thumbnail
+from flowedit_grag.report.latex import escaped as latex
+from flowedit_grag.report.markdown import escaped as markdown
+from flowedit_grag.report.runs import read_runs
+from flowedit_grag.report.sheets import decimals
+from flowedit_grag.report.strength import curves
+from flowedit_grag.report.studies import studies
+
+GRAG, PLAIN = "FlowEdit + GRAG", "flowedit"
+EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 1">'
+METRICS = ("lab_success", "psnr_outside", "ssim_outside")
+MORE = "  flowedit 1.2: {method: flowedit, steps: 4, n_max: 3, grag: 1.2}\npaper: grag-1\n"
+FAILED, WITHOUT, UNFINISHED = (PLAIN, "color-000"), (PLAIN, "add-001"), (GRAG, "style-001")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run with one sample that failed, one without a number, one unfinished; its numbers, and its report."""
+    folder = tmp_path_factory.mktemp("report")
+    numbers = run(
+        folder / "run",
+        more=MORE,
+        fails={FAILED, ("flowedit 1.2", "color-000")},
+        without={WITHOUT},
+        unfinished={UNFINISHED},
+    )
+    for path in (folder / "run" / "edits").glob("*/shape-000.*.json"):
+        record = json.loads(path.read_text())
+        record["determined_by"]["sample"]["instruction"] = EVIL
+        path.write_text(json.dumps(record))
+    report([folder / "run"], folder / "report")
+    return folder, numbers
+
+
+def lines(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ---- numbers -------------------------------------------------------------------------------------------------
+
+
+def test_means_and_their_intervals(made):
+    folder, numbers = made
+    found = {(one["task"], one["row"], one["metric"]): one for one in lines(folder / "report" / "scores.csv")}
+    for row, by_metric in numbers.items():
+        for metric, of in by_metric.items():
+            tasks = {"all tasks": [*of.values()]}
+            for id, value in of.items():
+                tasks.setdefault(id.split("-")[0], []).append(value)
+            for task, values in tasks.items():
+                one = found[task, row, metric]
+                assert int(one["n"]) == len(values)
+                assert float(one["mean"]) == pytest.approx(np.mean(values))
+            assert len(tasks) == 9
+    values = [*numbers[GRAG]["psnr_outside"].values()]
+    asked = bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
+    one = found["all tasks", GRAG, "psnr_outside"]
+    assert (float(one["low"]), float(one["high"])) == pytest.approx(tuple(asked), abs=0.05)
+
+
+def test_means_are_those_of_the_runs_own_table(made):
+    folder, _ = made
+    found = {
+        (one["row"], one["metric"]): one
+        for one in lines(folder / "report" / "scores.csv")
+        if one["task"] == "all tasks"
+    }
+    for line in json.loads((folder / "run" / "table.json").read_text())["lines"]:
+        for metric, entry in zip(METRICS, line["entries"], strict=True):
+            assert float(found[line["row"], metric]["mean"]) == pytest.approx(entry["mean"], rel=1e-12)
+            assert int(found[line["row"], metric]["n"]) == entry["n"]
+
+
+def test_differences_are_of_the_samples_that_both_have(made):
+    folder, numbers = made
+    found = {(one["row"], one["minus_row"], one["metric"]): one for one in lines(folder / "report" / "differences.csv")}
+    for first in numbers:
+        for second in numbers.keys() - {first}:
+            for metric in METRICS:
+                ours, theirs = numbers[first][metric], numbers[second][metric]
+                gaps = np.array([ours[id] - theirs[id] for id in ours if id in theirs])
+                one = found[first, second, metric]
+                assert int(one["n"]) == len(gaps)
+                assert float(one["difference"]) == pytest.approx(gaps.mean(), abs=1e-12)
+                assert float(one["low"]) <= gaps.mean() <= float(one["high"])
+    assert len(numbers[GRAG]["ssim_outside"]) == 15
+    assert int(found[GRAG, PLAIN, "ssim_outside"]["n"]) == 16 - len({FAILED, WITHOUT, UNFINISHED})
+
+
+def test_every_sample_is_in_the_csv(made):
+    folder, numbers = made
+    found = {(one["row"], one["sample"]): one for one in lines(folder / "report" / "samples.csv")}
+    assert len(found) == 4 * 16 - 1
+    assert found[FAILED]["status"] == "failed"
+    assert found[FAILED]["reason"] == "RuntimeError: <b>no luck</b> with color-000"
+    assert found[WITHOUT]["ssim_outside"] == ""
+    for row, by_metric in numbers.items():
+        for metric, of in by_metric.items():
+            assert {id: float(found[row, id][metric]) for id in of} == of
+
+
+def test_rows_are_compared_with_themselves_without_grag(made):
+    folder, _ = made
+    text = (folder / "report" / "tables.md").read_text()
+    for pair in (f"{GRAG} − {PLAIN}", "flowedit 1.2 − flowedit", "flowedit − sdedit"):
+        assert f"| {pair} |" in text
+    assert "sdedit − " not in text
+
+
+def test_curves_are_of_rows_that_differ_only_in_delta(made):
+    folder, _ = made
+    files = sorted(path.name for path in (folder / "report" / "figures").iterdir())
+    names = [f"s1-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
+    assert files == sorted(f"{name}.{ending}" for name in names for ending in ("svg", "pdf"))
+    (study,) = studies(read_runs([folder / "run"]))
+    (curve,) = curves(study.lines)
+    assert curve.name == "flowedit"
+    assert [(delta, line.row) for delta, line in curve.points] == [(1.0, PLAIN), (1.05, GRAG), (1.2, "flowedit 1.2")]
+
+
+# ---- tables --------------------------------------------------------------------------------------------------
+
+
+def test_published_numbers_stand_beside_ours(made):
+    folder, numbers = made
+    text = (folder / "report" / "tables.md").read_text()
+    (head,) = [
+        line for line in text.splitlines() if line.startswith("| row | LPIPS ↓ paper | LPIPS ↓ ours | SSIM ↑ paper")
+    ]
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {GRAG} | 0.3670 ")]
+    cells = dict(zip(head.split(" | "), line.split(" | "), strict=True))
+    assert cells["SSIM ↑ paper"] == "0.8312"
+    assert cells["SSIM ↑ ours"].startswith(f"{np.mean([*numbers[GRAG]['ssim_outside'].values()]):.4f} [")
+    assert cells["LPIPS ↓ ours"] == cells["Cons ↑ ours"] == "–"
+    assert "| StableFlow+ + GRAG | 0.3595 | – | 0.8316 | – |" in text
+    assert "| sdedit | – | – |" in text
+    assert "SSIM, ours: ssim_outside, Gaussian window" in text
+    assert "LPIPS, ours: not measured (lpips_outside or pie_published_lpips would be)" in text
+
+
+@pytest.mark.parametrize("name", ["grag-1", "grag-2", "icedit-1", "icedit-2", "icedit-3a", "icedit-3b"])
+def test_published_tables_are_whole(name):
+    table = published(name)
+    known = [name for column in table.columns for name in column.metrics if name != "nfe"]
+    assert all(len(row) == len(table.columns) for row in table.rows.values())
+    assert all(float(cell) > 0 for row in table.rows.values() for cell in row)
+    for column in table.columns:
+        for one in metrics([name for name in column.metrics if name != "nfe"]) if column.metrics else ():
+            assert one.higher_is_better == column.higher_is_better
+    assert len(known) == len(set(known))
+
+
+def test_a_paper_that_is_not_there(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(CONFIG.format(out=tmp_path / "run", per_task=1, more="paper: grag-1\n"))
+    assert read(path).paper == "grag-1"
+    path.write_text(path.read_text().replace("grag-1", "gragg-1"))
+    with pytest.raises(
+        InputError, match=r"x.yaml, line 10: unknown table of a paper 'gragg-1'; did you mean 'grag-1'\?"
+    ):
+        read(path)
+
+
+def test_tables_say_what_they_are_of(made):
+    folder, _ = made
+    for name in ("tables.md", "tables.tex", "index.html"):
+        text = (folder / "report" / name).read_text()
+        assert "Model: lab. Seed: 3." in text
+        assert text.count("dB, peak 255; outside the mask, against the source") >= 2
+    remarks = (folder / "report" / "tables.md").read_text()
+    assert "- flowedit, ssim_outside: 1 missing (no window fits)." in remarks
+    assert "- FlowEdit + GRAG: 1 not finished." in remarks
+    assert r"- flowedit: 1 failed (RuntimeError: \<b>no luck\</b> with color-000)." in remarks
+
+
+def test_latex(made):
+    folder, _ = made
+    text = (folder / "report" / "tables.tex").read_text()
+    assert r"lab\_success $\uparrow$" in text
+    assert r"\multicolumn{2}{c}{LPIPS $\downarrow$}" in text
+    assert not re.search(r"(?<!\\)[_#^~]", re.sub(r"\\(label|cmidrule)\S*", "", text))
+    for tabular in re.findall(r"\\begin{tabular}{(\w+)}(.*?)\\end{tabular}", text, re.DOTALL):
+        rows = [row for row in tabular[1].split("\n") if row.endswith(r"\\") and "multicolumn" not in row]
+        assert len(rows) >= 4
+        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(tabular[0])}
+    assert latex("50% of {A_1} & \\x $") == r"50\% of \{A\_1\} \& \textbackslash{}x \$"
+
+
+def test_markdown_escapes():
+    assert markdown("a|b\n<i> *x* `y` [z]") == r"a\|b \<i> \*x\* \`y\` \[z\]"
+
+
+@pytest.mark.parametrize(
+    ("values", "places"), [([27.3, 4.0], 2), ([0.8, 0.0312], 4), ([24.0, 8.0], 0), ([1.0, 0.0], 3)]
+)
+def test_decimals(values, places):
+    assert decimals(values) == places
+    assert decimals([*values, float("inf")]) == places
+
+
+# ---- several runs --------------------------------------------------------------------------------------------
+
+
+def test_runs_on_one_benchmark_share_tables(made, tmp_path):
+    folder, numbers = made
+    other = CONFIG.replace("ssim_outside]", "{{name: lpips, net: vgg}}]").replace("seed: 3", "seed: 4")
+    theirs = run(tmp_path / "other", config=other, seed=5)
+    run(tmp_path / "small", per_task=1)
+    report([folder / "run", tmp_path / "other", tmp_path / "small"], tmp_path / "report")
+    found = defaultdict(dict)
+    for one in lines(tmp_path / "report" / "differences.csv"):
+        found[one["benchmark"]][one["run"], one["row"], one["minus_run"], one["minus_row"], one["metric"]] = one
+    assert set(found) == {"lab (validation): run, other", "lab (validation): small"}
+    ours, others = numbers["sdedit"]["psnr_outside"], theirs["sdedit"]["psnr_outside"]
+    gap = found["lab (validation): run, other"]["run", "sdedit", "other", "sdedit", "psnr_outside"]
+    assert float(gap["difference"]) == pytest.approx(np.mean([ours[id] - others[id] for id in ours]))
+    assert found["lab (validation): run, other"]["run", "sdedit", "other", "sdedit", "ssim_outside"]["n"] == "0"
+
+
+def test_metrics_of_one_name_that_differ_are_two_columns(tmp_path):
+    one, two = (CONFIG.replace("ssim_outside]", f"{{{{name: lpips, net: {net}}}}}]") for net in ("alex", "vgg"))
+    run(tmp_path / "one", config=one, per_task=1)
+    run(tmp_path / "two", config=two, per_task=1)
+    report([tmp_path / "one", tmp_path / "two"], tmp_path / "report")
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert "| lpips ↓ | lpips (2) ↓ |" in text
+    assert re.search(r"- lpips: .*alex", text)
+    assert re.search(r"- lpips \(2\): .*vgg", text)
+
+
+# ---- what is not as it should be -----------------------------------------------------------------------------
+
+
+def copy(made, tmp_path):
+    return shutil.copytree(made[0] / "run", tmp_path / "run")
+
+
+def test_half_a_record_is_left_out_and_said(made, tmp_path):
+    folder = copy(made, tmp_path)
+    first, second, third = sorted((folder / "edits" / "sdedit").glob("*.json"))[:3]
+    first.write_text(first.read_text()[:100])
+    second.with_suffix(".png").write_bytes(b"half")
+    (folder / "metrics" / "sdedit" / third.name).write_text("{")
+    report([folder], tmp_path / "report")
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert f"sdedit: 2 damaged, such as edits/sdedit/{first.name}; the run makes them again." in text
+    assert "sdedit, psnr_outside: 1 missing (not measured yet)" in text
+    assert "| sdedit | 14 | 0 |" in text
+
+
+def test_records_of_another_model_are_not_averaged_with_these(made, tmp_path):
+    folder = copy(made, tmp_path)
+    for path in sorted((folder / "edits" / "sdedit").glob("*.json"))[:5]:
+        record = json.loads(path.read_text())
+        record["determined_by"]["model"]["files"] = "others"
+        path.write_text(json.dumps({**record, "time": 0.0}))
+    report([folder], tmp_path / "report")
+    assert "| sdedit | 11 | 0 |" in (tmp_path / "report" / "tables.md").read_text()
+
+
+def test_a_benchmark_that_is_gone_leaves_the_edits(made, tmp_path):
+    folder = copy(made, tmp_path)
+    config = folder / "config.yaml"
+    config.write_text(
+        re.sub(r"dataset:\n(  .*\n)+", f"dataset:\n  name: pie\n  path: {tmp_path}/none\n", config.read_text())
+    )
+    page = report([folder], tmp_path / "report").read_text()
+    samples = json.loads(re.search(r'class="samples">(.*?)</script>', page, re.DOTALL)[1])
+    assert len(samples) == 16
+    assert [picture["caption"] for picture in samples[0]["pictures"]] == ["sdedit", PLAIN, GRAG, "flowedit 1.2"]
+    assert "Sources, masks and truths are not shown" in page
+
+
+def refused(runs, out, said):
+    before = sorted(out.parent.iterdir())
+    with pytest.raises(InputError, match=said) as caught:
+        report(runs, out)
+    assert "\n" not in str(caught.value)
+    assert sorted(out.parent.iterdir()) == before
+
+
+def test_folders_that_are_no_runs(made, tmp_path):
+    out, empty = tmp_path / "report", tmp_path / "empty"
+    empty.mkdir()
+    refused([tmp_path / "nowhere"], out, "nowhere is not a run: there is no config.yaml in it")
+    refused([empty], out, "empty is not a run")
+    (empty / "config.yaml").write_text("model: lab-fill\nsteps: 20\n")
+    refused([empty], out, "empty is not a run of experiments")
+    (empty / "config.yaml").write_text("model: [\n")
+    refused([empty], out, "config.yaml cannot be read")
+    refused([made[0] / "run", made[0] / "run" / "..", made[0] / "run"], out, "a run is named twice")
+
+
+def test_runs_with_nothing_to_show(made, tmp_path):
+    folder = copy(made, tmp_path)
+    shutil.rmtree(folder / "edits")
+    refused([folder], tmp_path / "report", "run has no finished samples yet; let the run make some first")
+
+
+def test_places_that_cannot_be_written(made, tmp_path, monkeypatch):
+    (file := tmp_path / "file").write_text("")
+    refused([made[0] / "run"], file, "file is a file; name a folder with -o")
+    with pytest.raises(InputError, match=r"cannot write in .*file/report"):
+        report([made[0] / "run"], file / "report")
+
+    def full(sheets):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reports.markdown, "document", full)
+    refused([made[0] / "run"], tmp_path / "report", "No space left on device")
+
+
+def test_a_second_report_replaces_the_first(made, tmp_path):
+    for _ in range(2):
+        report([made[0] / "run"], tmp_path / "report")
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (made[0] / "report", tmp_path / "report")
+    )
+    assert len(first) == 12
+    assert first == second
+
+
+def test_the_command(made, tmp_path, capsys):
+    command.report([made[0] / "run"], tmp_path / "deep" / "report")
+    assert capsys.readouterr().out.strip() == str(tmp_path / "deep" / "report" / "index.html")
+
+
+# ---- the page ------------------------------------------------------------------------------------------------
+
+
+def test_pictures_share_a_budget():
+    class Some:
+        def __init__(self, samples, rows):
+            self.ids, self.lines = range(samples), range(rows)
+
+    assert side([Some(8, 4)]) == 256
+    assert side([Some(700, 10)]) == 128
+    assert side([Some(100_000, 10)]) == 64
+    for samples in (10, 100, 300, 700, 1500):
+        assert samples * 13 * side([Some(samples, 10)]) ** 2 * BYTES <= BUDGET
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 800, 3), np.uint8))
+    assert len(thumbnail(noise, 128)) < 128 * 64 * 2
+
+
+def test_the_page_asks_for_nothing(made):
+    page = (made[0] / "report" / "index.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert "default-src 'none'" in page
+    assert EVIL not in page
+    assert "<b>no luck" not in page
+
+
+def find_browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture
+def page(made):
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+    if (browser := find_browser()) is None:
+        pytest.skip("no browser: apt-get install chromium")
+    with driver.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        opened = chromium.new_page(viewport={"width": 1400, "height": 900})
+        opened.said, opened.asked = [], []
+        opened.on("console", lambda message: opened.said.append(message.text))
+        opened.on("pageerror", lambda error: opened.said.append(str(error)))
+        opened.on("request", lambda request: opened.asked.append(request.url))
+        opened.goto((made[0] / "report" / "index.html").as_uri())
+        yield opened
+        chromium.close()
+
+
+def test_in_a_browser(page, made):
+    folder, numbers = made
+
+    def column(index, sheet="#s1-scores"):
+        return page.locator(f"{sheet} tbody:not([hidden]) tr > :nth-child({index})").all_inner_texts()
+
+    assert [url for url in page.asked if not url.startswith("data:")] == [(folder / "report" / "index.html").as_uri()]
+    assert page.evaluate("window.evil") is None
+    assert page.title() == "run"
+    # sort by a number, both ways, and by name
+    head = page.locator("#s1-scores thead button", has_text="psnr_outside")
+    means = {row: np.mean([*of["psnr_outside"].values()]) for row, of in numbers.items()}
+    head.click()
+    assert column(1) == sorted(means, key=means.get, reverse=True)
+    head.click()
+    assert column(1) == sorted(means, key=means.get)
+    page.locator("#s1-scores thead button", has_text="row").click()
+    assert column(1) == sorted(means, key=str.casefold)
+    # what is no number comes last
+    head = page.locator("#s1-grag-1 thead tr:last-child button").nth(4)
+    for _ in range(2):
+        head.click()
+        assert [text == "–" for text in column(5, "#s1-grag-1")] == [False] * 4 + [True] * 10
+    # filter by task: table, failures and gallery
+    assert page.locator(".card").count() == 12
+    assert page.locator(".failures tbody tr:visible").count() == 2
+    page.locator("select.task").select_option("shape")
+    assert column(2) == ["2"] * 4
+    assert page.locator(".card h4").all_inner_texts() == ["shape-000shape", "shape-001shape"]
+    assert page.locator(".failures tbody tr:visible").count() == 0
+    assert EVIL in page.locator(".card").first.inner_text()
+    images = page.locator(".card img")
+    assert images.count() == 2 * 7
+    assert images.evaluate_all("all => all.every(one => one.complete && one.naturalWidth === 128)")
+    page.locator("select.task").select_option("all tasks")
+    assert "failed: RuntimeError" in page.locator(".card", has_text="color-000").inner_text()
+    page.locator(".gallery .on").click()
+    assert page.locator(".gallery output").inner_text() == "13–16 of 16"
+    # another reference
+    page.locator("#s1-differences select").select_option(GRAG)
+    assert column(1, "#s1-differences") == [f"{row} − {GRAG}" for row in ("sdedit", PLAIN, "flowedit 1.2")]
+    # a picture, larger
+    page.locator(".card img").first.click()
+    assert page.locator("dialog img").is_visible()
+    assert page.said == []
