@@ -7,6 +7,7 @@ from typing import Any, Self
 from PIL import Image
 
 from .algorithms.early_filter import Filtered
+from .guidance import dial as dials
 from .guidance.grag import GRAG
 from .inversion import Solver
 from .measure import Measured
@@ -68,6 +69,8 @@ def plain(value: Any) -> Any:
     """``value`` as JSON knows it."""
     if isinstance(value, GRAG):
         return {"lam": value.lam, "delta": value.delta}
+    if isinstance(value, dials.Dial):
+        return dials.plain(value)
     if isinstance(value, Solver):
         return value.name
     if isinstance(value, tuple | list):

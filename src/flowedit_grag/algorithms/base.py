@@ -15,6 +15,7 @@ from ..backbone.memory import rows_that_fit
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
+from ..guidance.dial import Dial
 from ..guidance.grag import GRAG
 from .job import Noise, Source, Steps, Targets, drained, draws
 from .options import check_options
@@ -39,6 +40,13 @@ class Method:
 
     def __post_init__(self):
         check_options(self)
+        if getattr(self, "grag", None) is not None and getattr(self, "dial", None) is not None:
+            raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+
+    @property
+    def own_dial(self) -> Dial | None:
+        """The dial of every target that is given none of its own."""
+        return getattr(self, "dial", None) or getattr(self, "grag", None)
 
     def check_model(self, flow: Flow) -> None:
         """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with."""
@@ -80,7 +88,7 @@ class Method:
         source: Condition,
         target: Condition | Sequence[Condition],
         noise: Noise | None = None,
-        grag: Sequence[GRAG | None] | None = None,
+        grag: Sequence[Dial | float | None] | None = None,
     ) -> Tensor:
         """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``; returns ``[targets, C, h, w]``, float32.
 
@@ -88,7 +96,7 @@ class Method:
             source: the prompt that describes the latents, one row.
             target: the prompts of the edits; all share one source, in one batch.
             noise: a generator, or tensors shaped like ``latents`` that are used in draw order.
-            grag: a strength for each target, in place of the method's own.
+            grag: a strength for each target, in place of the method's own: a :class:`Dial`, or what GRAG is made of.
 
         Raises :class:`InputError` for input of the wrong shape.
         """
@@ -128,18 +136,18 @@ class Method:
         condition = Condition.cat([*head, targets.condition])
         return GuidedVelocity(source.flow, condition, tuple(guidance), scales, source.negative)
 
-    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[GRAG | None] | None = None) -> Targets:
+    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[Any] | None = None) -> Targets:
         """The targets with a strength each, ``grag``'s or else the method's own. Raises :class:`InputError`."""
         if not len(target):
             raise InputError("no target was given; give at least one condition.")
         condition = target if isinstance(target, Condition) else Condition.cat(list(target))
-        own = getattr(self, "grag", None)
-        strengths = (own,) * len(condition) if grag is None else tuple(GRAG.of(value) for value in grag)
-        if len(strengths) != len(condition):
-            raise InputError(f"{len(strengths)} strengths were given for {len(condition)} targets; give one each.")
-        if any(strengths) and not hasattr(self, "grag"):
+        own = (self.own_dial,) * len(condition)
+        dials = own if grag is None else tuple(one if isinstance(one, Dial) else GRAG.of(one) for one in grag)
+        if len(dials) != len(condition):
+            raise InputError(f"{len(dials)} strengths were given for {len(condition)} targets; give one each.")
+        if any(dials) and not hasattr(self, "grag"):
             raise InputError(f"{type(self).__name__} takes no grag: it has no attention call where source keys enter.")
-        return Targets(condition, strengths)
+        return Targets(condition, dials)
 
     def targets_at_once(self, source: Source) -> int:
         """How many targets fit into the memory budget beside one source row, at least 1."""

@@ -12,7 +12,8 @@ from ..backbone.flow import Flow
 from ..backbone.image import resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..guidance.grag import GRAG, GragKeys
+from ..guidance.dial import Dial, DialedGroup
+from ..guidance.grag import GRAG
 from ..incontext.diptych import at_width, panels
 from ..incontext.paste import pasted
 from ..incontext.prompts import PromptStyle, diptych_prompt
@@ -34,6 +35,7 @@ class DiptychMethod(Method):
         prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions.
         paste_unedited: put the source's own pixels back where nothing changed.
         grag: strength: acts on the keys of the left panel, in every step and every layer where source features enter.
+        dial: another dial in its place, on the same tokens.
     """
 
     steps: int = 50
@@ -42,6 +44,7 @@ class DiptychMethod(Method):
     prompt: PromptStyle = "in-context"
     paste_unedited: bool = False
     grag: GRAG | None = None
+    dial: Dial | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -93,10 +96,10 @@ class DiptychMethod(Method):
         """Take the diptychs ``x`` ``[targets, C, h, 2w]`` along ``sigmas``."""
         raise NotImplementedError
 
-    def keys(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> GragKeys:
-        """GRAG on the left panel's keys, in the ``rows`` of a batch, each the row of a target."""
-        strengths = tuple(targets.grag[row] or GRAG() for row in rows)
-        return GragKeys(layout.columns(0, layout.width // 2), tuple(range(len(rows))), strengths)
+    def left(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> DialedGroup:
+        """The dials on the left panel, in the ``rows`` of a batch, each the row of a target."""
+        dials = tuple(targets.dials[row] for row in rows)
+        return DialedGroup(layout.columns(0, layout.width // 2), tuple(range(len(rows))), dials, layout.text)
 
 
 def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:

@@ -95,7 +95,7 @@ class EarlyFilter:
         ends: list[Progress] = []
         for start in range(0, len(noise), size):
             rows = noise[start : start + size]
-            many = Targets(targets.condition[[0] * len(rows)], targets.grag * len(rows))
+            many = Targets(targets.condition[[0] * len(rows)], targets.dials * len(rows))
             for made in method.sample(job, context, rows, many, sigmas):
                 yield replace(made, stage="preview")
             ends.append(made)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..guidance.dial import Dial
 from ..guidance.grag import GRAG
 from ..injection.seam import edited
 from .base import Method
@@ -30,6 +31,7 @@ class FlowEdit(Method):
         vital_layers: attention sites for ``grag`` and ``injection``; by default the model's own.
         grag: strength. FlowEdit injects nothing, so its group is the targets' own image tokens, through which the
             source enters; with ``injection="vital"``, the injected keys.
+        dial: another dial in its place, on the same tokens.
     """
 
     steps: int = 28
@@ -41,6 +43,7 @@ class FlowEdit(Method):
     injection: Literal["none", "vital"] = "none"
     vital_layers: tuple[int, ...] | None = None
     grag: GRAG | None = None
+    dial: Dial | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -83,9 +86,9 @@ class FlowEdit(Method):
 
     def _edits(self, source: Source, targets: Targets, v) -> dict:
         inject = self.injection == "vital"
-        if not inject and not any(strength and not strength.at_rest for strength in targets.grag):
+        if not inject and targets.at_rest:
             return {}
-        edit = source_edits(v, source.layout.image, targets, inject=inject)
+        edit = source_edits(v, source.layout, targets, inject=inject)
         return dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)
 
 

@@ -38,7 +38,7 @@ class ICEdit(DiptychMethod):
         flow, layout = source.flow, source.layout
         filling = replace(source, flow=filling_right_of(flow, source.latents, layout.width // 2))
         v = self.guided(filling, targets, (self.guidance,) * len(targets), with_source=False)
-        keys = self.keys(layout, targets, v.rows)
-        layers = () if keys.at_rest else range(len(sites(flow.transformer)))
-        with edited(flow.transformer, dict.fromkeys(layers, keys)):
+        left = self.left(layout, targets, v.rows)
+        layers = () if left.at_rest else range(len(sites(flow.transformer)))
+        with edited(flow.transformer, dict.fromkeys(layers, left)):
             return (yield from denoised(v, x, sigmas))

@@ -81,15 +81,14 @@ class ICEditT2I(DiptychMethod):
         return (yield from denoised(self._injected(source, context, targets), x, sigmas))
 
     def _injected(self, source: Source, context: Recording, targets: Targets) -> Velocity:
-        """The targets' velocity with the left panel's values, and GRAG on its keys."""
+        """The targets' velocity with the left panel's recorded values, and the dials on that panel."""
         v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)
         layout, transformer = self.canvas(source), source.flow.transformer
-        keys = self.keys(layout, targets, v.rows)
-        left = layout.columns(0, layout.width // 2)
+        left = self.left(layout, targets, v.rows)
 
         def evaluate(x: Tensor, sigma: float) -> Tensor:
-            values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left)
-            edits = {site: edit if keys.at_rest else chained(edit, keys) for site, edit in values.items()}
+            values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left.tokens)
+            edits = {site: edit if left.at_rest else chained(edit, left) for site, edit in values.items()}
             with edited(transformer, edits):
                 return v(x, sigma)
 

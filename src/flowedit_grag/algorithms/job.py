@@ -12,7 +12,7 @@ from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..guidance.grag import GRAG
+from ..guidance.dial import Dial
 
 Noise = torch.Generator | Iterable[Tensor]
 
@@ -52,16 +52,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Targets:
-    """Edits made in one batch: a prompt (row of ``condition``) and a strength each."""
+    """Edits made in one batch: a prompt (row of ``condition``) and a dial each."""
 
     condition: Condition
-    grag: tuple[GRAG | None, ...]
+    dials: tuple[Dial | None, ...]
 
     def __len__(self) -> int:
         return len(self.condition)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no dial changes anything."""
+        return all(dial is None or dial.at_rest for dial in self.dials)
+
     def __getitem__(self, rows: slice) -> "Targets":
-        return Targets(self.condition[rows], self.grag[rows])
+        return Targets(self.condition[rows], self.dials[rows])
 
 
 def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:

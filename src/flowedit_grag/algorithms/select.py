@@ -13,11 +13,15 @@ from .base import Method
 
 def check_selection(named, strength: GRAG | None, options: Mapping[str, Any]) -> None:
     """Say what is wrong with the options before minutes are spent on loading a model."""
-    kind = type(method(named, **options))
-    if strength is not None and "grag" not in option_names(kind):
+    made = method(named, **options)
+    kind = type(made)
+    if strength is None:
+        return
+    if "grag" not in option_names(kind):
         dials = [name for name in METHODS if "grag" in option_names(METHODS[name])]
         name = named if isinstance(named, str) else kind.__name__
         raise InputError(f"{name} has no strength to turn with grag; these have: {', '.join(dials)}.")
+    replace(made, grag=strength)  # type: ignore[call-arg]  # complains of what does not go with it
 
 
 def default_model(named, options: Mapping[str, Any]) -> str:

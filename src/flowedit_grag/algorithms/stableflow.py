@@ -10,6 +10,7 @@ from torch import Tensor
 from ..backbone.condition import Condition
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
+from ..guidance.dial import Dial
 from ..guidance.grag import GRAG
 from ..injection.seam import edited
 from ..inversion import Solver
@@ -33,6 +34,7 @@ class StableFlow(Method):
         nudge: the latents are scaled by this before inversion (latent nudging, §3.3) and scaled back at the end.
         vital_layers: attention sites where K and V are shared; by default the model's own.
         grag: strength: acts on the injected source keys.
+        dial: another dial in its place, on the same tokens.
         source_alignment: ``"aligned"`` keeps the source row on its inverted path. ``"published"`` reproduces the
             published script, whose row lags two steps behind, and whose nudging is never undone.
     """
@@ -44,6 +46,7 @@ class StableFlow(Method):
     nudge: float = 1.15
     vital_layers: tuple[int, ...] | None = None
     grag: GRAG | None = None
+    dial: Dial | None = None
     source_alignment: Literal["aligned", "published"] = "aligned"
 
     def __post_init__(self):
@@ -70,13 +73,13 @@ class StableFlow(Method):
         Returns ``[1 + targets, C, h, w]``, the source first.
         """
         condition = Condition.cat([source.condition, targets.condition])
-        every = Targets(condition, (None, *targets.grag))
+        every = Targets(condition, (None, *targets.dials))
         v = self.guided(source, every, (self.guidance,) * len(every), with_source=False)
         return (yield from self._sample(source, next(source.noise), targets, v, lambda step, rows: rows[:1]))
 
     def _sample(self, source: Source, start: Tensor, targets: Targets, v: GuidedVelocity, source_row) -> Steps:
         """Integrate source and targets from ``start``; ``source_row(step, rows)`` is the source after each step."""
-        edit = source_edits(v, source.layout.image, targets)
+        edit = source_edits(v, source.layout, targets)
         edits = dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)
         sigmas = source.flow.schedule(self.steps, source.latents)
         x, memo = start.expand(1 + len(targets), -1, -1, -1), None

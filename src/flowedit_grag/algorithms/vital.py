@@ -1,11 +1,10 @@
 """Where source features enter a training-free edit: the vital layers (Stable Flow, arXiv:2411.14430, §3)."""
 
-from torch import Tensor
-
 from ..backbone.flow import Flow
+from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.grag import GRAG, GragKeys
+from ..guidance.dial import DialedGroup
 from ..injection.seam import Edit, chained, check_sites, sites
 from ..injection.share import ShareKV
 from .job import Targets
@@ -23,11 +22,11 @@ def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
     return layers
 
 
-def source_edits(v: GuidedVelocity, image: slice | Tensor, targets: Targets, inject: bool = True) -> Edit:
-    """The edit of one vital layer: source K/V (row 0 of x) into every target, then each target's GRAG on those keys."""
+def source_edits(v: GuidedVelocity, layout: TokenLayout, targets: Targets, inject: bool = True) -> Edit:
+    """The edit of one vital layer: source K/V (row 0 of x) into every target, then each target's dial on them."""
     rows = v.batch_rows(range(1, len(targets) + 1))
-    edits: list[Edit] = [ShareKV(0, rows, image)] if inject else []
-    if any(strength and not strength.at_rest for strength in targets.grag):
-        strengths = tuple(targets.grag[v.rows[row] - 1] or GRAG() for row in rows)
-        edits.append(GragKeys(image, rows, strengths))
+    edits: list[Edit] = [ShareKV(0, rows, layout.image)] if inject else []
+    if not targets.at_rest:
+        dials = tuple(targets.dials[v.rows[row] - 1] for row in rows)
+        edits.append(DialedGroup(layout.image, rows, dials, layout.text))
     return chained(*edits)

@@ -8,7 +8,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError, memory_advice
-from . import arguments, output
+from . import analyze, arguments, output
 
 app = typer.Typer(
     name="flowedit-grag",
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(analyze.app, name="analyze")
 
 ImagePath = Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to edit.", show_default=False)]
 Options = Annotated[
@@ -200,6 +201,34 @@ def train(
     from . import train as training
 
     training.train(config, options)
+
+
+@app.command("run")
+def run_experiment(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; configs/ has some.", show_default=False)],
+    options: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Changes: seed=1 dataset.per_task=5.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="serial, local, ray, or your own 'module:function'.")] = "serial",
+    workers: Annotated[Optional[int], typer.Option(help="How many processes; by default one for each GPU.")] = None,
+    limit: Annotated[Optional[int], typer.Option(help="Take the benchmark's first samples only.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed samples again.")] = False,
+) -> None:
+    """Methods on a benchmark, measured, as a table; goes on where a killed run stopped."""
+    from . import run as running
+
+    running.run(config, options, executor, workers, limit, retry_failed)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--output", help="Folder for page, tables, figures.")] = Path("report"),
+) -> None:
+    """Finished or not, runs as one page to look at, tables with intervals beside published numbers, and figures."""
+    from . import report as reporting
+
+    reporting.report(runs, out)
 
 
 @app.command()

@@ -13,7 +13,8 @@ from ..algorithms.job import Progress
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout, pack
-from ..guidance.grag import GRAG, GragKeys, reweighted
+from ..guidance.dial import DialedGroup
+from ..guidance.grag import GRAG, reweighted
 from ..injection.seam import Edit, chained, edited, sites
 from .latents import latent_grid
 
@@ -87,8 +88,8 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     everywhere = range(len(sites(flow.transformer)))
     double = range(flow.transformer.config.num_layers)
 
-    def keys(tokens: slice, lam: float, delta: float) -> GragKeys:
-        return GragKeys(tokens, (0, 1), (GRAG(lam, delta),) * 2)
+    def keys(tokens: slice, lam: float, delta: float) -> DialedGroup:
+        return DialedGroup(tokens, (0, 1), (GRAG(lam, delta),) * 2, text=0)
 
     cases: dict[str, dict[int, Edit]] = {
         "off": {},

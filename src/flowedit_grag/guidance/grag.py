@@ -1,6 +1,5 @@
 """Group-relative attention guidance (GRAG, arXiv:2510.24657): the dial for the strength of an edit."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -9,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .dial import Dial
 
 
 @dataclass(frozen=True)
-class GRAG:
+class GRAG(Dial):
     """Weigh the mean of a group of keys and what is left of each key (Algorithm 1, eq. 9).
 
     ``k <- lam * mean(k) + delta * (k - mean(k))``, the mean over the group's tokens. ``lam = delta = 1`` changes
@@ -22,13 +22,6 @@ class GRAG:
 
     lam: float = 1.0
     delta: float = 1.0
-
-    def __post_init__(self):
-        for name, value in (("lam", self.lam), ("delta", self.delta)):
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-                raise InputError(
-                    f"GRAG's {name} must be a number that is not negative, not {value!r}; 1 changes nothing."
-                )
 
     @classmethod
     def of(cls, value: "GRAG | float | Sequence[float] | Mapping[str, float] | None") -> "GRAG | None":
@@ -45,32 +38,8 @@ class GRAG:
             return cls(*value)
         raise InputError(f"grag must be None, delta, (lam, delta), a dict of these or a GRAG, not {value!r}.")
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether it changes nothing."""
-        return self.lam == self.delta == 1
-
-
-@dataclass(frozen=True)
-class GragKeys:
-    """GRAG as an attention edit: each of ``rows`` with its own strength, on the keys of ``tokens``."""
-
-    tokens: slice | Tensor
-    rows: tuple[int, ...]
-    strengths: tuple[GRAG, ...]  # one a row
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether it changes nothing."""
-        return all(strength.at_rest for strength in self.strengths)
-
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """q, k, v: ``[batch, tokens, heads, head_dim]``."""
-        k = k.clone()
-        for row, strength in zip(self.rows, self.strengths, strict=True):
-            if not strength.at_rest:
-                k[row, self.tokens] = reweighted(k[row, self.tokens], strength)
-        return q, k, v
+    def __call__(self, k: Tensor, v: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+        return reweighted(k, self), v
 
 
 def reweighted(group: Tensor, strength: GRAG) -> Tensor:

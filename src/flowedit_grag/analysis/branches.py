@@ -1,0 +1,63 @@
+"""A picture under two descriptions at every noise level: what the figures about attention are measured on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..algorithms.job import OnProgress, Progress, generator
+from ..backbone.condition import Condition
+from ..backbone.flow import Flow
+from ..backbone.image import ImageLike, fitted, read_image, resized
+from ..backbone.tokens import TokenLayout
+from ..errors import InputError
+from ..injection.seam import Edit, edited
+
+SOURCE, EDIT = 0, 1  # rows of the batch
+GUIDANCE = 3.5  # distilled scale of both rows
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Source and edit of a picture as two rows of a batch, which differ in their words only.
+
+    At every noise level of the schedule both are the picture with the same noise, as the branches of FlowEdit are
+    before it has changed anything (arXiv:2412.08629), so that any model can be looked at and no step depends on the
+    one before.
+    """
+
+    flow: Flow
+    latents: Tensor  # [1, C, h, w]
+    noise: Tensor
+    condition: Condition  # two rows
+    sigmas: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls, flow: Flow, image: ImageLike, *, source_prompt: str, target_prompt: str, steps: int, seed: int = 0
+    ) -> "Branches":
+        """Raises :class:`InputError` for Fill models, and for pictures, words and steps that cannot be used."""
+        if flow.fills:
+            raise InputError(f"{flow.name or 'this model'} is a Fill model; the figures need a text-to-image model.")
+        image = read_image(image)
+        latents = flow.encode(resized(image, fitted(image.size, flow.side**2, flow.multiple)))
+        noise = torch.randn(latents.shape, generator=generator(seed)).to(latents)
+        sigmas = tuple(flow.schedule(steps, latents)[:-1])  # the model is never asked at 0
+        return cls(flow, latents, noise, flow.condition([source_prompt, target_prompt]), sigmas)
+
+    @property
+    def layout(self) -> TokenLayout:
+        """Which tokens are text and which image; the same in both rows."""
+        return self.flow.layout(self.latents, self.condition)
+
+    @torch.no_grad()
+    def watched(self, edits: Mapping[int, Edit], stage: str, on_progress: OnProgress | None = None) -> None:
+        """One forward call a noise level, for the sake of what ``edits`` (site -> edit) keep of it."""
+        v = self.flow.velocity(self.condition, GUIDANCE)
+        with edited(self.flow.transformer, edits):
+            for step, sigma in enumerate(self.sigmas, start=1):
+                x = (1 - sigma) * self.latents + sigma * self.noise
+                v(x.expand(2, -1, -1, -1), sigma)
+                if on_progress:
+                    on_progress(Progress(stage, step, len(self.sigmas), x))

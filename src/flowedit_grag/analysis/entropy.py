@@ -1,0 +1,111 @@
+"""Attention entropy against GRAG's delta (arXiv:2510.24657, §B.2, fig. S2), block by block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..algorithms.job import OnProgress
+from ..errors import InputError
+from ..guidance.dial import DialedGroup
+from ..guidance.grag import GRAG
+from ..injection.seam import chained, sites
+from ..injection.share import ShareKV
+from .branches import EDIT, SOURCE, Branches
+from .charts import Series
+from .numbers import write_json
+from .panels import line_panels
+
+BLOCK_BYTES = 2**26  # of one block's scores
+
+
+def attention_entropy(q: Tensor, k: Tensor, group: slice, block_bytes: int = BLOCK_BYTES) -> tuple[float, float]:
+    """Entropy in nats (eq. S2) of the attention that queries ``[queries, heads, head_dim]`` pay to keys
+    ``[tokens, heads, head_dim]``, the mean over queries and heads: among the tokens of ``group``, whose attention is
+    taken for itself as a distribution, and among all tokens.
+
+    A whole map is never held: 4,608 tokens and 24 heads would be 2 GB. ``block_bytes`` is the size of what is.
+    """
+    heads, dim = q.shape[1:]
+    rows, k = max(1, block_bytes // (4 * heads * len(k))), k.float()
+    among_group = among_all = 0.0
+    for block in q.split(rows):
+        scores = torch.einsum("qhd,khd->hqk", block.float(), k) * dim**-0.5
+        among_group += float(_entropy(scores[..., group]).sum())
+        among_all += float(_entropy(scores).sum())
+    return among_group / (heads * len(q)), among_all / (heads * len(q))
+
+
+def _entropy(scores: Tensor) -> Tensor:
+    log = scores.log_softmax(dim=-1)
+    return -(log.exp() * log).sum(dim=-1)
+
+
+def entropies(branches: Branches, deltas: Sequence[float], on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """Give the edit the source's keys and values, weigh the keys by each delta, and measure what its image tokens
+    attend to, the mean over noise levels: plain numbers ``source[layer][delta]`` and ``all[layer][delta]``, and for
+    each in how many layers it falls with every step of delta.
+
+    Source features and GRAG enter every layer, as in the editors that the paper measures; a later layer sees what an
+    earlier one made of them. With keys and queries held fixed the entropy among the source's tokens could only fall.
+    Raises :class:`InputError` for fewer than two deltas, or deltas that do not rise.
+    """
+    if len(deltas) < 2 or any(b <= a for a, b in pairwise(deltas)):
+        raise InputError(f"deltas must be at least two numbers that rise, not {list(deltas)}.")
+    names = sites(branches.flow.transformer)
+    columns = [_at(branches, delta, len(names), on_progress) for delta in deltas]
+    source, whole = ([[column[layer][kind] for column in columns] for layer in range(len(names))] for kind in (0, 1))
+    falling = {name: sum(_falls(row) for row in rows) for name, rows in (("source", source), ("all", whole))}
+    return {
+        "model": branches.flow.name, "sigmas": list(branches.sigmas), "layers": names, "delta": list(deltas),
+        "source": source, "all": whole, "falling": falling,
+    }  # fmt: skip
+
+
+def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | None) -> list[tuple[float, float]]:
+    """Both entropies of every layer at one delta."""
+    layout = branches.layout
+    share = ShareKV(SOURCE, (EDIT,), layout.image)
+    grag = DialedGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
+    watchers = [_Watcher(layout.image, []) for _ in range(count)]
+    edits = {site: chained(share, grag, watcher) for site, watcher in enumerate(watchers)}
+    branches.watched(edits, f"{delta:g}", on_progress)
+    return [tuple(torch.tensor(watcher.seen, dtype=torch.float64).mean(dim=0).tolist()) for watcher in watchers]
+
+
+@dataclass(frozen=True)
+class _Watcher:
+    """An attention edit that changes nothing and keeps a layer's two entropies of every pass."""
+
+    image: slice
+    seen: list[tuple[float, float]]
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        self.seen.append(attention_entropy(q[EDIT, self.image], k[EDIT], self.image))
+        return q, k, v
+
+
+def _falls(row: Sequence[float]) -> bool:
+    return all(b < a for a, b in pairwise(row))
+
+
+def write(found: dict[str, Any], folder: Path) -> list[Path]:
+    """``entropy.json`` and its figure."""
+    return [write_json(found, folder / "entropy.json"), draw(found, folder / "entropy.png")]
+
+
+def draw(numbers: dict[str, Any], path: Path) -> Path:
+    """Entropy against delta, a curve for each layer."""
+    count = len(numbers["layers"])
+    panels = {
+        f"among {name} tokens (falls in {numbers['falling'][name]} of {count} layers)": [
+            Series(f"layer {layer}", list(zip(numbers["delta"], row, strict=True)))
+            for layer, row in enumerate(numbers[name])
+        ]
+        for name in ("source", "all")
+    }
+    return line_panels(panels, path, "delta", "entropy, nats", f"{numbers['model']}: attention of the edit's image")
