@@ -13,7 +13,7 @@ from ..algorithms.select import with_profile
 from ..algorithms.wanted import Wanted
 from ..backbone.flow import Flow
 from ..guidance.grag import GRAG
-from ..lab.judge import judge
+from ..lab.grade import grade
 from ..lab.tasks import Edit
 from ..measure import measured
 from .psnr import psnr
@@ -85,10 +85,10 @@ def run(flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], 
 def verdicts(edit: Edit, image: np.ndarray) -> dict[str, Any]:
     """What the oracle says of an edited picture, and how close it is to source and ground truth."""
     source, truth, mask = edit.images()
-    verdict = judge(edit, image)
+    graded = grade(edit, image)
     return {
-        "success": verdict.success,
-        "kept": verdict.kept,
+        "success": graded.success,
+        "kept": graded.kept,
         "psnr_outside": round(psnr(image, source, ~mask), 3),
         "ssim_outside": round(ssim(image, source, ~mask), 5),
         "psnr_truth": round(psnr(image, truth), 3),

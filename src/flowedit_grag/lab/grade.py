@@ -11,18 +11,18 @@ from .tasks import Edit
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Grade:
     """``success``: the asked attribute was reached. ``kept``: all other stated attributes are the source's."""
 
     success: bool
     kept: bool
 
 
-def judge(edit: Edit, image: np.ndarray) -> Verdict:
-    """Judge an edited picture ``[H, W, 3]`` uint8 of an editing problem."""
+def grade(edit: Edit, image: np.ndarray) -> Grade:
+    """Grade an edited picture ``[H, W, 3]`` uint8 of an editing problem."""
     reading = read(image)
     if edit.task == "background":
-        return Verdict(reading.background == edit.target.background, _all_match(edit.target.items, reading))
+        return Grade(reading.background == edit.target.background, _all_match(edit.target.items, reading))
     changed = set(edit.source.items) ^ set(edit.target.items)
     others = [item for item in edit.target.items if item not in changed]
     rest = reading.background == edit.source.background and all(_matches(item, reading) for item in others)
@@ -30,15 +30,15 @@ def judge(edit: Edit, image: np.ndarray) -> Verdict:
     after = next((item for item in edit.target.items if item in changed), None)
     if after is None:
         gone = reading.items is not None and before is not None and reading.item_at(before.position) is None
-        return Verdict(gone, rest and len(reading.items or ()) == len(others))
+        return Grade(gone, rest and len(reading.items or ()) == len(others))
     seen = reading.item_at(after.position)
     if before is None:
-        return Verdict(seen is not None and _same(after, seen, ("shape", "color", "position")), rest)
+        return Grade(seen is not None and _same(after, seen, ("shape", "color", "position")), rest)
     asked = {"move": "position", "style": "fill"}.get(edit.task, edit.task)
     reached = seen is not None and getattr(seen, asked) == getattr(after, asked)
     unasked = tuple(name for name in world.ATTRIBUTES if name != asked)
     count = len(reading.items or ()) == len(edit.target.items)
-    return Verdict(reached, rest and count and seen is not None and _same(after, seen, unasked))
+    return Grade(reached, rest and count and seen is not None and _same(after, seen, unasked))
 
 
 def _same(item: Item, seen: ItemReading, names: tuple[str, ...]) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from ..lab.judge import Verdict, judge
+from ..lab.grade import Grade, grade
 from .base import Missing, Pictures
 
 VARIANT = "oracle of the lab: the picture is compared with what the renderer draws"
@@ -20,8 +20,8 @@ class LabSuccess:
     variant: ClassVar = VARIANT
 
     def __call__(self, pictures: Pictures) -> float | Missing:
-        verdict = _verdict(pictures)
-        return verdict if isinstance(verdict, Missing) else float(verdict.success)
+        graded = _graded(pictures)
+        return graded if isinstance(graded, Missing) else float(graded.success)
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class LabKept:
     variant: ClassVar = VARIANT
 
     def __call__(self, pictures: Pictures) -> float | Missing:
-        verdict = _verdict(pictures)
-        return verdict if isinstance(verdict, Missing) else float(verdict.kept)
+        graded = _graded(pictures)
+        return graded if isinstance(graded, Missing) else float(graded.kept)
 
 
 @lru_cache(maxsize=1)  # both metrics ask in turn about one picture
-def _verdict(pictures: Pictures) -> Verdict | Missing:
+def _graded(pictures: Pictures) -> Grade | Missing:
     if pictures.edit is None:
         return Missing("the sample is not one of the lab's problems")
-    return judge(pictures.edit, pictures.edited)
+    return grade(pictures.edit, pictures.edited)
