@@ -24,6 +24,7 @@ from flowedit_grag.report.latex import escaped as latex
 from flowedit_grag.report.markdown import escaped as markdown
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.report.sheets import decimals
+from flowedit_grag.report.smoothness import ratio, smoothness
 from flowedit_grag.report.strength import curves
 from flowedit_grag.report.studies import studies
 
@@ -132,12 +133,37 @@ def test_rows_are_compared_with_themselves_without_grag(made):
 def test_curves_are_of_rows_that_differ_only_in_delta(made):
     folder, _ = made
     files = sorted(path.name for path in (folder / "report" / "figures").iterdir())
-    names = [f"s1-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
+    names = [f"s1-strength-delta-{index}-{metric}" for index, metric in enumerate(METRICS)]
     assert files == sorted(f"{name}.{ending}" for name in names for ending in ("svg", "pdf"))
     (study,) = studies(read_runs([folder / "run"]))
     (curve,) = curves(study.lines)
-    assert curve.name == "flowedit"
+    assert (curve.name, curve.turned) == ("flowedit", "delta")
     assert [(delta, line.row) for delta, line in curve.points] == [(1.0, PLAIN), (1.05, GRAG), (1.2, "flowedit 1.2")]
+
+
+def test_every_number_that_is_turned_has_a_curve(tmp_path):
+    base = "{method: flowedit, steps: 4, n_max: 2, true_cfg: %s, %s}"
+    turned = {
+        "lambda": ["grag: {lam: 0.9, delta: 1}", "grag: {lam: 1.1, delta: 1}"],
+        "lambda and delta": ["grag: {lam: 0.9, delta: 0.9}", "grag: {lam: 1.2, delta: 1.2}"],
+        "attention weight gamma": ["dial: {name: attention_weight, gamma: 0.8}"],
+    }
+    rows = {"rest": base % (2, "grag: null"), "cfg": base % (4, "grag: null")}
+    rows |= {f"{name} {index}": base % (2, own) for name, all in turned.items() for index, own in enumerate(all)}
+    more = "".join(f"  {name}: {row}\n" for name, row in rows.items())
+    run(tmp_path / "run", per_task=1, more=more)
+    (study,) = studies(read_runs([tmp_path / "run"]))
+    found = {curve.turned: curve for curve in curves(study.lines) if curve.name == "rest"}
+    assert {name: [value for value, _ in curve.points] for name, curve in found.items()} == {
+        "true_cfg": [2, 4], "lambda": [0.9, 1, 1.1], "lambda and delta": [0.9, 1, 1.2],
+        "attention weight gamma": [0.8, 1],
+    }  # fmt: skip
+    column = next(column for column in study.columns if column.name == "psnr_outside")
+    means = [np.mean([*line.numbers(column, study.ids).values()]) for _, line in found["lambda"].points]
+    asked = np.abs(np.diff(means)).sum() / np.ptp(means)
+    assert ratio(found["lambda"], column, study.ids).value == pytest.approx(asked)
+    sheet = smoothness(study, "x")
+    assert [row[1].text for row in sheet.rows] == ["lambda", "lambda and delta"]  # the others have two values
 
 
 # ---- tables --------------------------------------------------------------------------------------------------

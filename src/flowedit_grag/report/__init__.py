@@ -15,6 +15,7 @@ from .gallery import gallery, side
 from .page import Section, page
 from .runs import read_runs
 from .scores import scores
+from .smoothness import smoothness
 from .spreadsheets import differences_csv, samples_csv, scores_csv
 from .studies import Study, studies
 
@@ -69,6 +70,8 @@ def _section(study: Study, name: str, side: int, tick: Callable[[], None]) -> Se
     sheets = [scores(study, f"{name}-scores"), *comparisons(study, name)]
     if len(study.lines) > 1:
         sheets.append(differences(study, f"{name}-differences"))
+    if turned := smoothness(study, f"{name}-smoothness"):
+        sheets.append(turned)
     return Section(name, study, sheets, list(figures(study, f"{name}-strength")), gallery(study, side, tick))
 
 

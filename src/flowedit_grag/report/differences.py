@@ -8,10 +8,10 @@ from ..evaluation.summary import Mean, difference
 from .captions import setting, variants
 from .scores import means
 from .sheets import Cell, Head, Sheet, decimals, number, text
-from .strength import without_grag
+from .strength import without_dial
 from .studies import Column, Line, Study
 
-NATURAL = "its own row without GRAG, else the first row"
+NATURAL = "its own row with the dial at rest, else the first row"
 NOTE = (
     "Each over the samples that both rows have a number for. "
     "Bold: the interval of this difference, taken alone, lies on one side of 0."
@@ -56,8 +56,8 @@ def paired(first: Line, second: Line, column: Column, ids: Sequence[str]) -> Mea
 
 
 def reference(lines: Sequence[Line], index: int) -> int | None:
-    """What a row is first compared with: the same without GRAG, of its own run if that has it; else the first row."""
-    same = [at for at, other in enumerate(lines) if without_grag(other, lines[index])]
+    """What a row is first compared with: the same with its dial at rest, of its own run if possible; else the first."""
+    same = [at for at, other in enumerate(lines) if without_dial(other, lines[index])]
     if same:
         return min(same, key=lambda at: lines[at].run is not lines[index].run)
     return 0 if index else None

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import product
 
 from ..analysis.charts import PALETTE
 from ..evaluation.summary import mean
@@ -24,14 +25,15 @@ class Figure:
 
 
 def figures(study: Study, name: str) -> Iterator[Figure]:
-    """For every metric, the curves of the rows that differ only in delta."""
-    found = curves(study.lines)
-    for number, column in enumerate(column for column in study.columns if column not in COST):
-        measured = [curve for curve in found if all(column in line.measured for _, line in curve.points)]
+    """For every number that is turned and every metric, the curves of the rows that differ only in that number."""
+    found, columns = curves(study.lines), [column for column in study.columns if column not in COST]
+    for turned, (number, column) in product(dict.fromkeys(curve.turned for curve in found), enumerate(columns)):
+        of_number = [curve for curve in found if curve.turned == turned]
+        measured = [curve for curve in of_number if all(column in line.measured for _, line in curve.points)]
         if measured:
-            caption = f"{column.label} over delta, 95 % bootstrap intervals; {column.variant}"
-            safe = re.sub(r"[^\w-]", "_", column.name)  # metrics of your own are called what they like
-            yield Figure(f"{name}-{number}-{safe}", caption, _drawn(study, column, measured))
+            caption = f"{column.label} over {turned}, 95 % bootstrap intervals; {column.variant}"
+            safe = re.sub(r"[^\w-]", "_", f"{turned}-{number}-{column.name}")  # metrics are called what you like
+            yield Figure(f"{name}-{safe}", caption, _drawn(study, column, measured))
 
 
 def _drawn(study: Study, column: Column, found: Sequence[Curve]) -> dict[str, bytes]:
@@ -43,14 +45,14 @@ def _drawn(study: Study, column: Column, found: Sequence[Curve]) -> dict[str, by
     axes = FigureCanvasAgg(figure).figure.add_subplot()
     for index, curve in enumerate(found):
         color = PALETTE[index % len(PALETTE)]
-        deltas = [delta for delta, _ in curve.points]
+        values = [value for value, _ in curve.points]
         means = [mean([*line.numbers(column, study.ids).values()]) for _, line in curve.points]
-        axes.plot(deltas, [one.value for one in means], "o-", color=color, label=_literal(curve.name), markersize=4)
+        axes.plot(values, [one.value for one in means], "o-", color=color, label=_literal(curve.name), markersize=4)
         axes.fill_between(
-            deltas, [one.low for one in means], [one.high for one in means], color=color, alpha=0.15, linewidth=0
+            values, [one.low for one in means], [one.high for one in means], color=color, alpha=0.15, linewidth=0
         )
     axes.grid(alpha=0.25)
-    axes.set(xlabel="delta", ylabel=_literal(f"{column.label} {column.arrow}"))
+    axes.set(xlabel=_literal(found[0].turned), ylabel=_literal(f"{column.label} {column.arrow}"))
     axes.legend(fontsize=8)
     files = {}
     with matplotlib.rc_context({"svg.hashsalt": "report"}):

@@ -1,51 +1,93 @@
-"""Which rows are one edit at several strengths."""
+"""Which rows are one edit with one number turned: a strength, a guidance scale, a number of steps."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .studies import Line
 
+DIALS = ("grag", "dial")  # options of a method, whose numbers change nothing at 1
+BOTH = "lambda and delta"  # turned together
+NAMES = {"lam": "lambda"}
+
 
 @dataclass(frozen=True)
 class Curve:
-    """Rows that differ in nothing but delta, by delta."""
+    """Rows that differ in nothing but the number ``turned``, by that number."""
 
     name: str
+    turned: str
     points: tuple[tuple[float, Line], ...]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What determines a row's edits: ``numbers`` by name, what its ``dials`` are turned to (1 where they are not
+    named), and the ``rest``."""
+
+    numbers: Mapping[str, float]
+    dials: Mapping[str, float]
+    rest: str
+
+    @classmethod
+    def of(cls, line: Line) -> "Settings":
+        """As resolved from the config, the model's profile and the defaults."""
+        made = dict(line.run.made_with[line.row])
+        options = dict(made.pop("options", {}))
+        dials = _dials(options.pop("grag", None)) | _dials(options.pop("dial", None))
+        numbers = {name: float(value) for name, value in options.items() if _is_number(value)}
+        others = {name: value for name, value in options.items() if name not in numbers}
+        seed = line.run.config.get("seed")
+        return cls(numbers, dials, json.dumps([made, others, seed], sort_keys=True, default=str))
+
+    def places(self, known: Sequence[str]) -> Iterator[tuple[str, float, str]]:
+        """For every number that may be turned, those of ``known`` dials among them: its name, its value, and what
+        else there is."""
+        for name, value in self.numbers.items():
+            yield name, value, self._without(name)
+        for name in known:
+            yield name, self.dials.get(name, 1.0), self._without(name)
+
+    def _without(self, name: str) -> str:
+        kept = [{key: value for key, value in of.items() if key != name} for of in (self.numbers, self.dials)]
+        return json.dumps([*kept, self.rest], sort_keys=True)
+
+
 def curves(lines: Sequence[Line]) -> list[Curve]:
-    """The rows that share everything but delta, where there are at least two strengths. Without GRAG, delta is 1."""
-    families: dict[str, dict[float, Line]] = {}
-    for line in lines:
-        families.setdefault(_rest(line), {}).setdefault(_grag(line)["delta"], line)
-    swept = [sorted(points.items()) for points in families.values() if len(points) > 1]
-    methods = [points[0][1].settings["method"] for points in swept]
-    return [Curve(_name(points, methods), tuple(points)) for points in swept]
+    """The rows that share everything but one number, where that has at least two values."""
+    settings = {line: Settings.of(line) for line in lines if line.run.made_with.get(line.row)}
+    known = list(dict.fromkeys(name for own in settings.values() for name in own.dials))
+    families: dict[tuple[str, str], dict[float, Line]] = {}
+    for line, own in settings.items():
+        for name, value, others in own.places(known):
+            families.setdefault((name, others), {}).setdefault(value, line)
+    swept = [(name, sorted(points.items())) for (name, _), points in families.items() if len(points) > 1]
+    return [Curve(_name(points), name, tuple(points)) for name, points in swept]
 
 
-def without_grag(line: Line, other: Line) -> bool:
-    """Whether ``line`` is what ``other`` would be without GRAG."""
-    off = {"lam": 1.0, "delta": 1.0}
-    return _grag(line) == off != _grag(other) and _rest(line, lam=False) == _rest(other, lam=False)
+def without_dial(line: Line, other: Line) -> bool:
+    """Whether ``line`` is what ``other`` would be with its dial at rest."""
+    if not (line.run.made_with.get(line.row) and other.run.made_with.get(other.row)):
+        return False
+    own, theirs = Settings.of(line), Settings.of(other)
+    return not own.dials and bool(theirs.dials) and (own.numbers, own.rest) == (theirs.numbers, theirs.rest)
 
 
-def _grag(line: Line) -> Mapping[str, float]:
-    return line.settings.get("grag") or {"lam": 1.0, "delta": 1.0}
+def _dials(values: Mapping[str, Any] | None) -> dict[str, float]:
+    """What is not 1; lambda and delta that are alike as one."""
+    numbers = {key: float(value) for key, value in (values or {}).items() if _is_number(value)}
+    if len(set(numbers.values())) == 1 and set(numbers) == {"lam", "delta"}:
+        numbers = {BOTH: numbers["delta"]}
+    kind = (values or {}).get("name", "grag")
+    prefix = "" if kind == "grag" else f"{kind} ".replace("_", " ")
+    return {prefix + NAMES.get(key, key): value for key, value in numbers.items() if value != 1}
 
 
-def _rest(line: Line, lam: bool = True) -> str:
-    """All that determines a row's edits but delta, and ``lam`` unless that counts."""
-    run: Mapping[str, Any] = line.run.config
-    own = {key: value for key, value in line.settings.items() if key != "grag"}
-    shared = {key: run.get(key) for key in ("seed", "loading", "model", "adapter")}
-    return json.dumps([{**shared, **own}, _grag(line)["lam"] if lam else None], sort_keys=True, default=str)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _name(points: Sequence[tuple[float, Line]], methods: Sequence[str]) -> str:
-    """The method, if that says which; else the row without GRAG, or the weakest."""
-    line = dict(points).get(1.0, points[0][1])
-    method = line.settings["method"]
-    return method if methods.count(method) == 1 else line.label
+def _name(points: Sequence[tuple[float, Line]]) -> str:
+    """The row with the dial at rest, or else the first."""
+    return dict(points).get(1.0, points[0][1]).label
