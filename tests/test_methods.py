@@ -147,7 +147,7 @@ def test_true_guidance_of_one_is_off_and_the_velocity_is_linear_in_it(tiny):
     from flowedit_grag.guidance.classifier_free import GuidedVelocity
 
     a, b, negative = prompts(3)
-    x = torch.randn(2, 16, 8, 8)
+    x = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(0))
     both = Condition.cat([a, b])
 
     def v(*scales):
