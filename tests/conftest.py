@@ -4,8 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def same_noise_every_time():
+    """Tests may draw from the global generator."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
