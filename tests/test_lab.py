@@ -10,7 +10,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.export import write_edit
-from flowedit_grag.lab.judge import judge
+from flowedit_grag.lab.grade import grade
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.scene import Item, Scene, sample_scene
@@ -88,14 +88,14 @@ def test_tasks_have_exact_ground_truth(task):
         assert not mask.all()
         assert edit.source_prompt != edit.target_prompt
         assert set(words_of(edit.instruction)) <= set(vocabulary())
-        done, undone = judge(edit, target), judge(edit, source)
+        done, undone = grade(edit, target), grade(edit, source)
         assert done.success
         assert done.kept
         assert not undone.success
 
 
 @pytest.mark.parametrize("task", ["color", "background", "shape", "size", "style"])
-def test_judge_sees_collateral_damage(task):
+def test_grades_see_collateral_damage(task):
     from dataclasses import replace
 
     for seed in range(6):
@@ -104,7 +104,7 @@ def test_judge_sees_collateral_damage(task):
         first = edit.target.items[0]
         value = value if getattr(first, field) != value else {"color": "red", "shape": "star"}[field]
         damaged = replace(edit.target, items=(replace(first, **{field: value}), *edit.target.items[1:]))
-        assert not judge(edit, render(damaged)).kept
+        assert not grade(edit, render(damaged)).kept
 
 
 def test_scenes_are_seeded():
