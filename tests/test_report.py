@@ -229,7 +229,7 @@ def test_latex(made):
     assert not re.search(r"(?<!\\)[_#^~]", re.sub(r"\\(label|cmidrule)\S*", "", text))
     for tabular in re.findall(r"\\begin{tabular}{(\w+)}(.*?)\\end{tabular}", text, re.DOTALL):
         rows = [row for row in tabular[1].split("\n") if row.endswith(r"\\") and "multicolumn" not in row]
-        assert len(rows) >= 4
+        assert len(rows) >= 2  # a head and a row
         assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(tabular[0])}
     assert latex("50% of {A_1} & \\x $") == r"50\% of \{A\_1\} \& \textbackslash{}x \$"
 
