@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from flowedit_grag.lab.captions import DIPTYCH, vocabulary
+from flowedit_grag.lab import world
+from flowedit_grag.lab.captions import DIPTYCH, caption, vocabulary
 from flowedit_grag.lab.diptychs import difference, diptych_caption, draw
 from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
+from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.lab.train import distil, fill, flux, masks
+from flowedit_grag.lab.train import distil, encoding, fill, flux, masks, reading
 from flowedit_grag.lab.train.loop import Stage
 from flowedit_grag.lab.train.muon import Muon, orthogonal
 from flowedit_grag.words import words_of
@@ -86,10 +88,10 @@ def test_distillation_targets_are_classifier_free_guidance():
     x, sigma = torch.randn(2, 16, 4, 8), torch.tensor([0.3, 0.8])
     texts = ["a large red star on the left on a sky background", ""]
     with torch.no_grad():
-        embeds, pooled = flux.encode(parts, texts, TEXT_TOKENS, "cpu")
+        embeds, pooled = encoding.encode(parts, texts, TEXT_TOKENS, "cpu")
         found = distil.guided(parts, x, sigma, embeds, pooled, torch.tensor([4.0, 4.0]))
         v = flux.velocity(parts["transformer"], x, sigma, embeds, pooled, torch.ones(2))
-        nothing, none = flux.encode(parts, ["", ""], TEXT_TOKENS, "cpu")
+        nothing, none = encoding.encode(parts, ["", ""], TEXT_TOKENS, "cpu")
         empty = flux.velocity(parts["transformer"], x, sigma, nothing, none, torch.ones(2))
     assert torch.allclose(found, empty + 4 * (v - empty), atol=1e-5)
     assert torch.allclose(found[1], v[1], atol=1e-5)
@@ -126,3 +128,32 @@ def test_a_widened_transformer_starts_as_the_one_it_was():
         before = flux.velocity(narrow, x, sigma, embeds, pooled, torch.ones(2))
         after = flux.velocity(wide, x, sigma, embeds, pooled, torch.ones(2), torch.randn(2, 8, 320))
     assert torch.allclose(before, after, atol=1e-6)
+
+
+def test_words_are_labelled_with_the_one_item_that_they_mean():
+    left = Item("star", "red", "small", "left", fill="striped")
+    right = Item("ring", "red", "large", "right")
+    scene, tokenizer = Scene((left, right), "sky"), t5_tokenizer()
+    text = caption(scene)
+    found = reading.labels([text, "a striped red star on a sky background"], [scene, scene], tokenizer, 24)
+    words = text.split()
+    said = {word: row.tolist() for word, row in zip(words, found[0], strict=False) if row[0] != reading.UNKNOWN}
+    names = {
+        word: [list(values)[index] for values, index in zip(world.ATTRIBUTES.values(), row, strict=True)]
+        for word, row in said.items()
+    }
+    of_star, of_ring = (list(item.stated.values()) for item in (left, right))
+    assert names == {
+        **dict.fromkeys(("small", "striped", "star", "left"), of_star),
+        **dict.fromkeys(("large", "ring", "right"), of_ring),
+    }  # "red" means both
+    assert (found[1] == reading.UNKNOWN).all()  # without size and place an item is not described in full
+    logits = torch.full((1, 24, sum(map(len, world.ATTRIBUTES.values()))), -20.0)
+    ends = np.cumsum([0, *map(len, world.ATTRIBUTES.values())])
+    for place, row in enumerate(found[0].tolist()):
+        for start, index in zip(ends, row, strict=False):
+            if index != reading.UNKNOWN:
+                logits[0, place, start + index] = 20.0
+    assert reading.reading_loss(logits, found[:1]) < 1e-6
+    assert reading.reading_loss(-logits, found[:1]) > 10
+    assert reading.reading_loss(logits, found[1:]) == 0  # nothing is labelled

@@ -52,14 +52,14 @@ def _merges(vocabulary: list[str]) -> list[tuple[str, str]]:
 
 
 def text_encoders(clip: CLIPTokenizer, t5: PreTrainedTokenizerFast) -> tuple[CLIPTextModel, T5EncoderModel]:
-    """Two layers each."""
+    """Two layers of CLIP, which sums a caption up; four of T5, which has to tell what belongs to which item."""
     clip_config = CLIPTextConfig(
         vocab_size=len(clip), hidden_size=POOLED_WIDTH, intermediate_size=4 * POOLED_WIDTH, num_hidden_layers=2,
         num_attention_heads=2, projection_dim=POOLED_WIDTH, max_position_embeddings=TEXT_TOKENS,
         bos_token_id=clip.bos_token_id, eos_token_id=clip.eos_token_id, pad_token_id=clip.pad_token_id,
     )  # fmt: skip
     t5_config = T5Config(
-        vocab_size=len(t5), d_model=TEXT_WIDTH, d_kv=32, d_ff=2 * TEXT_WIDTH, num_layers=2, num_heads=4,
+        vocab_size=len(t5), d_model=TEXT_WIDTH, d_kv=32, d_ff=2 * TEXT_WIDTH, num_layers=4, num_heads=4,
         relative_attention_num_buckets=16, relative_attention_max_distance=32, dropout_rate=0.0,
         feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
     )  # fmt: skip

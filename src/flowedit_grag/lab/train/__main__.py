@@ -8,6 +8,7 @@ STAGES = {  # name -> (module, function, default steps)
     "vae": ("vae", "train", 2_600),
     "vae-whole": ("vae", "train_whole", 2_000),
     "latents": ("latents", "train", 16_000),
+    "text": ("text", "train", 1_000),
     "flux": ("flux", "train", 4_250),
     "distil": ("distil", "train", 1_000),
     "decoder": ("vae", "train_decoder", 1_300),
@@ -16,6 +17,7 @@ STAGES = {  # name -> (module, function, default steps)
     "settings": ("settings", "train", 4),
     "masks": ("masks", "train", 8_000),
     "fill": ("fill", "train", 3_000),
+    "export-fill": ("export", "train_fill", 1),
 }
 
 

@@ -14,11 +14,14 @@ from ..world import IMAGE_SIZE
 
 TRAIN_SEED = 1_000_003  # held-out scenes use other seeds
 BRIEF_CAPTIONS = 0.1  # part of the captions that leave out size and place
+PLAIN_CAPTIONS = 0.5  # part of the captions in the plain phrasing
+ITEMS = (0.03, 0.37, 0.6)  # how often a scene has none, one, two: which word belongs to which item is hardest to learn
 
 
 def scene_at(index: int) -> Scene:
     """Training scene number ``index``."""
-    return sample_scene(np.random.default_rng((TRAIN_SEED, index)))
+    rng = np.random.default_rng((TRAIN_SEED, index))
+    return sample_scene(rng, int(rng.choice(3, p=ITEMS)))
 
 
 def edit_at(index: int) -> Edit:
@@ -53,7 +56,8 @@ class Scenes:
 
     @staticmethod
     def caption(index: int, rng: np.random.Generator) -> str:
-        return caption(scene_at(index), rng, brief=bool(rng.random() < BRIEF_CAPTIONS))
+        phrasing = None if rng.random() < PLAIN_CAPTIONS else rng
+        return caption(scene_at(index), phrasing, brief=bool(rng.random() < BRIEF_CAPTIONS))
 
 
 class Diptychs:

@@ -1,4 +1,4 @@
-"""Stage 4: guidance distillation, as FLUX.1-dev's (arXiv:2210.03142): the guidance embedding learns to do what
+"""Guidance distillation, as FLUX.1-dev's (arXiv:2210.03142): the guidance embedding learns to do what
 classifier-free guidance does with two evaluations."""
 
 from pathlib import Path
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from .. import model
-from .flux import GUIDANCE, Batches, encode, optimizers, velocity
+from .encoding import encode
+from .flux import GUIDANCE, Batches, optimizers, velocity
 from .loop import Stage, averaged
 
 BATCH = 24
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Go on from stage 3's averaged weights, which are also the teacher. Text encoders stay as they are."""
+    """Go on from stage ``flux``'s averaged weights, which are also the teacher. Text encoders stay as they are."""
     teacher, student = _trained(folder, device), _trained(folder, device)
     transformer = student["transformer"].train()
     stage = Stage(

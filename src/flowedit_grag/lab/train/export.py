@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import FluxFillPipeline
 
 from ...backbone.profile import FILE_NAME
 from .. import model
 from ..captions import caption, vocabulary
 from ..scene import sample_scene
 from ..world import IMAGE_SIZE
+from .fill import widened
 from .loop import averaged
 from .vae import trained
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+FILL_WEIGHTS = WEIGHTS.with_name("weights_fill")
 ABOUT = (
     "this picture does not look like a scene of the lab, which is all that the model 'lab' can edit; "
     "for photos choose FLUX.1-dev with --model black-forest-labs/FLUX.1-dev (Editor(model=...) in Python)."
@@ -29,28 +32,45 @@ SETTINGS = {  # chosen by eye and oracle on ten validation scenes
     "reconstruct": {"true_cfg": 1.0},
     "icedit-t2i": {"true_cfg": 3.0, "width": IMAGE_SIZE},
 }
+FILL_SETTINGS = {"icedit": {"guidance": 1.0, "width": IMAGE_SIZE}}  # the guidance embedding is not distilled
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
     """Write the pipeline; stage ``vital`` adds the vital layers."""
-    parts = model.components()
-    measured = json.loads((folder / "latents.json").read_text())
-    averages = averaged(folder, "flux")
+    parts, averages = model.components(), averaged(folder, "flux")
     if (folder / "distil.pt").exists():
         averages |= averaged(folder, "distil")
-    for name in ("transformer", "text_encoder", "text_encoder_2"):
+    parts["transformer"].load_state_dict(averages["transformer"])
+    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(SETTINGS))
+
+
+def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
+    """Write the Fill pipeline: stage ``fill``'s transformer with everything else as it is in the lab model."""
+    parts, averages = model.components(), averaged(folder, "flux")
+    parts["transformer"] = widened(parts["transformer"], averages["transformer"])
+    parts["transformer"].load_state_dict(averaged(folder, "fill")["transformer"])
+    _write(weights, FluxFillPipeline(**_shared(parts, averages, folder)), profile(FILL_SETTINGS))
+
+
+def _shared(parts: dict, averages: dict, folder: Path) -> dict:
+    """``parts`` with trained text encoders and autoencoder, and in half precision."""
+    for name in ("text_encoder", "text_encoder_2"):
         parts[name].load_state_dict(averages[name])
     parts["vae"] = trained(folder)
-    parts["vae"].register_to_config(**measured)
+    parts["vae"].register_to_config(**json.loads((folder / "latents.json").read_text()))
     for name in ("transformer", "vae"):  # not the text encoders: transformers would load them in half precision too
         parts[name].to(torch.float16)
-    model.pipeline(parts).save_pretrained(weights)
-    (weights / FILE_NAME).write_text(json.dumps(profile(), indent=2) + "\n")
+    return parts
+
+
+def _write(weights: Path, pipeline, facts: dict) -> None:
+    pipeline.save_pretrained(weights)
+    (weights / FILE_NAME).write_text(json.dumps(facts, indent=2) + "\n")
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
 
 
-def profile() -> dict:
-    """What the package should know of the lab model."""
+def profile(settings: dict[str, dict]) -> dict:
+    """What the package should know of a lab model."""
     rng = np.random.default_rng(2_000_003)
     return {
         "pixels": IMAGE_SIZE**2,
@@ -58,5 +78,5 @@ def profile() -> dict:
         "prompts": [caption(sample_scene(rng, items=1 + index % 2)) for index in range(16)],
         "roundtrip_psnr": ROUNDTRIP_PSNR,
         "about": ABOUT,
-        "settings": SETTINGS,
+        "settings": settings,
     }

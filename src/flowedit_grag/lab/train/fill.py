@@ -1,4 +1,4 @@
-"""Stage 10: the lab's Fill model, which paints what a mask hides. It sees diptychs, and never an instruction."""
+"""The lab's Fill model, which paints what a mask hides. It sees diptychs, and never an instruction."""
 
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from ...backbone.tokens import pack
 from .. import model
 from . import masks as mask_stage
 from .data import KINDS
-from .flux import GUIDANCE, Batch, Batches, encode, optimizers, velocity
+from .encoding import encode
+from .flux import GUIDANCE, Batch, Batches, optimizers, velocity
 from .loop import Stage, averaged
 
 BATCH = 24  # single scenes; half as many diptychs
@@ -34,7 +35,7 @@ class MaskedBatches(Batches):
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Widen stage 3's transformer and go on. Text encoders stay as they are."""
+    """Widen stage ``flux``'s transformer and go on. Text encoders stay as they are."""
     batches, parts = MaskedBatches(folder, device), model.components()
     weights = averaged(folder, "flux")
     transformer = widened(parts["transformer"], weights["transformer"]).to(device).train()

@@ -1,4 +1,4 @@
-"""Stage 3: transformer and text encoders together, by flow matching on cached latents."""
+"""Transformer and text encoders together, by flow matching on cached latents."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,11 @@ from torch import Tensor
 from ...backbone.tokens import TokenLayout, image_ids, pack, unpack
 from .. import model
 from . import latents as latent_stage
-from .data import KINDS
-from .loop import Stage
+from .data import KINDS, scene_at
+from .encoding import encode
+from .loop import Stage, averaged
 from .muon import Muon
+from .reading import WEIGHT, labels, reader, reading_loss
 
 BATCH = 32  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.15  # part of the steps that see diptychs
@@ -42,6 +44,10 @@ class Batch:
         s = self.sigma.view(-1, 1, 1, 1)
         return (1 - s) * self.latents + s * self.noise
 
+    def labels(self, tokenizer) -> Tensor:
+        """See :func:`labels`."""
+        return labels(self.captions, [scene_at(int(number)) for number in self.numbers], tokenizer, self.length)
+
     def loss(self, v: Tensor, wanted: Tensor) -> tuple[Tensor, dict]:
         """The weighted squared error of velocities, and the plain one for the log."""
         error = (v - wanted) ** 2
@@ -52,7 +58,7 @@ class Batch:
 
 
 class Batches:
-    """Batches of whatever latents stage 2 left in ``folder``: mostly single scenes, some diptychs."""
+    """Batches of whatever latents stage ``latents`` left in ``folder``: mostly single scenes, some diptychs."""
 
     def __init__(self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS):
         self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
@@ -74,9 +80,12 @@ class Batches:
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Train transformer and text encoders together."""
+    """Train transformer and text encoders together, T5 from where stage ``text`` left it."""
     batches, parts = Batches(folder, device), model.components()
     modules = {name: parts[name].to(device).train() for name in ("transformer", "text_encoder", "text_encoder_2")}
+    modules["reader"] = reader(model.TEXT_WIDTH).to(device)
+    for name, weights in averaged(folder, "text").items():
+        modules[name].load_state_dict(weights)
     stage = Stage("flux", folder, modules, learning_rate=1e-3, optimizers_for=optimizers, decay=0.4)
 
     def loss_at(rng: np.random.Generator):
@@ -84,7 +93,11 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
         embeds, pooled = encode(parts, batch.captions, batch.length, device)
         guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(embeds)).astype(np.float32))
         v = velocity(parts["transformer"], batch.noisy, batch.sigma, embeds, pooled, guidance)
-        return batch.loss(v, batch.noise - batch.latents)
+        loss, facts = batch.loss(v, batch.noise - batch.latents)
+        if batch.kind == "diptychs":  # whose captions speak of two pictures
+            return loss, facts
+        read = reading_loss(modules["reader"](embeds), batch.labels(parts["tokenizer_2"]).to(device))
+        return loss + WEIGHT * read, {**facts, "flow": loss, "reading": read}
 
     stage.fit(loss_at, steps)
 
@@ -99,17 +112,6 @@ def optimizers(modules: dict[str, torch.nn.Module], learning_rate: float) -> lis
     others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
     adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
     return [Muon(inner, lr=learning_rate), adamw]
-
-
-def encode(parts: dict, texts: list[str], length: int, device: str) -> tuple[Tensor, Tensor]:
-    """What ``FluxPipeline.encode_prompt`` computes, with gradients: embeds ``[B, length, D]``, pooled ``[B, P]``."""
-    t5, clip = parts["tokenizer_2"], parts["tokenizer"]
-    ids = t5(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
-    pooled_ids = clip(
-        texts, padding="max_length", max_length=clip.model_max_length, truncation=True, return_tensors="pt"
-    ).input_ids
-    embeds = parts["text_encoder_2"](ids.to(device))[0]
-    return embeds, parts["text_encoder"](pooled_ids.to(device)).pooler_output
 
 
 def velocity(

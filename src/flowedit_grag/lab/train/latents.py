@@ -1,4 +1,4 @@
-"""Stage 2: the training pictures as latents, encoded once, in shards that survive a kill."""
+"""The training pictures as latents, encoded once, in shards that survive a kill."""
 
 import json
 from pathlib import Path

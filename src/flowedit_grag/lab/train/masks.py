@@ -1,4 +1,4 @@
-"""Stage 9: the training pictures again with parts of them masked, as a Fill model sees them."""
+"""The training pictures again with parts of them masked, as a Fill model sees them."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ OUTPAINTED = 0.3  # of the boxes are what is left over
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Encode the first ``steps`` training scenes masked, and every diptych that stage 3 saw."""
+    """Encode the first ``steps`` training scenes masked, and every diptych that stage ``flux`` saw."""
     encoder = trained_encoder(folder).to(device).eval()
     shards = {"scenes": -(-steps // SHARD), "diptychs": len(list(folder.glob("diptychs-*.npz")))}
     for kind, count in shards.items():

@@ -1,4 +1,4 @@
-"""Stage 1, the autoencoder: random crops, mostly around items, for speed; then whole pictures, since group norm sees
+"""The autoencoder: random crops, mostly around items, for speed; then whole pictures, since group norm sees
 other statistics there."""
 
 from pathlib import Path

@@ -1,0 +1,67 @@
+"""What a text encoder learns besides: which words speak of one item. FLUX's T5 brings that along from its pre-training;
+without it, two items of a caption take on each other's shape and colour for thousands of steps."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from .. import world
+from ..captions import PLACES
+from ..scene import Item, Scene
+from .encoding import t5_ids
+
+UNKNOWN = -100  # left out of the loss
+WEIGHT = 0.1  # beside the flow's loss
+
+
+def reader(width: int) -> nn.Linear:
+    """From a token's features to the attributes of the item that its word belongs to."""
+    return nn.Linear(width, sum(map(len, world.ATTRIBUTES.values())))
+
+
+def reading_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy, the sum over attributes of the mean over tokens that have a label.
+
+    ``logits`` ``[B, tokens, values]``, ``labels`` ``[B, tokens, attributes]``.
+    """
+    parts = logits.split([len(values) for values in world.ATTRIBUTES.values()], dim=-1)
+    known = (labels[..., 0] != UNKNOWN).sum().clamp(min=1)
+    pairs = zip(parts, labels.unbind(dim=-1), strict=True)
+    sums = [cross_entropy(p.flatten(0, 1), own.flatten(), ignore_index=UNKNOWN, reduction="sum") for p, own in pairs]
+    return torch.stack(sums).sum() / known
+
+
+def labels(texts: Sequence[str], scenes: Sequence[Scene], tokenizer: Any, length: int) -> Tensor:
+    """For every one of ``length`` tokens of T5, the attributes of the item whose word it is, as indices of their
+    values, ``[B, length, attributes]``; ``UNKNOWN`` for words of no item, or of more than one."""
+    ids, words = t5_ids(tokenizer, texts, length), tokenizer.get_vocab()
+    found = torch.full((*ids.shape, len(world.ATTRIBUTES)), UNKNOWN)
+    for row, (text, scene) in enumerate(zip(texts, scenes, strict=True)):
+        for word, item in _words(scene, set(text.split())):
+            found[row, ids[row] == words[word]] = torch.tensor(_attributes(item))
+    return found
+
+
+def _words(scene: Scene, said: set[str]) -> Iterator[tuple[str, Item]]:
+    """The words that were ``said`` and can only mean one item, of items that were described in full."""
+    of = {item: _names(item) & said for item in scene.items}
+    for item, own in of.items():
+        others = set().union(*(names for other, names in of.items() if other is not item))
+        if item.size in own and any(_is_place(word, item) for word in own):
+            yield from ((word, item) for word in own - others)
+
+
+def _names(item: Item) -> set[str]:
+    places = {place.split()[-1] for place in PLACES[item.position]}
+    return {item.shape, item.color, item.size, *places, *([item.fill] if item.fill == "striped" else [])}
+
+
+def _is_place(word: str, item: Item) -> bool:
+    return any(place.endswith(f" {word}") for place in PLACES[item.position])
+
+
+def _attributes(item: Item) -> list[int]:
+    return [list(values).index(item.stated[name]) for name, values in world.ATTRIBUTES.items()]
