@@ -1,5 +1,6 @@
 """``flowedit-grag run``: a YAML config and KEY=VALUE changes to it, as a table."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def run(
     retry_failed: bool = False,
 ) -> None:
     """Finish what is not finished of a run; the table goes to stdout and into the run's folder."""
+    logging.getLogger("flowedit_grag.algorithms").setLevel(logging.WARNING)  # the rest would be said for every sample
     changes = key_values(options, flags=())
     with output.waiting("loading", quiet=False):
         from ..experiments.config import read

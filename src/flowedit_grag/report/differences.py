@@ -12,9 +12,10 @@ from .strength import without_dial
 from .studies import Column, Line, Study
 
 NATURAL = "its own row with the dial at rest, else the first row"
+FEWEST = 8  # pairs, below which a bootstrap interval says too little
 NOTE = (
     "Each over the samples that both rows have a number for. "
-    "Bold: the interval of this difference, taken alone, lies on one side of 0."
+    f"Bold: the interval of this difference, taken alone, lies on one side of 0 ({FEWEST} pairs or more)."
 )
 
 Pair = tuple[int, int]  # of lines
@@ -74,6 +75,6 @@ def _row(study: Study, pair: Pair, of_pair: Mapping[Column, Mean], digits: Mappi
 
 
 def _cell(found: Mean, column: Column, digits: int) -> Cell:
-    surely = found.n > 1 and (found.low > 0 or found.high < 0)
+    surely = found.n >= FEWEST and (found.low > 0 or found.high < 0)
     mark = ("better" if (found.value > 0) == column.higher_is_better else "worse") if surely else ""
     return number(found, digits, mark, f"{found.n} pairs")
