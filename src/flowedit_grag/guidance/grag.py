@@ -28,7 +28,7 @@ class GRAG(Dial):
         """Accept what people write: ``None``, delta, ``(lam, delta)``, a dict of both, or a :class:`GRAG`."""
         if value is None or isinstance(value, GRAG):
             return value
-        if isinstance(value, Real):
+        if isinstance(value, Real) and not isinstance(value, bool):
             return cls(delta=float(value))
         if isinstance(value, Mapping):
             if extra := set(value) - {"lam", "delta"}:

@@ -30,7 +30,7 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     """
     os.environ.setdefault(*PATIENT)
     FORKED.set_forkserver_preload(IMPORTED)
-    crew = [Member(job, device) for device in devices(workers)]
+    crew = [Member(job, device) for device in _devices(job, workers)]
     watch, deaths = Watch(job, on_progress), 0
     try:
         while watch.left:
@@ -56,6 +56,12 @@ def devices(workers: int | None) -> Sequence[str | None]:
     if workers is None and not gpus:
         raise InputError("there is no GPU here; say with --workers how many processes share the CPU.")
     return [f"cuda:{index % gpus}" if gpus else None for index in range(workers or gpus)]
+
+
+def _devices(job: Job, workers: int | None) -> Sequence[str | None]:
+    if (own := job.config.loading.get("device")) and workers is None:
+        raise InputError(f"loading says device={own!r}; leave it out, or say with --workers how many share it.")
+    return [None] * workers if own and workers else devices(workers)
 
 
 class Member:
