@@ -8,6 +8,7 @@ import typer
 
 from ..errors import InputError
 from . import arguments, output
+from .options import Device, Dtype, Offload, Quantization, Seed
 
 app = typer.Typer(help="Figures of what happens inside, with their numbers beside them.", no_args_is_help=True)
 
@@ -17,11 +18,6 @@ TargetPrompt = Annotated[str, typer.Option(help="What it should show.", show_def
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder for the figures.", show_default=False)]
 Model = Annotated[str, typer.Option(help="lab, a folder, or a hub id.")]
 Steps = Annotated[int, typer.Option(help="Noise levels: those of a schedule of so many steps.")]
-Seed = Annotated[int, typer.Option(help="Of the noise.")]
-Device = Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")]
-Dtype = Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16.")]
-Offload = Annotated[str, typer.Option(help="none, model, sequential or group.")]
-Quantization = Annotated[Optional[str], typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")]
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 from .. import __version__
 from ..errors import InputError, memory_advice
 from . import analyze, arguments, output
+from .options import Device, Dtype, Offload, Quantization, Seed
 
 app = typer.Typer(
     name="flowedit-grag",
@@ -53,12 +54,7 @@ JudgeName = Annotated[
 BothOrders = Annotated[bool, typer.Option("--both-orders", help="Ask the judge twice, with the pictures swapped.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the winner's preview; cheaper.")]
 KeepRecord = Annotated[bool, typer.Option("--keep-record", help="Write previews and answers beside the picture.")]
-Seed = Annotated[int, typer.Option(help="Of the noise.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Device = Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")]
-Dtype = Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16.")]
-Offload = Annotated[str, typer.Option(help="none, model, sequential or group.")]
-Quantization = Annotated[Optional[str], typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")]
 
 
 def _print_version(asked: bool) -> None:
