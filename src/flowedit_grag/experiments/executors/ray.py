@@ -1,10 +1,11 @@
 """Ray actors, on this machine or a cluster.
 
 ``RAY_ADDRESS`` names a cluster; without it one is started here that listens on the loopback only. All machines must
-see the run's folder at one path, on a file system with POSIX locks, and the same model folders.
+see the run's folder at one path, on a file system with POSIX locks, and the same model folders and code of your own.
 """
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -66,10 +67,17 @@ def _actors(ray: Any, workers: int | None) -> list[Any]:
 
 
 def _where() -> dict[str, Any]:
-    quiet = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": dict([PATIENT])}}
+    seen = dict([PATIENT, ("PYTHONPATH", _own_code())])
+    quiet = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": seen}}
     if os.environ.get("RAY_ADDRESS"):
         return {"address": "auto", **quiet}
     return {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False, **quiet}
+
+
+def _own_code() -> str:
+    """Where methods of your own are found: all that this process imports from besides what is installed."""
+    installed = (sys.prefix, sys.base_prefix)
+    return os.pathsep.join(os.path.abspath(path) for path in sys.path if not path.startswith(installed))
 
 
 def _library() -> Any:
