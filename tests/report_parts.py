@@ -39,8 +39,9 @@ def run(out, *, per_task=2, more="", config=CONFIG, fails=(), without=(), unfini
     path = out.with_name(out.name + ".yaml")
     path.write_text(config.format(out=out, per_task=per_task, more=more))
     settings, rng, numbers = read(path), np.random.default_rng(seed), {}
-    begin(settings, out)
-    store, job = Store(out), Job(settings, cells(settings), out)
+    job = Job(settings, cells(settings), out)
+    begin(job)
+    store = Store(out)
     for cell in job.cells:
         place = cell.row.name, cell.sample.id
         if place in unfinished:

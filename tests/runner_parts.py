@@ -15,13 +15,15 @@ from flowedit_grag.metrics import Missing
 class Traced(SDEdit):
     """One step of SDEdit. Writes a line into ``log`` for every edit it begins.
 
-    While there is a file ``poison``, edits towards what it says fail; one ``bomb`` kills the process, once.
+    While there is a file ``poison``, edits towards what it says fail; one ``bomb`` kills the process, once; one
+    ``mine`` kills it at every edit towards what it says.
     """
 
     steps: int = 1
     log: str
     poison: str = ""
     bomb: str = ""
+    mine: str = ""
 
     def prompts(self, wanted):
         (target,) = wanted.target_prompts
@@ -31,6 +33,8 @@ class Traced(SDEdit):
             raise RuntimeError("poisoned")
         if self.bomb and Path(self.bomb).exists():
             Path(self.bomb).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.mine and target == Path(self.mine).read_text():
             os.kill(os.getpid(), signal.SIGKILL)
         return super().prompts(wanted)
 

@@ -298,12 +298,44 @@ def test_half_a_record_is_left_out_and_said(made, tmp_path):
 
 def test_records_of_another_model_are_not_averaged_with_these(made, tmp_path):
     folder = copy(made, tmp_path)
-    for path in sorted((folder / "edits" / "sdedit").glob("*.json"))[:5]:
-        record = json.loads(path.read_text())
-        record["determined_by"]["model"]["files"] = "others"
-        path.write_text(json.dumps({**record, "time": 0.0}))
+    manifest = json.loads((folder / "cells.json").read_text())
+    for cell in manifest["cells"][:5]:  # as if the model had changed since
+        cell["key"] = cell["key"][::-1]
+    (folder / "cells.json").write_text(json.dumps(manifest))
     report([folder], tmp_path / "report")
-    assert "| sdedit | 11 | 0 |" in (tmp_path / "report" / "tables.md").read_text()
+    text = (tmp_path / "report" / "tables.md").read_text()
+    rows = [cell["row"] for cell in manifest["cells"][:5]]
+    assert f"| sdedit | {16 - rows.count('sdedit')} | 0 |" in text
+    assert f"sdedit: {rows.count('sdedit')} of an earlier model, option or sample, or beyond a limit, are left" in text
+
+
+def test_numbers_of_an_earlier_metric_are_left_out(made, tmp_path):
+    folder = copy(made, tmp_path)
+    manifest = json.loads((folder / "cells.json").read_text())
+    changed = next(cell for cell in manifest["cells"] if cell["row"] == "sdedit")
+    changed["of"]["psnr_outside"] = "another"
+    (folder / "cells.json").write_text(json.dumps(manifest))
+    report([folder], tmp_path / "report")
+    assert "sdedit, psnr_outside: 1 missing (not measured yet)" in (tmp_path / "report" / "tables.md").read_text()
+
+
+def test_a_run_without_its_list_of_cells(made, tmp_path):
+    folder = copy(made, tmp_path)
+    (folder / "cells.json").write_text("{")
+    refused([folder], tmp_path / "report", "has no cells.json, or a damaged one; run its config once more")
+
+
+def test_last_turns_have_numbers_of_their_own(made, tmp_path):
+    folder = copy(made, tmp_path)
+    manifest = json.loads((folder / "cells.json").read_text())
+    for cell in manifest["cells"]:  # as if one of a task went on with the other
+        if cell["sample"].endswith("-001"):
+            cell["previous"] = cell["sample"].replace("-001", "-000")
+    (folder / "cells.json").write_text(json.dumps(manifest))
+    (study,) = studies(read_runs([folder]))
+    assert study.tasks["last turns"] == tuple(id for id in study.ids if id.endswith("-001"))
+    report([folder], tmp_path / "report")
+    assert "Ours: over the last turn of each session." in (tmp_path / "report" / "tables.md").read_text()
 
 
 def test_a_benchmark_that_is_gone_leaves_the_edits(made, tmp_path):

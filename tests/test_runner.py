@@ -64,7 +64,7 @@ def records(out):
 
 def test_what_a_run_leaves(whole):
     assert {path.name for path in whole.iterdir()} == {
-        "claims.lock", "config.yaml", "edits", "environment.json", "metrics", "table.json", "table.md",
+        "cells.json", "claims.lock", "config.yaml", "edits", "environment.json", "metrics", "table.json", "table.md",
     }  # fmt: skip
     assert len(finished(whole)) == len(pictures(whole)) == len(list(whole.glob("metrics/*/*.json"))) == CELLS
     assert begun(whole).total() == CELLS
@@ -147,6 +147,28 @@ def test_local_workers_make_the_same_table_though_one_dies(whole, tmp_path):
     assert (seen[-1].step, seen[-1].steps) == (CELLS, CELLS)
 
 
+def test_a_sample_that_kills_workers_fails_and_the_others_do_not_wait(tmp_path):
+    out, mine = tmp_path / "run", tmp_path / "mine"
+    sample = read(write(out)).dataset.open()[2]
+    mine.write_text(sample.target_prompt)
+    methods = settings(out)["methods"]
+    methods["half"]["mine"] = str(mine)
+    made = done(out, methods=methods, executor="local", workers=1)
+    why = "RuntimeError: the process that edited it died 2 times, the last with exit code -9"
+    assert [(line.done, dict(line.failures)) for line in made.lines] == [(8, {}), (7, {sample.id: why})]
+
+
+def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
+    out, poison = tmp_path / "run", tmp_path / "poison"
+    changed = settings(out)["methods"]
+    changed["half"]["adapter"] = str(poison)
+    with pytest.raises(InputError, match="no adapter at"):
+        done(out, methods=changed, executor="local", workers=1)
+    assert [(line["row"], line["done"], line["unfinished"]) for line in table(out)["lines"]] == [
+        ("plain", 8, 0), ("half", 0, 8)
+    ]  # fmt: skip
+
+
 def test_what_a_worker_complains_of_is_said(tmp_path):
     with pytest.raises(InputError, match="no adapter at 'nowhere'"):
         done(tmp_path / "run", adapter="nowhere", executor="local", workers=1)
@@ -203,10 +225,12 @@ def test_damaged_records_are_redone(whole, tmp_path):
     first.write_text(first.read_text()[:100])
     second.with_suffix(".png").write_bytes(second.with_suffix(".png").read_bytes()[:100])
     third.unlink()
+    fourth = sorted(out.glob("edits/half/*.json"))[-1]
+    fourth.write_text(json.dumps({"key": json.loads(fourth.read_text())["key"], "status": "failed"}))
     (out / "metrics" / "half" / sorted(out.glob("metrics/half/*.json"))[0].name).write_text("{")
     (out / "edits" / "plain" / f".{first.stem}.99.png").write_bytes(b"half")
     done(out)
-    check(out, whole, 3)
+    check(out, whole, 4)
 
 
 def test_a_full_disk(whole, tmp_path, monkeypatch, lab):
@@ -287,6 +311,8 @@ def test_the_runner_costs_little(tmp_path, monkeypatch):
 def test_a_folder_of_another_config_is_refused(whole):
     with pytest.raises(InputError, match=r"holds a run with another seed \(3 there, 4 here\)"):
         run(read(write(whole), {"seed": 4}))
+    with pytest.raises(InputError, match=r"another loading.dtype \('float32' there, 'bfloat16' here\)"):
+        run(read(write(whole), {"loading": {"dtype": "bf16"}}))
     with pytest.raises(InputError, match=r"another methods.half.strength \(0.5 there, 0.6 here\)"):
         run(read(write(whole), {"methods": {"half": {"strength": 0.6}}}))
 
@@ -300,6 +326,10 @@ def test_keys_depend_on_what_matters(tmp_path):
     assert keys(out="elsewhere", metrics=["psnr"]) == base
     assert keys(loading={"dtype": "bfloat16"})[0] != base[0]
     assert keys(seed=4)[0] != base[0]
+    (lora := tmp_path / "lora.safetensors").write_bytes(b"weights")
+    before = keys(loading={"lora": str(lora)})
+    lora.write_bytes(b"others")
+    assert len({base[0], before[0], keys(loading={"lora": [str(lora)]})[0]}) == 3
     renamed = {f"my {name}": row for name, row in settings(tmp_path / "run")["methods"].items()}
     assert [cell.key for cell in cells(read(write(tmp_path / "run", methods=renamed)), limit=2)] == base
 
@@ -367,6 +397,8 @@ out: runs/x
         ("out: runs/x", "<<: &b {a: *b}", "contains itself"),
         ("out: runs/x", "out: runs/x\nloading: {dtyp: float32}", r"line 14: unknown key of loading 'dtyp'"),
         ("out: runs/x", "out: runs/x\nloading: {dtype: float31}", r"line 14: unknown dtype 'float31'"),
+        ("out: runs/x", "out: runs/x\nloading: {compile: 1}", "line 14: compile must be true or false, not 1"),
+        ("out: runs/x", "out: runs/x\nloading: {adapter_scale: true}", "line 14: adapter_scale must be a number"),
         ("out: runs/x", "out: runs/x\nseed: -1", "line 14: seed must be a whole number"),
         (BASE, "just text", "x.yaml must be made of 'key: value' lines"),
         (BASE, "", "x.yaml must be made of 'key: value' lines"),

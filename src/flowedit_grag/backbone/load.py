@@ -172,6 +172,15 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
     return DTYPES[dtype]
 
 
+def dtype_name(dtype: str | None, device: str | None) -> str:
+    """The name of what :func:`load` takes ``dtype`` for, on this machine where it depends on that."""
+    if dtype is not None:
+        return str(DTYPES[dtype]).removeprefix("torch.")
+    on_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    target = torch.device(device or ("cuda" if on_gpu else "cpu"))
+    return str(_dtype(None, target)).removeprefix("torch.")
+
+
 def _check_offload(offload: str, device: torch.device) -> None:
     if offload not in OFFLOADS:
         raise unknown("offload", offload, OFFLOADS)

@@ -14,22 +14,26 @@ from ..files import written
 from ..sections import flat
 from .claims import Claims
 from .config import RunConfig
+from .job import Job
+from .manifest import Manifest
 
 CLAIMS = "claims.lock"
 FREE = ("out", "metrics", "paper")  # what may change when a run goes on: no edit depends on it
 LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
 
 
-def begin(config: RunConfig, folder: Path) -> None:
-    """Make the folder the config's, or see that it is. Writes ``config.yaml``, and ``environment.json`` once.
+def begin(job: Job) -> None:
+    """Make the folder the job's, or see that it is. Writes ``config.yaml``, ``cells.json``, ``environment.json`` once.
 
     Raises :class:`InputError` if a run of another config is there, with the first difference.
     """
+    config, folder = job.config, job.folder
     try:
         with Claims(folder / CLAIMS) as claims, claims.alone():
             _check(config, folder)
             with written(folder / "config.yaml") as partial:
                 OmegaConf.save(OmegaConf.create(config.plain()), partial)
+            Manifest.of(job).write(folder)
             if not (folder / "environment.json").exists():
                 with written(folder / "environment.json") as partial:
                     partial.write_text(json.dumps(_environment(), indent=1) + "\n")

@@ -6,7 +6,7 @@ adds (its kind of GPU, versions of torch) is not part of a hash, but noted in ev
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,13 @@ def of_model(facts: Facts) -> dict[str, Any]:
 def of_adapter(adapter: str | None) -> dict[str, Any] | None:
     """An adapter: its name, and its contents where it is not the hub's."""
     return None if adapter is None else {"name": adapter, "files": of_files(Path(adapter))}
+
+
+def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model is loaded, with the contents of LoRA files that are not the hub's."""
+    lora = loading.get("lora") or []
+    found = [of_adapter(str(source)) for source in ([lora] if isinstance(lora, str | Path) else lora)]
+    return {**loading, **({"lora": found} if found else {})}
 
 
 def of_method(method: Method) -> dict[str, Any]:

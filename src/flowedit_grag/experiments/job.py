@@ -29,12 +29,14 @@ class Job:
 
     Attributes:
         folder: of the run; absolute, and the same for all workers.
+        limit: how many samples the run was limited to, if it was.
         retry: failures and missing numbers from before this time (seconds since the epoch) are tried again.
     """
 
     config: RunConfig
     cells: tuple[Cell, ...]
     folder: Path
+    limit: int | None = None
     retry: float = 0.0
 
     def edited(self, store: Store, cell: Cell) -> dict[str, Any] | None:

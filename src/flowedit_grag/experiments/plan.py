@@ -77,7 +77,7 @@ def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, A
         "version": identity.VERSION,
         "model": identity.of_model(known),
         "adapter": identity.of_adapter(rows[0].adapter),
-        "loading": dict(config.loading),
+        "loading": identity.of_loading(config.loading),
     }
     found = {}
     for row in rows:

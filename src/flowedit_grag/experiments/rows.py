@@ -15,6 +15,15 @@ from .samples import check_id
 
 OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method
 FILTER = tuple(f.name for f in fields(EarlyFilter) if f.init and f.name != "keep_record")
+LOADING_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "device": ((str,), "text"),
+    "quantization": ((str, Mapping), "text or a mapping"),
+    "lora": ((str, list), "text or a list of texts"),
+    "adapter_scale": ((int, float), "a number"),
+    "attention_backend": ((str,), "text"),
+    "compile": ((bool,), "true or false"),
+    "memory_budget": ((int,), "a whole number of bytes"),
+}
 LOADING = frozenset(load.__kwdefaults__ or ()) - {"adapter"}  # which is a key of its own
 
 
@@ -125,6 +134,10 @@ def check_loading(values: Any, places: Places) -> None:
             known = {"dtype": tuple(DTYPES), "offload": OFFLOADS}.get(name)
             if known and value is not None and value not in known:
                 raise unknown(name, value, known)
+            kinds, words = LOADING_KINDS.get(name, ((object,), ""))
+            misused = isinstance(value, bool) and bool not in kinds and object not in kinds
+            if value is not None and (misused or not isinstance(value, kinds)):
+                raise InputError(f"{name} must be {words}, not {value!r}.")
 
 
 def text(name: str, value: Any) -> str:

@@ -1,12 +1,15 @@
 """A run from start to table."""
 
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from ..backbone.load import dtype_name
 from ..errors import InputError
-from . import folder
 from .config import RunConfig
 from .executors import EXECUTORS
+from .folder import begin
 from .job import Job, OnProgress
 from .plan import cells
 from .table import Table, table, write
@@ -37,11 +40,18 @@ def run(
         if count is not None and count < 1:
             raise InputError(f"{name} must be from 1 on, not {count}.")
     execute = EXECUTORS[executor]
-    place = Path(config.out).resolve()
-    todo = cells(config, limit)
-    folder.begin(config, place)
-    job = Job(config, todo, place, time.time() if retry_failed else 0.0)
-    execute(job, workers, on_progress)
+    # said, so that a machine whose own choice is another is refused, and no table is of two precisions
+    dtype = dtype_name(config.loading.get("dtype"), config.loading.get("device"))
+    config = replace(config, loading={**config.loading, "dtype": dtype})
+    retry = time.time() if retry_failed else 0.0
+    job = Job(config, cells(config, limit), Path(config.out).resolve(), limit, retry)
+    begin(job)
+    try:
+        execute(job, workers, on_progress)
+    except BaseException:
+        with suppress(Exception):  # what is there is worth a table; why it is not all there matters more
+            write(table(job), job)
+        raise
     made = table(job)
     write(made, job)
     return made

@@ -27,6 +27,7 @@ def work(
     device: str | None = None,
     threads: int | None = None,
     wanted: Callable[[], bool] = lambda: True,
+    on_edit: Callable[[Cell], None] = lambda cell: None,
 ) -> None:
     """Work until every cell is finished, by this process or another; cells of a process that dies are taken over.
 
@@ -34,13 +35,14 @@ def work(
         device: in place of the config's.
         threads: of torch on the CPU: their number can change the last bits of a result.
         wanted: asked before every cell; work ends when it says no.
+        on_edit: called before every edit.
 
     Raises :class:`InputError` for models that cannot be loaded, and a folder that cannot be written in.
     """
     if threads:
         torch.set_num_threads(threads)
     with Claims(job.folder / CLAIMS) as claims:
-        worker = _Worker(job, claims, device)
+        worker = _Worker(job, claims, device, on_edit)
         left = [cell for cell in job.cells if not job.finished(worker.store, cell)]
         finished = len(job.cells) - len(left)
         report = on_progress or (lambda done: None)
@@ -61,8 +63,8 @@ def work(
 
 
 class _Worker:
-    def __init__(self, job: Job, claims: Claims, device: str | None):
-        self.job, self.claims, self.store = job, claims, Store(job.folder)
+    def __init__(self, job: Job, claims: Claims, device: str | None, on_edit: Callable[[Cell], None]):
+        self.job, self.claims, self.store, self.on_edit = job, claims, Store(job.folder), on_edit
         self.editors = Editors({**job.config.loading, **({} if device is None else {"device": device})})
 
     def finish(self, cell: Cell) -> bool:
@@ -86,9 +88,12 @@ class _Worker:
 
     def _edit(self, cell: Cell) -> None:
         editor = self.editors[cell.row]  # what this raises is not the sample's fault, and stops the run
+        self.on_edit(cell)
         try:
             told = words(editor.method, cell.sample)
             result = editor.edit(self._start(cell), **told, seed=cell.seed, early_filter=cell.row.early_filter)
+        except torch.AcceleratorError:  # a GPU in this state fails at every other sample too
+            raise
         except Exception as error:
             self.store.fail(cell, error)
         else:

@@ -1,11 +1,4 @@
-"""What a run has made: a record and a picture for each cell, and apart from them its numbers.
-
-::
-
-    edits/ROW/SAMPLE.KEY.json      how the edit went, and all that determined it
-    edits/ROW/SAMPLE.KEY.png
-    metrics/ROW/SAMPLE.KEY.json    numbers, each with a hash of what it depends on besides the edit
-"""
+"""What a run has made: a record and a picture for each cell, and apart from them its numbers."""
 
 import errno
 import json
@@ -24,6 +17,7 @@ from ..files import written
 from ..metrics import Missing
 from ..result import Result
 from .plan import Cell
+from .records import Place, read_numbers, read_record, size
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -35,17 +29,12 @@ class Store:
         self.folder = folder
 
     def record(self, cell: Cell) -> dict[str, Any] | None:
-        """How the edit went: ``status`` is ``done`` or ``failed``. ``None`` if there is no record, or a damaged one."""
-        found = _read(self._file("edits", cell, "json"))
-        if found.get("key") != cell.key or found.get("status") not in ("done", "failed"):
-            return None
-        if found["status"] == "done" and found.get("bytes") != _size(self.picture(cell)):
-            return None
-        return found
+        """See :func:`read_record`."""
+        return read_record(self._place(cell))
 
     def picture(self, cell: Cell) -> Path:
         """Where the edited picture is."""
-        return self._file("edits", cell, "png")
+        return self._place(cell).picture
 
     def image(self, cell: Cell) -> Image.Image:
         """The edited picture."""
@@ -61,7 +50,7 @@ class Store:
             "seconds": result.seconds,
             "peak_memory_mb": result.peak_memory_mb,
         }
-        self._record(cell, "done", bytes=_size(self.picture(cell)), **cost, settings=result.settings)
+        self._record(cell, "done", bytes=size(self.picture(cell)), **cost, settings=result.settings)
 
     def fail(self, cell: Cell, error: Exception) -> None:
         """Write the record of an edit that raised ``error``."""
@@ -69,35 +58,33 @@ class Store:
         self._record(cell, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
 
     def numbers(self, cell: Cell) -> dict[str, dict[str, Any]]:
-        """By metric: ``of``, the hash of what it depends on, and ``value``, or ``missing`` with the reason."""
-        found = _read(self._file("metrics", cell, "json"))
-        values = found.get("values") if found.get("key") == cell.key else None
-        return {name: entry for name, entry in values.items() if _whole(entry)} if isinstance(values, dict) else {}
+        """See :func:`read_numbers`."""
+        return read_numbers(self._place(cell))
 
     def keep_numbers(self, cell: Cell, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
         """Add numbers to those that are there. ``of`` has the hash for each."""
         entries = {name: {"of": of[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
-        self._write("metrics", cell, {"key": cell.key, "values": {**self.numbers(cell), **entries}})
+        self._write(self._place(cell).numbers, {"key": cell.key, "values": {**self.numbers(cell), **entries}})
 
     def clear(self, cell: Cell) -> None:
         """Take away what a killed process left half-written. Only for whoever has claimed the cell."""
-        for kind in ("edits", "metrics"):
-            path = self._file(kind, cell, "json")
+        place = self._place(cell)
+        for path in (place.record, place.numbers):
             for partial in path.parent.glob(f".{_escaped(path.stem)}.*"):
                 partial.unlink(missing_ok=True)
 
     # ---- files -----------------------------------------------------------------------------------------------
 
-    def _file(self, kind: str, cell: Cell, ending: str) -> Path:
-        return self.folder / kind / cell.row.name / f"{cell.sample.id}.{cell.key}.{ending}"
+    def _place(self, cell: Cell) -> Place:
+        return Place(self.folder, cell.row.name, cell.sample.id, cell.key)
 
     def _record(self, cell: Cell, status: str, **facts: Any) -> None:
         sample = {"sample": cell.sample.id, "task": cell.sample.task, "turn": cell.sample.turn}
         head = {"key": cell.key, "status": status, "row": cell.row.name, **sample, "time": time.time()}
-        self._write("edits", cell, {**head, **facts, "determined_by": cell.determined_by})
+        self._write(self._place(cell).record, {**head, **facts, "determined_by": cell.determined_by})
 
-    def _write(self, kind: str, cell: Cell, content: Mapping[str, Any]) -> None:
-        with self._room(), written(self._file(kind, cell, "json")) as partial:
+    def _write(self, path: Path, content: Mapping[str, Any]) -> None:
+        with self._room(), written(path) as partial:
             partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
 
     @contextmanager
@@ -112,28 +99,6 @@ class Store:
                 f"cannot write in {self.folder} ({error.strerror}); what was finished is there, "
                 "and once this is mended the same command goes on."
             ) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one where there is none, or half of one."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def _whole(entry: Any) -> bool:
-    if not isinstance(entry, dict) or "of" not in entry:
-        return False
-    return isinstance(entry.get("value"), float) or isinstance(entry.get("missing"), str)
 
 
 def _entry(value: float | Missing) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def _comparison(study: Study, paper: PublishedTable, id: str) -> Sheet:
         rows += [_row(study, paper, name, line) for line in found or [None]]
     groups = [f"{column.label} {UP if column.higher_is_better else DOWN}" for column in paper.columns]
     heads = [Head(text, group) for group in groups for text in ("paper", "ours")]
-    notes = (f"Paper: {paper.setting}.", f"Ours: {setting(study)}", *_notes(paper, lines))
+    turns = ["Ours: over the last turn of each session."] if len(study.last) < len(study.ids) else []
+    notes = (f"Paper: {paper.setting}.", f"Ours: {setting(study)}", *turns, *_notes(paper, lines))
     title = f"{paper.source}, as printed, and ours with 95 % bootstrap intervals"
     return Sheet(id, study.title, title, (Head("row", number=False), *heads), {"": tuple(rows)}, notes=notes)
 
@@ -48,7 +49,7 @@ def _label(paper: PublishedTable, row: str, line: Line | None) -> str:
 def _ours(study: Study, column: PublishedColumn, line: Line) -> Cell:
     if (measured := line.column(column.metrics)) is None:
         return Cell(NOTHING)
-    found = mean([*line.numbers(measured, study.ids).values()])
+    found = mean([*line.numbers(measured, study.last).values()])
     return number(found, decimals([found.value]), note=f"{found.n} samples")
 
 

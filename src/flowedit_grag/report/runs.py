@@ -1,6 +1,5 @@
-"""What the folder of a run says, by its files alone: the model need not be there, and the benchmark need not either."""
+"""What the folder of a run says, by its files alone: neither the model nor the benchmark need be there."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import yaml
 
 from ..errors import InputError, first_line
-from ..experiments.identity import digest
+from ..experiments.manifest import NAME, Entry, Manifest
+from ..experiments.records import Place, read_numbers, read_object, read_record
 
 COSTS = ("nfe", "seconds")
 NEEDED = ("dataset", "metrics", "methods")  # keys that make a config one of a run
@@ -44,8 +44,8 @@ class Run:
     Attributes:
         config: as the folder has it.
         environment: what the run began with.
-        made_with: by row, all that its edits depend on besides the sample; options with the model's own and defaults.
-        outcomes: by row and sample.
+        manifest: what it is made of.
+        outcomes: by row and sample, as far as they are there.
         remarks: sentences on what was left out.
     """
 
@@ -53,7 +53,7 @@ class Run:
     folder: Path
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
-    made_with: Mapping[str, Mapping[str, Any]]
+    manifest: Manifest
     outcomes: Mapping[str, Mapping[str, Outcome]]
     remarks: tuple[str, ...]
 
@@ -71,24 +71,39 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def _run(folder: Path, name: str) -> Run:
-    config = _config(folder)
-    outcomes, made_with, remarks = {}, {}, []
-    for row in config["methods"]:
-        records, damaged = _records(folder / "edits" / row)
-        current = _current(records)
-        made_with[row] = _way(records[-1]) if records else {}
-        outcomes[row] = {one["sample"]: _outcome(folder, row, one) for one in current.values()}
-        if damaged:
-            first = damaged[0].relative_to(folder)
-            remarks.append(f"{name}, {row}: {len(damaged)} damaged, such as {first}; the run makes them again.")
-        if old := len(records) - len(current):
-            remarks.append(f"{name}, {row}: {old} of an earlier model, option or sample are left out.")
+    config, manifest = _config(folder), Manifest.read(folder)
+    if manifest is None:
+        raise InputError(
+            f"{folder} has no {NAME}, or a damaged one; run its config once more, which makes nothing again."
+        )
+    outcomes: dict[str, dict[str, Outcome]] = {row: {} for row in manifest.made_with}
+    damaged: dict[str, list[Path]] = {row: [] for row in outcomes}
+    for cell in manifest.cells:
+        place = Place(folder, cell.row, cell.sample, cell.key)
+        if (record := read_record(place)) is not None:
+            outcomes[cell.row][cell.sample] = _outcome(place, cell, record)
+        elif place.record.exists():
+            damaged[cell.row].append(place.record)
     every = [one for of_row in outcomes.values() for one in of_row.values()]
     if all(one.reason for one in every):
         why = f" ({len(every)} failed, the first with {every[0].reason!r})" if every else ""
         raise InputError(f"{folder} has no finished samples yet{why}; let the run make some first.")
-    environment = _object(folder / "environment.json") or {}
-    return Run(name, folder, config, environment, made_with, outcomes, tuple(remarks))
+    remarks = [
+        f"{name}, {row}: {len(paths)} damaged, such as {paths[0].relative_to(folder)}; the run makes them again."
+        for row, paths in damaged.items() if paths
+    ]  # fmt: skip
+    environment = read_object(folder / "environment.json")
+    return Run(name, folder, config, environment, manifest, outcomes, (*remarks, *_left_out(folder, name, manifest)))
+
+
+def _left_out(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
+    """What the folder holds besides the cells of the run."""
+    if manifest.limit is not None:
+        yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
+    ours = {Place(folder, cell.row, cell.sample, cell.key).record for cell in manifest.cells}
+    for row in manifest.made_with:
+        if old := sum(path not in ours for path in (folder / "edits" / row).glob("[!.]*.json")):
+            yield f"{name}, {row}: {old} of an earlier model, option or sample, or beyond a limit, are left out."
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -104,66 +119,13 @@ def _config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _records(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
-    """The records of a row, the newest last, and the files that hold half of one."""
-    whole, damaged = [], []
-    for path in sorted(folder.glob("[!.]*.json")):
-        record = _object(path)
-        if record is None or not _complete(record, path):
-            damaged.append(path)
-        else:
-            whole.append(record)
-    return sorted(whole, key=lambda record: record.get("time", 0.0)), damaged
-
-
-def _complete(record: Mapping[str, Any], path: Path) -> bool:
-    if not isinstance(record.get("sample"), str) or not isinstance(record.get("determined_by"), dict):
-        return False
-    if path.stem != f"{record['sample']}.{record.get('key')}":
-        return False
-    if record.get("status") == "failed":
-        return isinstance(record.get("reason"), str)
-    picture = path.with_suffix(".png")
-    return record.get("status") == "done" and picture.exists() and picture.stat().st_size == record.get("bytes")
-
-
-def _current(records: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """By sample, the newest record, of those made the way the newest of all was: one mean is never of two models."""
-    ways = [digest(_way(record)) for record in records]
-    return {record["sample"]: record for record, way in zip(records, ways, strict=True) if way == ways[-1]}
-
-
-def _way(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record["determined_by"].items() if key != "sample"}
-
-
-def _outcome(folder: Path, row: str, record: Mapping[str, Any]) -> Outcome:
-    name = f"{record['sample']}.{record['key']}"
+def _outcome(place: Place, cell: Entry, record: Mapping[str, Any]) -> Outcome:
     words = record["determined_by"].get("sample") or {}
     said = {key: str(words[key]) for key in ("instruction", "source_prompt", "target_prompt") if words.get(key)}
-    about = (record["sample"], str(record.get("task") or ""), said, folder / "edits" / row / f"{name}.png")
+    about = (cell.sample, cell.task, said, place.picture)
     if record["status"] == "failed":
         return Outcome(*about, reason=record["reason"], traceback=str(record.get("traceback", "")))
-    entries = dict(_entries(folder / "metrics" / row / f"{name}.json", record["key"]))
-    numbers = {key: float(value) for key, value in entries.items() if not isinstance(value, str)}
-    missing = {key: value for key, value in entries.items() if isinstance(value, str)}
+    current = {name: entry for name, entry in read_numbers(place).items() if entry["of"] == cell.of.get(name)}
+    numbers = {name: float(entry["value"]) for name, entry in current.items() if "value" in entry}
+    missing = {name: entry["missing"] for name, entry in current.items() if "missing" in entry}
     return Outcome(*about, numbers={**numbers, **{key: float(record[key]) for key in COSTS}}, missing=missing)
-
-
-def _entries(path: Path, key: str) -> Iterator[tuple[str, float | str]]:
-    """By metric, the number, or why there is none."""
-    found = _object(path) or {}
-    values = found.get("values") if found.get("key") == key else None
-    for name, entry in (values if isinstance(values, dict) else {}).items():
-        value = entry.get("value", entry.get("missing")) if isinstance(entry, dict) else None
-        if isinstance(value, float | str):
-            yield name, value
-
-
-def _object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; ``None`` where there is none, or half of one."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

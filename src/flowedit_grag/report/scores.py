@@ -53,8 +53,8 @@ def _rows(
 
 
 def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:
-    values = {other.value for other in of_lines if other.n}
-    if column in COST or len(values) < 2:
+    values = {other.value for other in of_lines}
+    if column in COST or len(values) < 2 or len({other.n for other in of_lines}) > 1:  # of other samples: no contest
         return False
     return one.value == (max if column.higher_is_better else min)(values)
 
@@ -67,6 +67,6 @@ def _remarks(study: Study) -> Iterator[str]:
                 yield f"{line.label}, {column.label}: {count} missing ({reason})."
         for reason, count in Counter(one.reason for one in line.outcomes.values() if one.reason).items():
             yield f"{line.label}: {count} failed ({reason})."
-        if unfinished := len(study.ids) - len(line.outcomes):
-            yield f"{line.label}: {unfinished} not finished."
+        if line.unfinished:
+            yield f"{line.label}: {line.unfinished} not finished."
     yield from study.remarks

@@ -33,7 +33,7 @@ class Settings:
     @classmethod
     def of(cls, line: Line) -> "Settings":
         """As resolved from the config, the model's profile and the defaults."""
-        made = dict(line.run.made_with[line.row])
+        made = dict(line.made_with)
         options = dict(made.pop("options", {}))
         dials = _dials(options.pop("grag", None)) | _dials(options.pop("dial", None))
         numbers = {name: float(value) for name, value in options.items() if _is_number(value)}
@@ -56,7 +56,7 @@ class Settings:
 
 def curves(lines: Sequence[Line]) -> list[Curve]:
     """The rows that share everything but one number, where that has at least two values."""
-    settings = {line: Settings.of(line) for line in lines if line.run.made_with.get(line.row)}
+    settings = {line: Settings.of(line) for line in lines}
     known = list(dict.fromkeys(name for own in settings.values() for name in own.dials))
     families: dict[tuple[str, str], dict[float, Line]] = {}
     for line, own in settings.items():
@@ -68,8 +68,6 @@ def curves(lines: Sequence[Line]) -> list[Curve]:
 
 def without_dial(line: Line, other: Line) -> bool:
     """Whether ``line`` is what ``other`` would be with its dial at rest."""
-    if not (line.run.made_with.get(line.row) and other.run.made_with.get(other.row)):
-        return False
     own, theirs = Settings.of(line), Settings.of(other)
     return not own.dials and bool(theirs.dials) and (own.numbers, own.rest) == (theirs.numbers, theirs.rest)
 

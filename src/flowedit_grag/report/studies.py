@@ -12,7 +12,7 @@ from ..experiments.table import DOWN, UP
 from ..metrics import metrics
 from .runs import Outcome, Run
 
-ALL = "all tasks"
+ALL, LAST = "all tasks", "last turns"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ class Line:
     def settings(self) -> Mapping:
         return self.run.config["methods"][self.row]
 
+    @property
+    def made_with(self) -> Mapping:
+        """All that its edits depend on besides the sample, options with the model's own and defaults."""
+        return self.run.manifest.made_with[self.row]
+
+    @property
+    def unfinished(self) -> int:
+        """How many samples there is no outcome for."""
+        return sum(cell.row == self.row for cell in self.run.manifest.cells) - len(self.outcomes)
+
     def column(self, names: Iterable[str]) -> Column | None:
         """The first of ``names`` that the run measured."""
         by_name = {column.name: column for column in self.measured}
@@ -70,7 +80,7 @@ class Study:
 
     Attributes:
         samples: as the benchmark has them, by id; none where it cannot be opened here.
-        ids: of all samples, in the benchmark's order.
+        ids: of all samples that a run was to edit, in the benchmark's order.
         remarks: sentences on what is not there.
     """
 
@@ -91,7 +101,14 @@ class Study:
         task = {id: outcome.task for line in self.lines for id, outcome in line.outcomes.items()}
         names = list(dict.fromkeys(task[id] for id in self.ids if task.get(id)))
         of_task = {name: tuple(id for id in self.ids if task.get(id) == name) for name in names}
-        return {ALL: self.ids, **(of_task if len(names) > 1 else {})}
+        last = {LAST: self.last} if len(self.last) < len(self.ids) else {}
+        return {ALL: self.ids, **last, **(of_task if len(names) > 1 else {})}
+
+    @cached_property
+    def last(self) -> tuple[str, ...]:
+        """Ids whose result no other sample goes on with: all, or the last turn of every session."""
+        gone_on_with = {cell.previous for run in self.runs for cell in run.manifest.cells}
+        return tuple(id for id in self.ids if id not in gone_on_with)
 
     @property
     def failures(self) -> list[tuple[str, Outcome]]:
@@ -122,9 +139,9 @@ def _study(runs: Sequence[Run]) -> Study:
     for run in runs:
         own = tuple(column for column in columns if column in (*measured[run.name], *COST))
         for row, outcomes in run.outcomes.items():
-            known = {id: outcome for id, outcome in outcomes.items() if not samples or id in samples}
-            lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, known, own))
-    ids = tuple(samples) or tuple(sorted({id for line in lines for id in line.outcomes}))
+            lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
+    asked = list(dict.fromkeys(cell.sample for run in runs for cell in run.manifest.cells))
+    ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
     return Study(
         title, tuple(lines), columns, samples, ids, (*remarks, *(said for run in runs for said in run.remarks))
     )

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -11,10 +12,13 @@ import torch
 
 from ...errors import InputError
 from ..job import Job, OnProgress
+from ..plan import Cell
 from ..runner import work
 from .watching import EVERY, Watch
 
 MOST_DEATHS = 3  # in a row: nothing was finished between them
+MOST_AT_ONE = 2  # at one cell, which has then failed
+KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
 # they wait would then take the processors from one another; this is read by OpenMP when a worker starts.
 PATIENT = ("OMP_WAIT_POLICY", "PASSIVE")
@@ -31,9 +35,9 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     os.environ.setdefault(*PATIENT)
     FORKED.set_forkserver_preload(IMPORTED)
     crew = [Member(job, device) for device in _devices(job, workers)]
-    watch, deaths = Watch(job, on_progress), 0
+    watch, deaths, at = Watch(job, on_progress), 0, Counter[str]()
     try:
-        while watch.left:
+        while watch.left and not all(member.process.exitcode == 0 for member in crew):
             wait([member.process.sentinel for member in crew], timeout=EVERY)
             deaths = 0 if watch.look() else deaths
             for index, member in enumerate(crew):
@@ -44,6 +48,9 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
                             f"workers died {deaths} times without finishing a sample, the last with exit code "
                             f"{member.process.exitcode}; is there enough memory?"
                         )
+                    at[member.key] += 1
+                    if at[member.key] == MOST_AT_ONE:
+                        _give_up(watch, member)
                     crew[index] = Member(job, member.device)
     finally:
         for member in crew:
@@ -70,10 +77,16 @@ class Member:
     def __init__(self, job: Job, device: str | None):
         self.device = device
         self.complaints, theirs = FORKED.Pipe(duplex=False)
-        arguments: tuple[Any, ...] = (job, device, torch.get_num_threads(), theirs)
+        self._key: Any = FORKED.Array("c", KEY, lock=False)
+        arguments: tuple[Any, ...] = (job, device, torch.get_num_threads(), theirs, self._key)
         self.process = FORKED.Process(target=_labour, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
+
+    @property
+    def key(self) -> str:
+        """Of the last cell that it began to edit."""
+        return self._key.value.decode()
 
     def dead(self) -> bool:
         """Whether it ended before its time. Raises what it complained of."""
@@ -91,11 +104,23 @@ class Member:
         self.complaints.close()
 
 
-def _labour(job: Job, device: str | None, threads: int, complaints: Connection) -> None:
+def _give_up(watch: Watch, member: Member) -> None:
+    """Record the cell as failed that a process died at again: the others shall not wait for it."""
+    reason = f"the process that edited it died {MOST_AT_ONE} times, the last with exit code {member.process.exitcode}"
+    for cell in watch.left:
+        if cell.key == member.key:
+            watch.store.fail(cell, RuntimeError(reason))
+
+
+def _labour(job: Job, device: str | None, threads: int, complaints: Connection, key: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     parent = multiprocessing.parent_process()
+
+    def note(cell: Cell) -> None:
+        key.value = cell.key.encode()
+
     try:
-        work(job, device=device, threads=threads, wanted=lambda: parent is None or parent.is_alive())
+        work(job, device=device, threads=threads, wanted=lambda: parent is None or parent.is_alive(), on_edit=note)
     except InputError as error:
         complaints.send(str(error))
         raise SystemExit(2) from None

@@ -1,0 +1,68 @@
+"""``cells.json``: which cells a run is made of now. Its folder may hold results of earlier options, models or samples
+besides, which no table and no report must mix with them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files import written
+from .job import Job
+from .records import read_object
+
+NAME = "cells.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell. ``of`` has by metric the hash of what its number depends on besides the edit."""
+
+    row: str
+    sample: str
+    task: str
+    previous: str | None  # the sample whose result is edited
+    key: str
+    of: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The cells of a run, in its order.
+
+    Attributes:
+        limit: how many samples the run was limited to, if it was.
+        made_with: by row, all that its edits depend on besides the sample; options with the model's own and defaults.
+    """
+
+    limit: int | None
+    made_with: Mapping[str, Mapping[str, Any]]
+    cells: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, job: Job) -> "Manifest":
+        """What a job is made of."""
+        found = [
+            Entry(cell.row.name, sample.id, sample.task, sample.previous, cell.key, job.dependencies(cell))
+            for cell in job.cells
+            for sample in [cell.sample]
+        ]
+        ways = {
+            cell.row.name: {key: value for key, value in cell.determined_by.items() if key != "sample"}
+            for cell in job.cells
+        }
+        return cls(job.limit, ways, tuple(found))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest | None":
+        """That of the run in ``folder``; ``None`` where there is none, or a damaged one."""
+        found = read_object(folder / NAME)
+        try:
+            return cls(found["limit"], dict(found["made_with"]), tuple(Entry(**cell) for cell in found["cells"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Put it in place of an earlier one."""
+        with written(folder / NAME) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n", encoding="utf-8")

@@ -1,0 +1,98 @@
+"""The files that a run leaves for each cell, and which of them are whole.
+
+::
+
+    edits/ROW/SAMPLE.KEY.json      how the edit went, and all that determined it
+    edits/ROW/SAMPLE.KEY.png
+    metrics/ROW/SAMPLE.KEY.json    numbers, each with a hash of what it depends on besides the edit
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COSTS = ("nfe", "forward_calls", "seconds")  # numbers that the record of an edit has
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of a cell are, in the run's ``folder``."""
+
+    folder: Path
+    row: str
+    sample: str
+    key: str
+
+    @property
+    def record(self) -> Path:
+        return self._file("edits", "json")
+
+    @property
+    def picture(self) -> Path:
+        return self._file("edits", "png")
+
+    @property
+    def numbers(self) -> Path:
+        return self._file("metrics", "json")
+
+    def _file(self, kind: str, ending: str) -> Path:
+        return self.folder / kind / self.row / f"{self.sample}.{self.key}.{ending}"
+
+
+def read_record(place: Place) -> dict[str, Any] | None:
+    """How the edit went: ``status`` is ``done`` or ``failed``. ``None`` if there is no record, or a damaged one."""
+    found = read_object(place.record)
+    if found.get("key") != place.key or found.get("sample") != place.sample or not _timed(found):
+        return None
+    if not isinstance(found.get("determined_by"), dict):
+        return None
+    whole = {"done": _made, "failed": _explained}.get(str(found.get("status")))
+    return found if whole and whole(found, place) else None
+
+
+def read_numbers(place: Place) -> dict[str, dict[str, Any]]:
+    """By metric: ``of``, the hash of what it depends on, and ``value``, or ``missing`` with the reason."""
+    found = read_object(place.numbers)
+    values = found.get("values") if found.get("key") == place.key else None
+    return {name: entry for name, entry in values.items() if _whole(entry)} if isinstance(values, dict) else {}
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one where there is none, or half of one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def size(path: Path) -> int | None:
+    """Of a file, in bytes; ``None`` if there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _made(record: Mapping[str, Any], place: Place) -> bool:
+    return record.get("bytes") == size(place.picture) and all(_number(record.get(cost)) for cost in COSTS)
+
+
+def _explained(record: Mapping[str, Any], place: Place) -> bool:
+    return isinstance(record.get("reason"), str) and bool(record["reason"])
+
+
+def _whole(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("of"), str) or not _timed(entry):
+        return False
+    return _number(entry.get("value")) or isinstance(entry.get("missing"), str)
+
+
+def _timed(entry: Mapping[str, Any]) -> bool:
+    return _number(entry.get("time"))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
