@@ -18,9 +18,14 @@ class Records:
         self.path = path
         self.known: dict[str, Record] = {}
         if path and path.exists():
-            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            whole = _whole_lines(path)
             path.write_text("".join(whole))
             self.known = {record["key"]: record for record in map(json.loads, whole)}
+
+    @staticmethod
+    def read(path: Path) -> list[Record]:
+        """The records in a file, which is left as it is; none where there is no file."""
+        return [json.loads(line) for line in _whole_lines(path)] if path.exists() else []
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of ``keys`` that have no record yet."""
@@ -39,3 +44,7 @@ class Records:
         for record in self.known.values():
             if all(record.get(name) == value for name, value in facts.items()):
                 yield record
+
+
+def _whole_lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

@@ -44,12 +44,32 @@ def _cell(curve: Curve, column: Column, ids: Sequence[str]) -> Cell:
 
 def ratio(curve: Curve, column: Column, ids: Sequence[str]) -> Mean:
     """Total variation over range, resampled by sample with a fixed seed; nan for flat curves, and without samples."""
-    of = [line.numbers(column, ids) for _, line in curve.points]
-    shared = [id for id in ids if all(id in one and math.isfinite(one[id]) for one in of)]
-    whole = np.array([[one[id] for one in of] for id in shared])
-    if not shared or (value := variation(whole.mean(axis=0).tolist())) is None:
-        return Mean(math.nan, math.nan, math.nan, 0)
+    drawn, count = _drawn([curve], column, ids)
+    return _mean(drawn[:, 0], count)
+
+
+def excess(curve: Curve, other: Curve, column: Column, ids: Sequence[str]) -> tuple[Mean, Mean, Mean]:
+    """The ratios of two curves, and how far the second is above the first, resampled by the samples they share."""
+    drawn, count = _drawn([curve, other], column, ids)
+    return _mean(drawn[:, 0], count), _mean(drawn[:, 1], count), _mean(drawn[:, 1] - drawn[:, 0], count)
+
+
+def _drawn(found: Sequence[Curve], column: Column, ids: Sequence[str]) -> tuple[np.ndarray, int]:
+    """Ratios ``[1 + RESAMPLES, curves]``, of all shared samples first and nan where a curve is flat; how many share."""
+    of = [[line.numbers(column, ids) for _, line in curve.points] for curve in found]
+    shared = [id for id in ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
+    if not shared:
+        return np.full((1 + RESAMPLES, len(found)), np.nan), 0
     picks = np.random.default_rng(0).integers(len(shared), size=(RESAMPLES, len(shared)))
-    drawn = [variation(curve.tolist()) for curve in whole[picks].mean(axis=1)]
-    low, high = np.quantile([one for one in drawn if one is not None], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Mean(value, float(low), float(high), len(shared))
+    picks = np.vstack([np.arange(len(shared)), picks])
+    whole = [np.array([[one[id] for one in own] for id in shared]) for own in of]
+    ratios = [[variation(mean.tolist()) for mean in own[picks].mean(axis=1)] for own in whole]
+    return np.array(ratios, float).T, len(shared)
+
+
+def _mean(drawn: np.ndarray, count: int) -> Mean:
+    """Of the first, with the interval of the others."""
+    if math.isnan(drawn[0]):
+        return Mean(math.nan, math.nan, math.nan, 0)
+    low, high = np.nanquantile(drawn[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Mean(float(drawn[0]), float(low), float(high), count)

@@ -1,0 +1,56 @@
+"""Claims about two contestants of the bench on the same problems."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..evaluation.summary import difference
+from .base import Claim, Evidence, judged
+
+
+@dataclass(frozen=True)
+class Pair:
+    """``better`` is above ``worse`` in ``measure``; ``by`` is the key of a record that names the contestant."""
+
+    source: str
+    text: str
+    section: str
+    by: str
+    better: str
+    worse: str
+    measure: str
+    unit: str = "points"
+
+
+ICEDIT = "ICEdit (arXiv:2504.20690), Table 3"
+PAIRS: Sequence[Pair] = (
+    Pair("GRAG (arXiv:2510.24657), StableFlow+", "a solver of second order reconstructs better than one of first",
+         "reconstruction", "solver", "midpoint", "euler", "psnr", "dB"),
+    Pair(ICEDIT, "the in-context prompt edits better than the bare instruction",
+         "instructions", "label", "training-free, inpainting", "direct prompt", "success"),
+    Pair(ICEDIT, "LoRA edits better than no training", "instructions", "label", "LoRA", "training-free, inpainting",
+         "success"),
+    Pair(ICEDIT, "LoRA-MoE edits better than LoRA", "instructions", "label", "LoRA-MoE", "LoRA", "success"),
+    Pair(ICEDIT, "the early filter, 6 seeds of 10 steps, edits better than one seed", "early-filter", "label",
+         "(6, 10) lab", "(1, -)", "success"),
+)  # fmt: skip
+
+
+def pairs(evidence: Evidence) -> Iterator[Claim]:
+    """A claim for each of :data:`PAIRS`."""
+    for pair in PAIRS:
+        yield _claim(pair, evidence)
+
+
+def _claim(pair: Pair, evidence: Evidence) -> Claim:
+    records = evidence.records(pair.section)
+    first, second = (
+        [float(record[pair.measure]) for record in records if record.get(pair.by) == name]
+        for name in (pair.better, pair.worse)
+    )
+    if not first or len(first) != len(second):
+        wanted = f"python -m flowedit_grag.lab.bench {pair.section}"
+        return Claim(pair.source, pair.text, f"run `{wanted}` first", "not measured")
+    gain, scale = difference(first, second), 100 if pair.unit == "points" else 1
+    low, value, high = (scale * number for number in (gain.low, gain.value, gain.high))
+    measured = f"{pair.measure} {value:+.1f} {pair.unit} ({low:+.1f} to {high:+.1f}), n = {gain.n}"
+    return Claim(pair.source, pair.text, measured, judged(gain))
