@@ -4,24 +4,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
 from .flow import Flow
+from .place import Offload, check_offload, checked_device, checked_dtype, put
 from .profile import FLUX_DEV, Profile
 from .tokens import PATCH
 
 EMBEDDED = {"lab": Path(__file__).parent.parent / "lab" / "weights"}
 ADAPTER = "adapter"  # its name in the transformer
-DTYPES = {
-    "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
-    "float16": torch.float16, "fp16": torch.float16,
-}  # fmt: skip
-Offload = Literal["none", "model", "sequential", "group"]
-OFFLOADS = get_args(Offload)
 PIPELINES = ("FluxPipeline", "FluxFillPipeline")
 SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
     "bitsandbytes_4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
@@ -62,9 +57,9 @@ def load(
 
     Raises :class:`InputError` for names that lead nowhere and devices that are not there.
     """
-    target = _device(device)
-    kind = _dtype(dtype, target)
-    _check_offload(offload, target)
+    target = checked_device(device)
+    kind = checked_dtype(dtype, target)
+    check_offload(offload, target)
     folder = locate(model)
     read = None if adapter is None else read_adapter(adapter)  # before minutes are spent on the model
     extra = {"quantization_config": _quantization(quantization, kind)} if quantization else {}
@@ -75,7 +70,7 @@ def load(
         _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
         if attention_backend:
             pipeline.transformer.set_attention_backend(attention_backend)
-        _place(pipeline, offload, target)
+        put(pipeline, offload, target)
         if compile:
             pipeline.transformer.compile_repeated_blocks(fullgraph=True)
     profile = profile_of(folder, pipeline.transformer.config)
@@ -147,47 +142,6 @@ def _why_not(model: str | Path, error: Exception) -> str:
     )
 
 
-def _device(device: torch.device | str | None) -> torch.device:
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if device is None:
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    try:
-        wanted = torch.device(device)
-    except RuntimeError:
-        raise unknown("device", str(device), ["cuda", "mps", "cpu"]) from None
-    if (wanted.type == "cuda" and not cuda) or (wanted.type == "mps" and not mps):
-        raise InputError(f"there is no {wanted.type} device on this machine; use device='cpu'.")
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"there is no {wanted}; this machine has {torch.cuda.device_count()} CUDA devices.")
-    return wanted
-
-
-def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype:
-    if dtype is None:
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype not in DTYPES:
-        raise unknown("dtype", dtype, DTYPES)
-    return DTYPES[dtype]
-
-
-def dtype_name(dtype: str | None, device: str | None) -> str:
-    """The name of what :func:`load` takes ``dtype`` for, on this machine where it depends on that."""
-    if dtype is not None:
-        return str(DTYPES[dtype]).removeprefix("torch.")
-    on_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    target = torch.device(device or ("cuda" if on_gpu else "cpu"))
-    return str(_dtype(None, target)).removeprefix("torch.")
-
-
-def _check_offload(offload: str, device: torch.device) -> None:
-    if offload not in OFFLOADS:
-        raise unknown("offload", offload, OFFLOADS)
-    if offload != "none" and device.type == "cpu":
-        raise InputError(f"offload={offload!r} moves networks off a GPU, and there is none here; use offload='none'.")
-
-
 def _quantization(quantization: str | Mapping[str, Any], dtype: torch.dtype):
     from diffusers import PipelineQuantizationConfig
 
@@ -205,19 +159,3 @@ def _quantization(quantization: str | Mapping[str, Any], dtype: torch.dtype):
         return PipelineQuantizationConfig(**quantization)
     except (TypeError, ValueError, ImportError) as error:
         raise InputError(f"diffusers does not accept this quantization: {first_line(error)}.") from None
-
-
-def _place(pipeline, offload: str, device: torch.device) -> None:
-    if offload == "model":
-        pipeline.enable_model_cpu_offload(device=device)
-    elif offload == "sequential":
-        pipeline.enable_sequential_cpu_offload(device=device)
-    elif offload == "group":
-        pipeline.enable_group_offload(
-            onload_device=device,
-            offload_device=torch.device("cpu"),
-            offload_type="leaf_level",
-            use_stream=device.type == "cuda",
-        )
-    else:
-        pipeline.to(device)

@@ -7,7 +7,8 @@ from typing import Any
 from ..algorithms import METHODS
 from ..algorithms.early_filter import EarlyFilter
 from ..algorithms.select import check_selection
-from ..backbone.load import DTYPES, OFFLOADS, load, locate
+from ..backbone.load import load, locate
+from ..backbone.place import DTYPES, OFFLOADS
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
 from .places import Places
