@@ -94,6 +94,20 @@ def test_what_is_recorded_is_not_measured_again(tmp_path, lab):
     assert lab.cost.calls == before
 
 
+def test_records_of_other_weights_or_splits_are_not_taken_for_these(tmp_path, lab):
+    Bench(lab, tmp_path).records("edits").add("one", label="a")
+    assert list(Bench(lab, tmp_path).records("edits").where(label="a"))
+    assert not Bench(lab, tmp_path, "validation").records("edits").known
+    assert not Bench(lab, tmp_path, share=0.5).records("edits").known
+    (adapter := tmp_path / "adapter").write_bytes(b"weights")
+    with_adapter = Bench(lab, tmp_path).records("edits", str(adapter))
+    assert not with_adapter.known
+    with_adapter.add("one", label="b")
+    assert [record["label"] for record in Records.read(tmp_path / "edits.jsonl")] == ["b"]  # the last measured
+    adapter.write_bytes(b"others")
+    assert not Bench(lab, tmp_path).records("edits", str(adapter)).known
+
+
 @pytest.mark.parametrize("name", ["captions", "reconstruction"])
 def test_sections_make_tables(tmp_path, lab, name):
     table = SECTIONS[name](Bench(lab, tmp_path, "validation", share=0.01))

@@ -83,6 +83,15 @@ def test_the_record_is_json_and_the_sheet_marks_the_winner(tiny_fill):
     assert sheet.width > 3 * 64 + IMAGE.width
 
 
+def test_a_judge_that_decides_nothing_is_said(tiny_fill):
+    def silent(instruction, original, first, second):
+        raise RuntimeError("no power")
+
+    early, editor = EarlyFilter(seeds=3, steps=1, judge=silent), editor_of(tiny_fill)
+    with pytest.warns(UserWarning, match="the judge decided nothing .the judge failed .no power.*first of 3"):
+        editor.edit(IMAGE, instruction="make it red", early_filter=early)
+
+
 def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
     early = EarlyFilter(seeds=3, steps=2, judge=brighter)
     roomy = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=early)

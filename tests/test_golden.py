@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from flowedit_grag import method
 from flowedit_grag.evaluation.latents import latent_grid
 from flowedit_grag.evaluation.replay import REPLAYS, conditions, relative_error, replay
+from flowedit_grag.evaluation.replay_incontext import FILL_REPLAYS
 
 TOLERANCE = 1e-5
 
@@ -19,9 +20,13 @@ def test_replay(tiny, name):
     assert replay(name, tiny, GOLDEN) <= TOLERANCE
 
 
+@pytest.mark.parametrize("name", list(FILL_REPLAYS))
+def test_replay_in_context(tiny_fill, name):
+    assert FILL_REPLAYS[name](tiny_fill, GOLDEN) <= TOLERANCE
+
+
 def test_every_recording_is_replayed():
-    elsewhere = {"moe_layer", "moe_forward", "diptych"}  # test_lora_moe.py, test_icedit.py
-    assert {path.stem for path in GOLDEN.glob("*.safetensors")} == set(REPLAYS) | elsewhere
+    assert {path.stem for path in GOLDEN.glob("*.safetensors")} == set(REPLAYS) | set(FILL_REPLAYS)
 
 
 def test_schedule(tiny):

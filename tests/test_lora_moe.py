@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import GOLDEN
 from diffusers import FluxTransformer2DModel
-from peft import LoraConfig, inject_adapter_in_model
+from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -40,34 +40,6 @@ def run(transformer, recorded, dtype=torch.float32):
 
 def error(found, expected):
     return float((found - expected).abs().max() / expected.abs().max())
-
-
-def test_layer_replays():
-    file = load_file(GOLDEN / "moe_layer.safetensors")
-    config = LoraMoeConfig(experts=4, rank=8, alpha=8, top_k=1, mixtures="layer", plain="")
-    model = nn.ModuleDict({"layer": nn.Linear(24, 16)})
-    model = inject_adapter_in_model(config.peft(), model, "default")
-    layer = model["layer"]
-    layer.base_layer.load_state_dict({"weight": file["base_layer.weight"], "bias": file["base_layer.bias"]})
-    for side, dim in (("A", 0), ("B", 1)):
-        experts = [file[f"lora_{side}.expert_{index}.weight"] for index in range(4)]
-        getattr(layer, f"lora_{side}")["default"].weight.data = torch.cat(experts, dim=dim)
-    layer.lora_route["default"].weight.data = file["lora_route.default.weight"]
-    with torch.no_grad():
-        assert error(gate(layer.lora_route["default"](file["x"]), 1, "published"), file["route_weight"]) <= 1e-5
-        assert error(layer(file["x"]), file["y"]) <= 1e-5
-        layer.enable_adapters(False)
-        assert error(layer(file["x"]), file["y_base"]) <= 1e-5
-
-
-def test_forward_replays_and_leaves_no_trace(recorded):
-    transformer = fill()
-    assert error(run(transformer, recorded), recorded["v_base"]) <= 1e-5
-    config = load_adapter(transformer, MOE)
-    assert (config.experts, config.rank, config.top_k) == (4, 4, 1)
-    assert error(run(transformer, recorded), recorded["v_lora"]) <= 1e-5
-    transformer.disable_adapters()
-    assert error(run(transformer, recorded), recorded["v_base"]) <= 1e-5
 
 
 def test_scale_acts_on_plain_and_expert_parts(recorded):
@@ -111,6 +83,17 @@ def test_plain_parts_merge_and_mixtures_stay(recorded):
     merge_plain(plain)
     assert error(run(plain, recorded), expected) <= 1e-5
     assert not any(".lora_" in name or "base_layer" in name for name, _ in plain.named_parameters())
+
+
+def test_merging_leaves_other_adapters_as_they_were(recorded):
+    transformer = fill()
+    load_adapter(transformer, PLAIN, "first")
+    load_adapter(transformer, PLAIN, "second", scale=0.5)
+    expected = run(transformer, recorded)
+    merge_plain(transformer, "second")
+    assert error(run(transformer, recorded), expected) <= 1e-5
+    load_adapter(transformer, PLAIN, "second", scale=0.0)  # the name is free again
+    assert error(run(transformer, recorded), expected) <= 1e-5
 
 
 def test_several_adapters(recorded):
@@ -200,6 +183,12 @@ FIRST = "transformer.single_transformer_blocks.0.proj_out"
         (lambda t: t.pop(f"{FIRST}.lora_A.expert_2.weight"), "not complete"),
         (lambda t: t.pop(f"{FIRST}.lora_route.weight"), "no router"),
         (lambda t: t.update({f"{FIRST}.lora_route.weight": torch.zeros(3, 320)}), "3 experts"),
+        (lambda t: t.update({f"{FIRST}.lora_route.weight": torch.zeros(4, 3)}), "its router is .4, 3."),
+        (lambda t: t.update({f"{FIRST}.lora_A.weight": torch.zeros(4, 320)}), "plain LoRA and experts"),
+        (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 384),
+                             "transformer.x_embedder.lora_B.weight": torch.zeros(64, 8)}), "down to rank 4 and up"),
+        (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4)}), "no matrices"),
+        (lambda t: t.update({"transformer.x_embedder.alpha": torch.ones(1), "lora_x": torch.ones(1)}), "not a LoRA"),
         (lambda t: t.update({"transformer.nowhere.lora_A.weight": torch.zeros(4, 64),
                              "transformer.nowhere.lora_B.weight": torch.zeros(64, 4)}), "another model"),
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 63),

@@ -8,6 +8,7 @@ from conftest import GOLDEN
 
 from flowedit_grag import GRAG, Condition, InputError, load, method, methods
 from flowedit_grag.algorithms import METHODS, option_names
+from flowedit_grag.evaluation.overhead import recorded_calls
 from flowedit_grag.evaluation.replay import relative_error
 
 SHORT = {"steps": 4}
@@ -124,6 +125,13 @@ def test_a_small_memory_budget_gives_the_same_in_more_batches(tiny):
     crowded = edit(tight, latents(), source=source, target=targets)
     torch.testing.assert_close(crowded, roomy, atol=2e-5, rtol=0)
     assert tiny.cost.calls - calls == 2 * 3 + 3 * 2 * 3  # one inversion, three batches of one
+
+
+def test_positions_are_exact_in_bfloat16():
+    flow, x = load(GOLDEN / "tiny_flux", dtype="bfloat16"), latents(2, 1200)
+    (condition,) = prompts(1)
+    (call,) = recorded_calls(flow, lambda: flow.velocity(condition)(x, 0.5))
+    assert call["img_ids"][:, 2].unique().tolist() == list(range(600))
 
 
 def test_nfe(tiny_for):

@@ -1,5 +1,7 @@
 """Training of adapters: resumes to the bit, learns, reads its data, and says what is wrong."""
 
+import copy
+import dataclasses
 import json
 import random
 import signal
@@ -21,6 +23,7 @@ from flowedit_grag.backbone.fill import filling_right_of
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.lora_moe import load_adapter
+from flowedit_grag.training import loop
 from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import AdapterConfig, TrainConfig, read
 from flowedit_grag.training.data import SOURCES
@@ -226,6 +229,23 @@ def test_training_sees_what_an_edit_sees(tiny_fill):
     assert torch.allclose(found[1:], edits, atol=1e-5)
     whole = tiny_fill.decode(batch.latents[:1])
     assert whole.size == (2 * WIDTH, WIDTH)
+
+
+def test_models_without_a_guidance_embedding_are_trained_too(tiny_fill):
+    config = {**tiny_fill.transformer.config, "guidance_embeds": False}
+    network = type(tiny_fill.transformer).from_config(config)
+    flow = dataclasses.replace(tiny_fill, pipeline=copy.copy(tiny_fill.pipeline))
+    flow.pipeline.transformer = network
+    batch = diptychs(flow, ICEdit(width=WIDTH), [LabPairs(1)[0]])
+    noise, sigma = draw(0, [0], batch.latents.shape[1:])
+    assert loss(network, batch, noise, sigma, torch.float32).isfinite()
+
+
+def test_pictures_to_look_at_do_not_end_a_run(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(loop, "write_samples", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("no room")))
+    run(tmp_path, samples={"pairs": 2, "every": 1, "steps": 1})
+    assert len(losses(tmp_path)) == 3
+    assert "no samples at step 1: no room" in caplog.text
 
 
 def test_noise_belongs_to_a_sample():

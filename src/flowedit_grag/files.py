@@ -1,9 +1,13 @@
-"""Files that appear whole or not at all."""
+"""Files: written whole or not at all, and known by what is in them."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
 @contextmanager
@@ -16,3 +20,24 @@ def written(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def fingerprint(path: Path) -> str | None:
+    """A hash of the file, or of all files in the folder, at ``path``; ``None`` if there is nothing."""
+    if not path.exists():
+        return None
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = [[str(file.relative_to(path)), file.stat().st_size, _contents(file)] for file in files]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def _contents(file: Path) -> str:
+    """A hash of a file, or of pieces all over it if it is large."""
+    size, found = file.stat().st_size, hashlib.sha256()
+    with open(file, "rb") as opened:
+        if size <= PIECES * PIECE:
+            return hashlib.sha256(opened.read()).hexdigest()
+        for index in range(PIECES):
+            opened.seek(index * (size - PIECE) // (PIECES - 1))
+            found.update(opened.read(PIECE))
+    return found.hexdigest()

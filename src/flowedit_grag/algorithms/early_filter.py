@@ -1,5 +1,6 @@
 """Inference-time scaling (ICEdit, arXiv:2504.20690, §3.3): short previews of several seeds; a judge picks one."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -82,6 +83,11 @@ class EarlyFilter:
         states, clean = yield from self._previews(method, jobs[0], context, noise, targets, early)
         previews = [method.decode(flow, row[None], shown) for row in clean]
         selection = select(instruction, shown, previews, self._judge, both_orders=self.both_orders)
+        if selection.undecided == len(seeds) - 1 > 0:
+            why = selection.comparisons[0].reason
+            warnings.warn(
+                f"the judge decided nothing ({why}); the first of {len(seeds)} seeds was taken.", stacklevel=2
+            )
         best = slice(selection.winner, selection.winner + 1)
         x, sigmas = (states[best], schedule[self.steps :]) if self.resume else (noise[best], schedule)
         edit = yield from method.sample(jobs[0], context, x, targets, sigmas)

@@ -161,7 +161,7 @@ class Flow:
         static: dict[str, Any] = {
             "encoder_hidden_states": condition.embeds.to(device, dtype),
             "pooled_projections": condition.pooled.to(device, dtype),
-            "txt_ids": torch.zeros(length, 3, device=device, dtype=dtype),
+            "txt_ids": torch.zeros(length, 3, device=device),
             "guidance": None,
             "return_dict": False,
         }
@@ -175,7 +175,7 @@ class Flow:
                 raise ValueError(f"{len(x)} latents for {batch} prompts")
             grid = x.shape[-2], x.shape[-1]
             if grid not in positions:
-                positions[grid] = image_ids(TokenLayout.of(x, 0), device, dtype)
+                positions[grid] = image_ids(TokenLayout.of(x, 0), device, torch.float32)  # bfloat16 counts to 256
             self.cost.calls += 1
             self.cost.nfe += batch
             with transformer.cache_context("flow"):

@@ -1,6 +1,7 @@
 """How many batch rows fit into memory. The answer depends on the machine, not on what else runs on it."""
 
 import os
+from typing import Any
 
 import torch
 
@@ -24,17 +25,24 @@ def row_bytes(flow: Flow, layout: TokenLayout) -> int:
 
 def rows_that_fit(flow: Flow, layout: TokenLayout) -> int:
     """Batch rows that the flow's memory budget holds, at least 1."""
-    budget = default_budget(flow.device) if flow.memory_budget is None else flow.memory_budget
+    budget = default_budget(flow.device, weights(flow.pipeline)) if flow.memory_budget is None else flow.memory_budget
     return max(1, budget // row_bytes(flow, layout))
 
 
-def default_budget(device: torch.device) -> int:
-    """Bytes that activations may take on ``device``."""
+def weights(pipeline: Any) -> int:
+    """Bytes of weights that share a GPU with activations: all of the pipeline's, or the largest network's where whole
+    networks take turns. Layers that take turns count in full, which errs towards fewer rows."""
+    networks = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
+    sizes = [sum(parameter.nbytes for parameter in network.parameters()) for network in networks]
+    return max(sizes) if getattr(pipeline, "_all_hooks", None) else sum(sizes)
+
+
+def default_budget(device: torch.device, weights: int) -> int:
+    """Bytes that activations may take on ``device`` beside ``weights``."""
     if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        return int(GPU_SHARE * max(0, total - torch.cuda.memory_allocated(device)))
+        return int(GPU_SHARE * max(0, torch.cuda.get_device_properties(device).total_memory - weights))
     if device.type == "mps":
-        return int(GPU_SHARE * max(0, torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()))
+        return int(GPU_SHARE * max(0, torch.mps.recommended_max_memory() - weights))
     try:
         return int(CPU_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..backbone.flow import Flow
+from ..backbone.load import locate
+from ..files import fingerprint
 from ..lab.tasks import TASKS
 from .edits import Contestant, Trial, run
 from .records import Records
@@ -25,7 +27,7 @@ GRIDS: dict[str, dict[str, tuple]] = {
 def choose(flow: Flow, path: Path, per_task: int) -> dict[str, Options]:
     """The best options of each method's grid, by how many validation edits succeed and keep all else, and where that is
     equal by success. Records go to ``path``, so that a killed search goes on where it was."""
-    records = Records(path)
+    records = Records(path, fingerprint(Path(locate(flow.name))) or flow.name)
     trials = [Trial("validation", i % per_task, edit) for i, edit in enumerate(problems("validation", per_task, TASKS))]
     chosen = {}
     for name, grid in GRIDS.items():

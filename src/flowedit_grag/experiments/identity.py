@@ -17,13 +17,13 @@ from .. import __version__
 from ..algorithms import Method
 from ..backbone.facts import Facts
 from ..errors import first_line
+from ..files import fingerprint
 from ..metrics import Metric
 from ..result import plain
 from .samples import Sample
 
 VERSION = ".".join(__version__.split(".")[:2])
 DIGITS = 16  # hexadecimal: among a million results, the chance that two have one hash is 3e-8
-PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
 def digest(facts: Any) -> str:
@@ -33,12 +33,12 @@ def digest(facts: Any) -> str:
 
 def of_model(facts: Facts) -> dict[str, Any]:
     """A model: its name, its profile, and the contents of its folder where it is not the hub's."""
-    return {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": of_files(Path(facts.place))}
+    return {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
 
 
 def of_adapter(adapter: str | None) -> dict[str, Any] | None:
     """An adapter: its name, and its contents where it is not the hub's."""
-    return None if adapter is None else {"name": adapter, "files": of_files(Path(adapter))}
+    return None if adapter is None else {"name": adapter, "files": fingerprint(Path(adapter))}
 
 
 def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,26 +72,6 @@ def of_truth(sample: Sample) -> str:
 def of_metric(metric: Metric, truth: str) -> str:
     """A hash of what a number depends on besides the edit: the metric with its options, and ``truth``."""
     return digest([VERSION, type(metric).__module__, repr(metric), truth])
-
-
-def of_files(path: Path) -> str | None:
-    """A hash of the file, or of all files in the folder, at ``path``; ``None`` if there is nothing."""
-    if not path.exists():
-        return None
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    return digest([[str(file.relative_to(path)), file.stat().st_size, _contents(file)] for file in files])
-
-
-def _contents(file: Path) -> str:
-    """A hash of a file, or of pieces all over it if it is large."""
-    size, found = file.stat().st_size, hashlib.sha256()
-    with open(file, "rb") as opened:
-        if size <= PIECES * PIECE:
-            return hashlib.sha256(opened.read()).hexdigest()
-        for index in range(PIECES):
-            opened.seek(index * (size - PIECE) // (PIECES - 1))
-            found.update(opened.read(PIECE))
-    return found.hexdigest()
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

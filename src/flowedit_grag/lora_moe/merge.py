@@ -28,11 +28,16 @@ def merge_plain(transformer: Any, name: str = "adapter") -> int:
         if module.get_base_layer().weight.dtype not in WHOLE:
             raise InputError(f"{module_name} is quantised; an adapter cannot be merged into it.")
     for module_name, module in plain.items():
+        active = [other for other in module.active_adapters if other != name]
         module.merge(safe_merge=True, adapter_names=[name])
         module.merged_adapters.remove(name)
         module.delete_adapter(name)
         if not module.lora_A:
             _replace(transformer, module_name, module.get_base_layer())
+        else:
+            module.set_adapter(active)  # peft would activate another in its place
+    if not any(isinstance(module, LoraLayer) and name in module.lora_A for module in transformer.modules()):
+        transformer.peft_config.pop(name, None)
     return len(plain)
 
 

@@ -32,12 +32,19 @@ class Part:
         """What is wrong with it, if anything."""
         if not self.a or sorted(self.a) != sorted(self.b) or sorted(self.a) != list(range(len(self.a))):
             return "its experts are not complete"
-        if len({tuple(a.shape) for a in self.a.values()} | {tuple(b.shape[::-1]) for b in self.b.values()}) > 2:
+        shapes = {tuple(tensor.shape) for tensor in (*self.a.values(), *self.b.values())}
+        if any(len(shape) != 2 for shape in shapes):
+            return f"its weights are no matrices: {sorted(shapes)}"
+        if len({a.shape for a in self.a.values()}) > 1 or len({b.shape for b in self.b.values()}) > 1:
             return "its experts differ in shape"
+        if (down := self.a[0].shape[0]) != (up := self.b[0].shape[1]):
+            return f"it goes down to rank {down} and up from rank {up}"
         if self.route is None and len(self.a) > 1:
             return "it has experts and no router"
         if self.route is not None and len(self.route) != len(self.a):
             return f"its router knows {len(self.route)} experts and there are {len(self.a)}"
+        if self.route is not None and self.route.shape != (len(self.a), self.a[0].shape[1]):
+            return f"its router is {list(self.route.shape)}"
         return None
 
     def stacked(self) -> dict[str, Tensor]:
@@ -60,12 +67,16 @@ def read_parts(path: Path) -> dict[str, Part]:
     for key, tensor in tensors.items():
         found = KEY.fullmatch(key)
         if found is None:
-            raise InputError(f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}.")
+            advice = "; diffusers may know this layout: give it as lora=" if "lora" in key else ""
+            raise InputError(f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}.")
         part, expert = parts[found["module"]], int(found["expert"] or 0)
         if found["route"]:
             part.route = tensor
-        else:
-            (part.a if found["side"] == "A" else part.b)[expert] = tensor
+            continue
+        side = part.a if found["side"] == "A" else part.b
+        if expert in side:
+            raise InputError(f"{path} has plain LoRA and experts for one module, {found['module']}.")
+        side[expert] = tensor
     if not parts:
         raise InputError(f"{path} is empty; it is not an adapter.")
     for module, part in parts.items():

@@ -63,6 +63,8 @@ class SamplesConfig:
 
     def __post_init__(self):
         check_options(self)
+        if self.steps == 0:
+            raise InputError("steps of an edit must be from 1 on, not 0; samples.every: 0 leaves edits out.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The training loop: seeded by sample, checkpointed, resumed to the same losses, bit for bit on one machine."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ from torch import Tensor
 from ..algorithms.icedit import ICEdit
 from ..backbone.flow import Flow
 from ..backbone.load import load
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.files import FILE_NAME
 from .adapter import NAME, add_adapter
 from .config import TrainConfig
 from .data import Pairs
 from .data.order import Shuffled
-from .data.usable import Usable
+from .data.usable import Usable, usable
 from .diptychs import diptychs
 from .extras import needed
 from .folder import RunFolder
@@ -29,6 +30,7 @@ from .optimizers import learning_rate
 from .plots import expert_usage, loss_curve
 from .samples import write_samples
 
+log = logging.getLogger(__name__)
 USAGE_CALLS = 8  # forward calls that the experts' usage is counted in
 
 
@@ -77,7 +79,7 @@ class Run:
         self.method.check_model(flow)
         count = len(pairs) - config.samples.pairs
         self.pairs, self.order = Usable(pairs, count, config.width), Shuffled(count, config.seed)
-        self.shown = [pairs[index] for index in range(count, len(pairs))]
+        self.shown = usable(pairs, range(count, len(pairs)), config.width)
         self.trainable = add_adapter(flow, config.adapter, config.seed)
         if config.gradient_checkpointing:
             flow.transformer.enable_gradient_checkpointing()
@@ -92,10 +94,10 @@ class Run:
             mean = self._advance()
             self.step += 1
             self._log(mean)
-            if self._due(self.config.samples.every) and self.step < self.config.steps:
-                self._samples()
             if self._due(self.config.checkpoint_every) or self.step == self.config.steps:
                 self._save()
+            if self._due(self.config.samples.every) and self.step < self.config.steps:
+                self._samples()
             yield Trained(self.step, self.config.steps, mean)
 
     def finish(self) -> Path:
@@ -185,7 +187,10 @@ class Run:
     def _samples(self) -> None:
         if self.shown and self.accelerator.is_main_process:
             path = self.folder.path / "samples" / f"step-{self.step:06d}.png"
-            write_samples(self.flow, self.config, self.shown, path)
+            try:
+                write_samples(self.flow, self.config, self.shown, path)
+            except (RuntimeError, InputError) as error:  # out of memory, say: pictures to look at must not end a run
+                log.warning("no samples at step %d: %s", self.step, first_line(error))
         self.accelerator.wait_for_everyone()
 
     @torch.no_grad()

@@ -42,16 +42,17 @@ def velocity(transformer: Any, x: Tensor, sigma: Tensor, batch: Diptychs, dtype:
 
     The adapter's float32 weights work in the networks' ``dtype``. ``transformer`` may be wrapped by accelerate.
     """
+    guided = getattr(transformer, "module", transformer).config.guidance_embeds  # accelerate may wrap it
     layout, length = TokenLayout.of(x, 0), batch.condition.embeds.shape[1]
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
         out = transformer(
             hidden_states=torch.cat([pack(x), batch.context], dim=-1).to(dtype),
             timestep=sigma.to(dtype),
-            guidance=torch.full_like(sigma, GUIDANCE, dtype=dtype),  # ignored by models without its embedding
+            guidance=torch.full_like(sigma, GUIDANCE, dtype=dtype) if guided else None,
             encoder_hidden_states=batch.condition.embeds.to(x.device, dtype),
             pooled_projections=batch.condition.pooled.to(x.device, dtype),
-            txt_ids=torch.zeros(length, 3, device=x.device, dtype=dtype),
-            img_ids=image_ids(layout, x.device, dtype),
+            txt_ids=torch.zeros(length, 3, device=x.device),
+            img_ids=image_ids(layout, x.device, torch.float32),  # bfloat16 counts to 256
             return_dict=False,
         )[0]
     return unpack(out, x.shape[-2])

@@ -1,10 +1,14 @@
 """What a section is given, and what it returns."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...backbone.flow import Flow
+from ...backbone.load import locate
+from ...files import fingerprint
 from ...lab.tasks import TASKS
 from ..edits import Trial
 from ..records import Record, Records
@@ -24,9 +28,11 @@ class Bench:
     share: float = 1.0
     golden: Path | None = None  # recorded runs of the published implementations
 
-    def records(self, section: str) -> Records:
-        """The records of a section, on disk."""
-        return Records(self.out / f"{section}.jsonl")
+    def records(self, section: str, *others: str) -> Records:
+        """The records of a section, on disk: of these weights (and those of ``others`` by path), split and share."""
+        files = [fingerprint(Path(place)) for place in (locate(self.flow.name), *others)]
+        of = json.dumps([self.flow.name, files, self.split, self.share])
+        return Records(self.out / f"{section}.jsonl", hashlib.sha256(of.encode()).hexdigest()[:16])
 
     def count(self, whole: int) -> int:
         """How many of ``whole`` problems to measure, at least one."""

@@ -1,4 +1,4 @@
-"""Text-to-image: does the model draw what captions say, with and without true guidance, at several scales?"""
+"""Text-to-image: does the model draw what captions say, at several guidance scales?"""
 
 from ...lab import world
 from ..following import ASPECTS, follow

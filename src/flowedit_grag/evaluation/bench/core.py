@@ -15,6 +15,7 @@ from ...lab.render import render
 from ..convergence import FIELDS, order
 from ..overhead import overhead, seconds
 from ..replay import REPLAYS, replay
+from ..replay_incontext import FILL_REPLAYS
 from ..splits import problems, scenes
 from .base import Bench, Table
 
@@ -37,8 +38,10 @@ def section(bench: Bench) -> Table:
 
 
 def _replays(bench: Bench):
-    flow = load(bench.golden / "tiny_flux", device="cpu", dtype="float32")
-    return [(f"replay of `{name}`", "≤ 1e-5", f"{replay(name, flow, bench.golden):.1e}") for name in REPLAYS]
+    flow, fill = (load(bench.golden / name, device="cpu", dtype="float32") for name in ("tiny_flux", "tiny_flux_fill"))
+    errors = {name: replay(name, flow, bench.golden) for name in REPLAYS}
+    errors |= {name: of(fill, bench.golden) for name, of in FILL_REPLAYS.items()}
+    return [(f"replay of `{name}`", "≤ 1e-5", f"{error:.1e}") for name, error in errors.items()]
 
 
 def _oracle(bench: Bench):

@@ -1,6 +1,7 @@
 """A damaged picture among thousands must not end a run of days."""
 
 import logging
+from collections.abc import Iterable
 
 from ...errors import InputError
 from ...incontext.diptych import at_width
@@ -28,7 +29,7 @@ class Usable:
         for place in range(index, index + min(MOST, self.count)):
             number = place % self.count
             try:
-                return self._checked(number)
+                return checked(self.pairs, number, self.width)
             except InputError as error:
                 if number not in self.said:
                     log.warning("left out: %s", error)
@@ -36,9 +37,22 @@ class Usable:
                 last = error
         raise InputError(f"no pair can be used among {min(MOST, self.count)} in a row; the last: {last}")
 
-    def _checked(self, number: int) -> Pair:
-        pair = self.pairs[number]
-        source, target = (at_width(picture.size, self.width) for picture in (pair.source, pair.target))
-        if abs(source[1] - target[1]) > 1:  # one pixel is rounding
-            raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size}, {pair.target.size}.")
-        return pair
+
+def usable(pairs: Pairs, numbers: Iterable[int], width: int) -> list[Pair]:
+    """Those of the given ``numbers`` that can be used; the others are logged."""
+    found = []
+    for number in numbers:
+        try:
+            found.append(checked(pairs, number, width))
+        except InputError as error:
+            log.warning("left out: %s", error)
+    return found
+
+
+def checked(pairs: Pairs, number: int, width: int) -> Pair:
+    """A pair. Raises :class:`InputError` where it cannot be read, or its pictures do not fit each other."""
+    pair = pairs[number]
+    source, target = (at_width(picture.size, width) for picture in (pair.source, pair.target))
+    if abs(source[1] - target[1]) > 1:  # one pixel is rounding
+        raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size}, {pair.target.size}.")
+    return pair
