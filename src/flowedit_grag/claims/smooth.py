@@ -9,7 +9,7 @@ from ..report.studies import Study
 from .base import Claim, Evidence, judged
 
 SOURCE = "GRAG (arXiv:2510.24657), Table 2 and Fig. 10"
-OTHERS = {"lambda": "lambda", "CFG": "true_cfg"}
+OTHERS = {"lambda": "lambda", "CFG": "guidance"}
 METRICS = ("ssim_outside", "psnr_outside")
 
 

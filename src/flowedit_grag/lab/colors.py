@@ -4,10 +4,10 @@ import numpy as np
 from scipy import ndimage
 
 from . import world
-from .render import STRIPE_TINT, stripe_partner
+from .render import STRIPE_SHADE
 
 COLOR_TOLERANCE = 38.0  # mean RGB distance of an item's pixels from what the renderer would draw
-STRIPED_BETWEEN = (0.22, 0.78)  # share of the lighter stripes
+STRIPED_BETWEEN = (0.22, 0.78)  # share of the darker stripes
 LIGHTS = (0.88, 0.93, 0.98, 1.02)  # brightness that the renderer's shades and light come to
 
 
@@ -28,7 +28,7 @@ def read_color(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> tupl
 def _fit(samples: np.ndarray, color: str) -> tuple[float, float]:
     """Mean distance of ``samples`` from the line between a colour and its stripes, and the share that is striped."""
     base = np.array(world.COLORS[color], float)
-    line = STRIPE_TINT * (stripe_partner(color) - base)
+    line = (STRIPE_SHADE - 1) * base
     along = np.clip((samples - base) @ line / (line @ line), 0, 1)
     error = np.linalg.norm(samples - base - along[:, None] * line, axis=1)
     return float(error.mean() + 8 * np.mean(np.minimum(along, 1 - along))), float((along > 0.5).mean())

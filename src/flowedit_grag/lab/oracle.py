@@ -110,7 +110,7 @@ def components(mask: np.ndarray) -> list[np.ndarray] | None:
 def _read_item(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> ItemReading:
     height, width = part.shape
     color, fill = read_color(pixels, ground, part)
-    # a blurred edge lies where half of the item's contrast is left; pale stripes need the lower limit
+    # a blurred edge lies where half of the item's contrast is left; dark stripes need the lower limit
     contrast = np.linalg.norm(pixels - ground, axis=-1)
     fitted = max(read_shape(part), read_shape(part & (contrast > np.median(contrast[part]) / 2)), key=_overlap)
     size = None

@@ -10,7 +10,7 @@ STAR_WAIST = 0.45  # inner radius / outer radius
 SQUARE_SIDE = 0.86  # half side / radius: squares and triangles look as large as circles of the same size
 TRIANGLE_REACH = 1.15  # circumscribed radius / radius
 STRIPES = 4  # across an item's diameter
-STRIPE_TINT = 0.8  # how far every other stripe is drawn towards its light or dark partner
+STRIPE_SHADE = 0.55  # brightness of every other stripe: pale ones would break the silhouette on pale backgrounds
 
 
 def pixel_grid(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -70,17 +70,11 @@ def _paint(item: Item, size: tuple[int, int]) -> np.ndarray:
     base = np.array(world.COLORS[item.color], float)
     color = np.broadcast_to(base, (*x.shape, 3))
     if item.fill == "striped":
-        partner = stripe_partner(item.color)
         across = (np.cos(item.stripe_angle) * x + np.sin(item.stripe_angle) * y) / (2 * radius / STRIPES)
         edge = (np.abs(np.mod(across, 2) - 1) - 0.5) * 2 * radius / STRIPES  # signed distance to a stripe's edge
-        color = base + np.clip(0.5 + edge, 0, 1)[..., None] * STRIPE_TINT * (partner - base)
+        color = base * (1 - np.clip(0.5 + edge, 0, 1)[..., None] * (1 - STRIPE_SHADE))
     light = item.shade - 0.05 * np.clip(y / radius, -1, 1)
     return color * light[..., None]
-
-
-def stripe_partner(color: str) -> np.ndarray:
-    """What a colour's stripes alternate with: white, or grey-black for white."""
-    return np.array((70, 70, 78) if color == "white" else (250, 250, 250), float)
 
 
 def background(scene: Scene, size: tuple[int, int]) -> np.ndarray:

@@ -1,19 +1,15 @@
 """All methods on all tasks: success, kept, distance to source and ground truth, cost."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from PIL import Image
 
 from ...analysis.charts import Series, curves
-from ...files import written
 from ...guidance.grag import GRAG
 from ...lab.tasks import TASKS
-from ...strip import labelled_grid
-from ..edits import Contestant, Trial, edited_images, run
+from ..edits import Contestant, run
 from ..records import Record, Records
 from ..summary import difference, mean
 from .base import OUTCOMES, Bench, Table, outcomes
+from .gallery import gallery
 
 PER_TASK = 30
 METHODS = (
@@ -43,7 +39,8 @@ def section(bench: Bench) -> Table:
             nfe, seconds = (np.mean([record[key] for record in found]) for key in ("nfe", "seconds"))
             table.add(contestant.name, task, *outcomes(found), f"{nfe:.0f}", f"{seconds:.1f}")
     table.remarks += [_claim(records, name) for name in CLAIMANTS]
-    table.figures += [_frontier(bench, records), _gallery(bench, trials)]
+    columns = [(bench.flow, contestant) for contestant in METHODS if contestant.name in GALLERY_METHODS]
+    table.figures += [_frontier(bench, records), gallery(bench.out / "gallery.png", columns, trials)]
     return table
 
 
@@ -80,18 +77,3 @@ def _frontier(bench: Bench, records: Records):
     lines = [Series("sdedit, strength 0.4 to 1", [point(c.name) for c in FRONTIER])]
     lines += [Series(c.name, [point(c.name)]) for c in METHODS if c.method != "sdedit"]
     return curves(lines, bench.out / "frontier.png", "success", "kept", "Success against preservation")
-
-
-def _gallery(bench: Bench, trials: Sequence[Trial]):
-    """The first problem of each task: source, every method, ground truth."""
-    rows = []
-    for trial in [next(t for t in trials if t.edit.task == task) for task in TASKS]:
-        source, truth, _ = trial.edit.images()
-        contestants = [c for c in METHODS if c.name in GALLERY_METHODS]
-        edits = [edited_images(bench.flow, contestant, trial)[0][0] for contestant in contestants]
-        rows.append([Image.fromarray(image) for image in (source, *edits, truth)])
-    labels = ["source", *GALLERY_METHODS, "ground truth"]
-    path = bench.out / "gallery.png"
-    with written(path) as partial:
-        labelled_grid(rows, labels, list(TASKS)).save(partial)
-    return path

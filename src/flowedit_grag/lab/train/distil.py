@@ -47,8 +47,9 @@ def guided(parts: dict, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor
 
 def _trained(folder: Path, device: str) -> dict:
     parts = model.components()
-    for name, weights in averaged(folder, "flux").items():
-        parts[name].load_state_dict(weights)
+    weights = averaged(folder, "flux")
+    for name in ("transformer", "text_encoder", "text_encoder_2"):
+        parts[name].load_state_dict(weights[name])
         parts[name].to(device).eval().requires_grad_(False)
     parts["transformer"].requires_grad_(True)
     return parts

@@ -23,25 +23,24 @@ ABOUT = (
     "for photos choose FLUX.1-dev with --model black-forest-labs/FLUX.1-dev (Editor(model=...) in Python)."
 )
 ROUNDTRIP_PSNR = 24.0  # dB; scenes reach 27 and more, photos about 20
-STABLEFLOW = {"true_cfg": 3.0, "nudge": 1.0, "steps": 20}
-SETTINGS = {  # chosen by eye and oracle on ten validation scenes
-    "*": {"true_cfg": 3.0},
-    "flowedit": {"true_cfg": 3.5},
-    "stableflow": STABLEFLOW,
-    "stableflow+": STABLEFLOW,
-    "reconstruct": {"true_cfg": 1.0},
-    "icedit-t2i": {"true_cfg": 3.0, "width": IMAGE_SIZE},
+SETTINGS = {  # stage ``settings`` adds what it chooses
+    "stableflow": {"steps": 20},
+    "stableflow+": {"steps": 20},
+    "icedit-t2i": {"width": IMAGE_SIZE},
 }
+BEFORE_DISTILLATION = {"*": {"true_cfg": 3.0}}
 FILL_SETTINGS = {"icedit": {"guidance": 1.0, "width": IMAGE_SIZE}}  # the guidance embedding is not distilled
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
     """Write the pipeline; stage ``vital`` adds the vital layers."""
     parts, averages = model.components(), averaged(folder, "flux")
-    if (folder / "distil.pt").exists():
+    distilled = (folder / "distil.pt").exists()
+    if distilled:
         averages |= averaged(folder, "distil")
     parts["transformer"].load_state_dict(averages["transformer"])
-    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(SETTINGS))
+    settings = SETTINGS if distilled else {**SETTINGS, **BEFORE_DISTILLATION}
+    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(settings))
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:

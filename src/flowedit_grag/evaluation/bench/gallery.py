@@ -1,0 +1,25 @@
+"""Edits to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from ...backbone.flow import Flow
+from ...files import written
+from ...strip import labelled_grid
+from ..edits import Contestant, Trial, edited_images
+
+
+def gallery(path: Path, columns: Sequence[tuple[Flow, Contestant]], trials: Sequence[Trial]) -> Path:
+    """The first problem of each task: source, what every contestant makes of it on its model, ground truth."""
+    first = {trial.edit.task: trial for trial in reversed(trials)}
+    rows = []
+    for trial in first.values():
+        source, truth, _ = trial.edit.images()
+        edits = [edited_images(flow, contestant, trial)[0][0] for flow, contestant in columns]
+        rows.append([Image.fromarray(image) for image in (source, *edits, truth)])
+    labels = ["source", *(contestant.name for _, contestant in columns), "ground truth"]
+    with written(path) as partial:
+        labelled_grid(rows, labels, list(first)).save(partial)
+    return path
