@@ -7,6 +7,7 @@ import time
 
 import pytest
 from conftest import GOLDEN
+from forked import forked
 from PIL import Image
 
 from flowedit_grag.cli import arguments, main
@@ -22,7 +23,7 @@ def command(*words, cwd=None):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scene")
-    done = command("scene", "--seed", 7, "--task", "color", "-o", folder)
+    done = forked("scene", "--seed", 7, "--task", "color", "-o", folder)
     assert done.returncode == 0, done.stderr
     facts = json.loads((folder / "scene.json").read_text())
     return folder, ["--source-prompt", facts["source_prompt"], "--target-prompt", facts["target_prompt"]]
@@ -57,7 +58,7 @@ def test_edit(scene, tmp_path):
 def test_edit_with_a_dial_and_a_progress_bar(scene, tmp_path):
     folder, prompts = scene
     out = tmp_path / "out.jpg"
-    done = command("edit", folder / "source.png", *prompts, "--delta", 1.1, "--lam", 1.0, "-o", out, "steps=2")
+    done = forked("edit", folder / "source.png", *prompts, "--delta", 1.1, "--lam", 1.0, "-o", out, "steps=2")
     assert done.returncode == 0, done.stderr
     assert "NFE" in done.stdout
     assert "invert" in done.stderr
@@ -68,7 +69,7 @@ def test_edit_with_a_dial_and_a_progress_bar(scene, tmp_path):
 def test_sweep(scene, tmp_path):
     folder, prompts = scene
     out = tmp_path / "strip.png"
-    done = command("sweep", folder / "source.png", *prompts, "--delta", "0.9:1.3:3", "-o", out, "--json", "steps=2")
+    done = forked("sweep", folder / "source.png", *prompts, "--delta", "0.9:1.3:3", "-o", out, "--json", "steps=2")
     assert done.returncode == 0, done.stderr
     assert [g["delta"] for g in json.loads(done.stdout)["settings"]["grag"]] == [0.9, 1.1, 1.3]
     with Image.open(out) as image:
@@ -80,7 +81,7 @@ def test_an_instruction_with_an_adapter_and_an_early_filter(scene, tmp_path):
     model = ["--model", GOLDEN / "tiny_flux_fill", "--adapter", GOLDEN / "moe_lora", "--delta", 1.1]
     early = ["--early-filter", "2x1", "--keep-record", "--resume", "--judge", "lab"]
     words = ["--instruction", "make the circle purple", *model, *early, "-o", out, "--json", "steps=2", "width=64"]
-    done = command("edit", scene[0] / "source.png", *words)
+    done = forked("edit", scene[0] / "source.png", *words)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["nfe"] == 2 + 1
@@ -95,7 +96,7 @@ def test_an_instruction_with_an_adapter_and_an_early_filter(scene, tmp_path):
 
 def test_vital_layers(tmp_path):
     out = tmp_path / "vital.json"
-    done = command("vital-layers", "-o", out, "--prompts", 1, "--steps", 2)
+    done = forked("vital-layers", "-o", out, "--prompts", 1, "--steps", 2)
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     assert len(found["vitality"]) == len(found["layers"]) == 12
@@ -105,7 +106,7 @@ def test_vital_layers(tmp_path):
 
 
 def test_methods():
-    done = command("methods")
+    done = forked("methods")
     assert done.returncode == 0
     for words in ("flowedit", "arXiv:2412.08629", "n_max=24", "stableflow+", "solver=midpoint", "reconstruct"):
         assert words in done.stdout
@@ -167,7 +168,7 @@ def test_a_mistake_in_a_process_of_its_own(scene, tmp_path, option, message):
 
 def test_not_even_a_folder_is_left(scene, tmp_path):
     folder, prompts = scene
-    done = command("edit", folder / "source.png", *prompts, "--method", "flowedt", "-o", tmp_path / "new" / "out.png")
+    done = forked("edit", folder / "source.png", *prompts, "--method", "flowedt", "-o", tmp_path / "new" / "out.png")
     assert done.returncode == 2
     assert list(tmp_path.iterdir()) == []
 
@@ -180,13 +181,13 @@ def test_the_same_seed_in_two_processes(scene, tmp_path):
     folder, prompts = scene
     words = ["edit", folder / "source.png", *prompts, "--method", "flowedit", "--seed", 3, "steps=3", "n_max=2"]
     for name in ("a.png", "b.png"):
-        assert command(*words, "-o", tmp_path / name).returncode == 0
+        assert forked(*words, "-o", tmp_path / name).returncode == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_unknown_words_name_what_is_known(scene, tmp_path):
     folder, prompts = scene
-    done = command("edit", folder / "source.png", *prompts[:3], "a purple zebra", "-o", tmp_path / "out.png")
+    done = forked("edit", folder / "source.png", *prompts[:3], "a purple zebra", "-o", tmp_path / "out.png")
     assert done.returncode == 2
     assert "'zebra'" in done.stderr
     assert "triangle" in done.stderr
@@ -195,7 +196,7 @@ def test_unknown_words_name_what_is_known(scene, tmp_path):
 
 def test_missing_prompts_are_a_usage_error(scene, tmp_path):
     folder, _ = scene
-    done = command("edit", folder / "source.png", cwd=tmp_path)
+    done = forked("edit", folder / "source.png", cwd=tmp_path)
     assert done.returncode == 2
     assert "--source-prompt" in done.stderr
 
