@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from flowedit_grag.errors import InputError
+from flowedit_grag.evaluation.replay import relative_error as error
+from flowedit_grag.evaluation.replay_incontext import FORWARD
 from flowedit_grag.lora_moe import (
     LoraMoeConfig,
     load_adapter,
@@ -20,7 +22,6 @@ from flowedit_grag.lora_moe.config import MIXTURES
 from flowedit_grag.lora_moe.layer import gate
 
 MOE, PLAIN = GOLDEN / "moe_lora", GOLDEN / "normal_lora"
-FORWARD = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep", "guidance", "img_ids", "txt_ids")
 
 
 def fill():
@@ -36,10 +37,6 @@ def recorded():
 def run(transformer, recorded, dtype=torch.float32):
     call = {name: recorded[name].to(dtype) for name in FORWARD}
     return transformer(**call, return_dict=False)[0].float()
-
-
-def error(found, expected):
-    return float((found - expected).abs().max() / expected.abs().max())
 
 
 def test_scale_acts_on_plain_and_expert_parts(recorded):
