@@ -1,6 +1,6 @@
-"""Each method's settings for a model, chosen on the validation split: the best of a small grid."""
+"""Each method's settings for a model, chosen on the validation split: one option after the other, from small grids."""
 
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +15,54 @@ from .records import Records
 from .splits import problems
 
 Options = dict[str, Any]
-GRIDS: dict[str, dict[str, tuple]] = {
-    "sdedit": {"strength": (0.6, 0.7, 0.8, 0.9), "guidance": (1.5, 3.5, 5.5)},
-    "flowedit": {"n_max": (18, 21, 24), "target_guidance": (3.5, 5.5, 7.0)},
-    "rf-solver-edit": {"inject_steps": (1, 3, 5), "guidance": (2.0, 4.0)},
-    "stableflow": {"nudge": (1.0, 1.15), "guidance": (3.0, 5.0, 7.0)},
-    "stableflow+": {"nudge": (1.0, 1.15), "guidance": (3.0, 5.0, 7.0)},
+Grid = dict[str, tuple]  # values to try for each option, the option that matters most first
+GRIDS: dict[str, Grid] = {
+    "sdedit": {"strength": (0.7, 0.6, 0.8, 0.9), "guidance": (3.5, 5.5)},
+    "flowedit": {"n_max": (24, 21, 18), "target_guidance": (5.5, 3.5)},
+    "rf-solver-edit": {"inject_steps": (2, 1, 4), "guidance": (2.0, 3.5)},
 }
+STABLE_FLOW: Grid = {"nudge": (1.15, 1.0), "vital_layers": (), "guidance": (3.0, 5.0, 7.0)}
+MOST_LAYERS = 3
 
 
-def choose(flow: Flow, path: Path, per_task: int) -> dict[str, Options]:
-    """The best options of each method's grid, by how many validation edits succeed and keep all else, and where that is
-    equal by success. Records go to ``path``, so that a killed search goes on where it was."""
+def grids(vitality: Sequence[float]) -> dict[str, Grid]:
+    """Every method's grid; Stable Flow's may take one, two or three of the most vital layers."""
+    ranked = sorted(range(len(vitality)), key=lambda layer: -vitality[layer])
+    layers = tuple(tuple(sorted(ranked[:count])) for count in range(1, MOST_LAYERS + 1))
+    return GRIDS | dict.fromkeys(("stableflow", "stableflow+"), STABLE_FLOW | {"vital_layers": layers})
+
+
+def choose(flow: Flow, path: Path, per_task: int, grids: dict[str, Grid]) -> dict[str, Options]:
+    """Each method's best options, by how many validation edits succeed and keep all else, then by success alone, then
+    by PSNR outside the mask.
+
+    Options are searched in their order, each with those before it at their best and those after it at their first
+    value. Records go to ``path``, so that a killed search goes on where it was.
+    """
     records = Records(path, fingerprint(Path(locate(flow.name))) or flow.name)
     trials = [Trial("validation", i % per_task, edit) for i, edit in enumerate(problems("validation", per_task, TASKS))]
+
+    def quality(name: str, options: Options) -> tuple[float, ...]:
+        contestant = Contestant(_label(name, options), name, options)
+        run(flow, [contestant], trials, records)
+        return _quality(records, contestant.name)
+
     chosen = {}
-    for name, grid in GRIDS.items():
-        contestants = [Contestant(_label(name, options), name, options) for options in _points(grid)]
-        run(flow, contestants, trials, records)
-        chosen[name] = max(contestants, key=lambda c: _quality(records, c.name)).options
+    for name, grid in grids.items():
+        options = {option: values[0] for option, values in grid.items()}
+        for option, values in grid.items():
+            points = [{**options, option: value} for value in values]
+            options = max(points, key=lambda point: quality(name, point))
+        chosen[name] = options
     return chosen
 
 
-def _points(grid: dict[str, tuple]) -> list[Options]:
-    return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-
-
 def _label(name: str, options: Options) -> str:
-    return " ".join([name, *(f"{key}={value:g}" for key, value in options.items())])
+    return " ".join([name, *(f"{option}={value}" for option, value in options.items())])
 
 
-def _quality(records: Records, label: str) -> tuple[float, float]:
+def _quality(records: Records, label: str) -> tuple[float, ...]:
     found = list(records.where(label=label))
     both = np.mean([record["success"] and record["kept"] for record in found])
-    return float(both), float(np.mean([record["success"] for record in found]))
+    rest = (np.mean([record[key] for record in found]) for key in ("success", "psnr_outside"))
+    return float(both), *map(float, rest)

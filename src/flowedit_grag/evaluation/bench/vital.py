@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ...algorithms.select import with_profile
+from ...algorithms.vital import vital_layers
 from ...injection.seam import sites
 from ..edits import Contestant, run
 from ..summary import difference
@@ -35,8 +37,9 @@ def section(bench: Bench) -> Table:
 
 
 def choices(bench: Bench) -> list[Contestant]:
-    """The model's vital layers, none, all, and ``DRAWS`` random sets of as many that are not vital."""
-    vital, count = tuple(bench.flow.profile.vital_layers or ()), len(sites(bench.flow.transformer))
+    """The vital layers that StableFlow+ uses, none, all, and ``DRAWS`` random sets of as many that are not vital."""
+    method = with_profile("stableflow+", bench.flow, None, {})
+    vital, count = vital_layers(method.vital_layers, bench.flow), len(sites(bench.flow.transformer))
     rest = [site for site in range(count) if site not in vital]
     rng = np.random.default_rng(0)
     drawn = [tuple(sorted(rng.choice(rest, min(len(vital), len(rest)), replace=False).tolist())) for _ in range(DRAWS)]
