@@ -11,7 +11,7 @@ from ..backbone.load import locate
 from ..files import fingerprint
 from ..lab.tasks import TASKS
 from .edits import Contestant, Trial, run
-from .records import Records
+from .records import Record, Records
 from .splits import problems
 
 Options = dict[str, Any]
@@ -19,9 +19,9 @@ Grid = dict[str, tuple]  # values to try for each option, the option that matter
 GRIDS: dict[str, Grid] = {
     "sdedit": {"strength": (0.7, 0.6, 0.8, 0.9), "guidance": (3.5, 5.5)},
     "flowedit": {"n_max": (24, 21, 18), "target_guidance": (5.5, 3.5)},
-    "rf-solver-edit": {"inject_steps": (2, 1, 4), "guidance": (2.0, 3.5)},
+    "rf-solver-edit": {"inject_steps": (2, 1, 4), "guidance": (2.0, 3.5, 5.5)},
 }
-STABLE_FLOW: Grid = {"nudge": (1.15, 1.0), "vital_layers": (), "guidance": (3.0, 5.0, 7.0)}
+STABLE_FLOW: Grid = {"nudge": (1.15, 1.0), "vital_layers": (), "guidance": (3.0, 4.0, 5.0, 7.0)}
 MOST_LAYERS = 3
 
 
@@ -33,36 +33,43 @@ def grids(vitality: Sequence[float]) -> dict[str, Grid]:
 
 
 def choose(flow: Flow, path: Path, per_task: int, grids: dict[str, Grid]) -> dict[str, Options]:
-    """Each method's best options, by how many validation edits succeed and keep all else, then by success alone, then
-    by PSNR outside the mask.
-
-    Options are searched in their order, each with those before it at their best and those after it at their first
-    value. Records go to ``path``, so that a killed search goes on where it was.
-    """
+    """Each method's best options. Options are searched in their order, each with those before it where most edits are
+    right and those after it at their first value; of all settings tried, :func:`best` is chosen. Records go to ``path``,
+    so that a killed search goes on where it was."""
     records = Records(path, fingerprint(Path(locate(flow.name))) or flow.name)
     trials = [Trial("validation", i % per_task, edit) for i, edit in enumerate(problems("validation", per_task, TASKS))]
 
-    def quality(name: str, options: Options) -> tuple[float, ...]:
+    def measured(name: str, options: Options) -> list[Record]:
         contestant = Contestant(_label(name, options), name, options)
         run(flow, [contestant], trials, records)
-        return _quality(records, contestant.name)
+        return list(records.where(label=contestant.name))
 
     chosen = {}
     for name, grid in grids.items():
-        options = {option: values[0] for option, values in grid.items()}
+        options, tried = {option: values[0] for option, values in grid.items()}, []
         for option, values in grid.items():
             points = [{**options, option: value} for value in values]
-            options = max(points, key=lambda point: quality(name, point))
-        chosen[name] = options
+            tried += points
+            options = max(points, key=lambda point: _right(measured(name, point)))
+        chosen[name] = tried[best([measured(name, point) for point in tried])]
     return chosen
+
+
+def best(found: Sequence[Sequence[Record]]) -> int:
+    """Of several settings' records: the one with the highest PSNR outside the mask among those that make about as many
+    edits right as the one that makes most, within its standard error."""
+    right = np.array([_right(own) for own in found])
+    outside = np.array([np.mean([record["psnr_outside"] for record in own]) for own in found])
+    most = right.max()
+    error = np.sqrt(most * (1 - most) / len(found[0]))
+    return int(np.argmax(np.where(right >= most - error, outside, -np.inf)))
+
+
+def _right(found: Sequence[Record]) -> float:
+    """The share of edits that reach the asked attribute and keep all others."""
+    return float(np.mean([record["success"] and record["kept"] for record in found]))
 
 
 def _label(name: str, options: Options) -> str:
     return " ".join([name, *(f"{option}={value}" for option, value in options.items())])
 
-
-def _quality(records: Records, label: str) -> tuple[float, ...]:
-    found = list(records.where(label=label))
-    both = np.mean([record["success"] and record["kept"] for record in found])
-    rest = (np.mean([record[key] for record in found]) for key in ("success", "psnr_outside"))
-    return float(both), *map(float, rest)
