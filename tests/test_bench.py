@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import torch
 
+from flowedit_grag.cli import bench as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation import counting, footprint, scale
-from flowedit_grag.evaluation.bench import SECTIONS
+from flowedit_grag.evaluation.bench import SECTIONS, vital
 from flowedit_grag.evaluation.bench.base import Bench
+from flowedit_grag.evaluation.bench.edits import FRONTIER, claims
 from flowedit_grag.evaluation.bench.strength import correlations
+from flowedit_grag.evaluation.choosing import best
 from flowedit_grag.evaluation.edits import Contestant, Trial, run, verdicts
 from flowedit_grag.evaluation.following import score
 from flowedit_grag.evaluation.records import Records
 from flowedit_grag.evaluation.shape import flux_flow
 from flowedit_grag.evaluation.splits import problems, scenes
 from flowedit_grag.evaluation.ssim import ssim
-from flowedit_grag.evaluation.summary import difference, mean
+from flowedit_grag.evaluation.summary import difference, mean, rate
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.tasks import TASKS
@@ -42,6 +45,78 @@ def test_intervals_hold_the_mean_and_shrink():
     assert np.isnan(mean([]).value)
     paired = difference(values + 0.5, values)
     assert paired.low == pytest.approx(0.5) == paired.high
+
+
+def test_rates_that_are_all_right_are_not_certain():
+    sure = rate([True] * 30)  # Wilson's interval, by hand: z² / (n + z²) below 1
+    assert (sure.value, sure.high, sure.n) == (1.0, 1.0, 30)
+    assert sure.low == pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-4)
+    assert rate([True, False]).percent() == "50 % (9-91)"
+    assert np.isnan(rate([]).value)
+
+
+def outcomes(successes, kept, psnr):
+    return [
+        {"success": bool(s), "kept": bool(k), "psnr_outside": p} for s, k, p in zip(successes, kept, psnr, strict=True)
+    ]
+
+
+def test_of_settings_about_as_good_the_one_that_changes_least():
+    four = np.arange(24) < 4
+    good, near, careful, poor = ~four, np.arange(24) >= 5, np.arange(24) >= 6, np.arange(24) >= 12
+    found = [outcomes(right, right, [psnr] * 24) for right, psnr in
+             ((good, 20.0), (near, 25.0), (careful, 30.0), (poor, 40.0))]  # fmt: skip
+    assert best(found) == 1  # 20 of 24 are right at best, give or take 1.8: 19 are as good, 18 are not
+    assert best(found[:1]) == 0
+    assert best([outcomes(good, ~good, [50.0] * 24), found[0]]) == 1  # success alone is not right
+
+
+def test_claims_are_held_against_the_rival_that_succeeds_as_often():
+    half, most = np.arange(40) % 2 == 0, np.arange(40) % 4 > 0
+    found = {rival.name: outcomes(half, half, [20.0] * 40) for rival in FRONTIER}
+    found["sdedit 0.9"] = outcomes(most, half, [22.0] * 40)
+    found["regeneration"] = outcomes(np.ones(40), np.zeros(40), [10.0] * 40)
+    found["own"] = outcomes(most, most, [25.0] * 40)
+    equal, regenerated = claims(found, "own")
+    assert equal.startswith("own over sdedit 0.9: success +0 points (+0 to +0), kept +25 points (")
+    assert equal.endswith("PSNR outside the mask +3.0 dB (+3.0 to +3.0).")
+    assert regenerated.startswith("own over regeneration: success -25 points (")
+    assert "kept +75 points" in regenerated
+    found["own"] = found["regeneration"]
+    assert len(claims(found, "own")) == 1
+
+
+def test_trials_are_paired_whatever_order_they_were_measured_in(tmp_path, lab):
+    trials = [Trial("validation", index, edit) for index, edit in enumerate(problems("validation", 2, ("color",)))]
+    plain = Contestant("plain", "sdedit", {"steps": 1})
+    records = Records(tmp_path / "edits.jsonl")
+    run(lab, [plain], trials[1:], records)
+    assert [record["index"] for record in run(lab, [plain], trials, records)["plain"]] == [0, 1]
+
+
+def test_other_layers_are_as_many_and_different(lab, tmp_path):
+    chosen = {contestant.name: contestant.options["vital_layers"] for contestant in vital.choices(Bench(lab, tmp_path))}
+    drawn = [layers for name, layers in chosen.items() if name.startswith(vital.NOT_VITAL)]
+    assert len(set(drawn)) == len(drawn) == vital.DRAWS
+    assert all(len(layers) == len(chosen["vital"]) and not set(layers) & set(chosen["vital"]) for layers in drawn)
+    assert chosen["none"] == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["colour"], "unknown section 'colour'"),
+        (["core", "--share", "0"], "--share must be above 0"),
+        (["core", "--model", "nothing"], "unknown model 'nothing'"),
+        (["core", "-o", __file__], "is a file; name a folder"),
+    ],
+)
+def test_the_command_says_what_is_wrong(monkeypatch, capsys, words, reason):
+    monkeypatch.setattr("sys.argv", ["bench", *words])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err
 
 
 def test_ssim_agrees_with_scikit_image():
@@ -96,7 +171,7 @@ def test_what_is_recorded_is_not_measured_again(tmp_path, lab):
 
 def test_records_of_other_weights_or_splits_are_not_taken_for_these(tmp_path, lab):
     Bench(lab, tmp_path).records("edits").add("one", label="a")
-    assert list(Bench(lab, tmp_path).records("edits").where(label="a"))
+    assert Bench(lab, tmp_path).records("edits").known
     assert not Bench(lab, tmp_path, "validation").records("edits").known
     assert not Bench(lab, tmp_path, share=0.5).records("edits").known
     (adapter := tmp_path / "adapter").write_bytes(b"weights")

@@ -35,6 +35,8 @@ def measured(given: argparse.Namespace):
     sections = {name: SECTIONS[name] for name in given.sections or SECTIONS}
     if not 0 < given.share <= 1:
         raise InputError(f"--share must be above 0 and at most 1, not {given.share:g}.")
+    if given.out.exists() and not given.out.is_dir():
+        raise InputError(f"{given.out} is a file; name a folder for the tables with -o.")
     golden = given.golden if given.golden.is_dir() else None
     bench = Bench(load(given.model), given.out, given.split, given.share, golden)
     for name, section in sections.items():

@@ -33,16 +33,18 @@ def grids(vitality: Sequence[float]) -> dict[str, Grid]:
 
 
 def choose(flow: Flow, path: Path, per_task: int, grids: dict[str, Grid]) -> dict[str, Options]:
-    """Each method's best options. Options are searched in their order, each with those before it where most edits are
-    right and those after it at their first value; of all settings tried, :func:`best` is chosen. Records go to ``path``,
-    so that a killed search goes on where it was."""
-    records = Records(path, fingerprint(Path(locate(flow.name))) or flow.name)
+    """Each method's best options.
+
+    Options are searched in their order, each with those before it where most edits are right and those after it at
+    their first value; of all settings tried, :func:`best` is chosen. Records go to ``path``, so that a killed search
+    goes on where it was.
+    """
+    records = Records(path, fingerprint(Path(locate(flow.name)) / "transformer") or flow.name)
     trials = [Trial("validation", i % per_task, edit) for i, edit in enumerate(problems("validation", per_task, TASKS))]
 
     def measured(name: str, options: Options) -> list[Record]:
         contestant = Contestant(_label(name, options), name, options)
-        run(flow, [contestant], trials, records)
-        return list(records.where(label=contestant.name))
+        return run(flow, [contestant], trials, records)[contestant.name]
 
     chosen = {}
     for name, grid in grids.items():
@@ -72,4 +74,3 @@ def _right(found: Sequence[Record]) -> float:
 
 def _label(name: str, options: Options) -> str:
     return " ".join([name, *(f"{option}={value}" for option, value in options.items())])
-

@@ -17,7 +17,7 @@ from ..lab.grade import grade
 from ..lab.tasks import Edit
 from ..measure import measured
 from .psnr import psnr
-from .records import Records
+from .records import Record, Records
 from .ssim import ssim
 
 
@@ -67,19 +67,34 @@ def words(method: Method, problem: Edit | Any) -> dict[str, str | None]:
     return {"instruction": problem.instruction, "source_prompt": None, "target_prompt": None}
 
 
-def run(flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], records: Records) -> None:
-    """Measure every contestant on every trial that ``records`` does not know yet."""
+def run(
+    flow: Flow, contestants: Sequence[Contestant], trials: Sequence[Trial], records: Records
+) -> dict[str, list[Record]]:
+    """Measure every contestant on every trial that ``records`` does not know yet.
+
+    Returns each label's records, one for each of ``trials`` and in their order.
+    """
     for trial in trials:
         for contestant in contestants:
-            keys = [f"{label} | {trial.split} {trial.edit.task} {trial.index}" for label in contestant.labels()]
-            missing = records.missing(keys)
-            if not missing:
-                continue
-            images, cost = edited_images(flow, contestant, trial)
-            for key, label, image in zip(keys, contestant.labels(), images, strict=True):
-                if key in missing:
-                    facts = {"label": label, "task": trial.edit.task, "index": trial.index}
-                    records.add(key, **facts, **verdicts(trial.edit, image), **cost)
+            _measure(flow, contestant, trial, records)
+    labels = [label for contestant in contestants for label in contestant.labels()]
+    return {label: [records.known[_key(label, trial)] for trial in trials] for label in labels}
+
+
+def _measure(flow: Flow, contestant: Contestant, trial: Trial, records: Records) -> None:
+    keys = {label: _key(label, trial) for label in contestant.labels()}
+    missing = records.missing(keys.values())
+    if not missing:
+        return
+    images, cost = edited_images(flow, contestant, trial)
+    for (label, key), image in zip(keys.items(), images, strict=True):
+        if key in missing:
+            facts = {"label": label, "task": trial.edit.task, "index": trial.index}
+            records.add(key, **facts, **verdicts(trial.edit, image), **cost)
+
+
+def _key(label: str, trial: Trial) -> str:
+    return f"{label} | {trial.split} {trial.edit.task} {trial.index}"
 
 
 def verdicts(edit: Edit, image: np.ndarray) -> dict[str, Any]:

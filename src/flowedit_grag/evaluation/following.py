@@ -12,24 +12,31 @@ from ..lab import world
 from ..lab.captions import caption
 from ..lab.oracle import ItemReading, Reading, read
 from ..lab.scene import Item, Scene
-from .records import Records
+from .records import Record, Records
 
 BATCH = 10
 STEPS = 24
 ASPECTS = ("background", "count", *world.ATTRIBUTES)
 
 
-def follow(flow: Flow, scenes: Sequence[Scene], records: Records, guidance: float, true_cfg: float) -> None:
-    """Draw every scene from its caption and record, for each aspect, how many of its items (or 0 or 1) are right."""
+def follow(flow: Flow, scenes: Sequence[Scene], records: Records, guidance: float, true_cfg: float) -> list[Record]:
+    """Draw every scene from its caption: for each, of every aspect, how many of its items (or 0 or 1) are right."""
     for start in range(0, len(scenes), BATCH):
         numbers = range(start, min(start + BATCH, len(scenes)))
-        keys = [f"{number} guidance {guidance:g} cfg {true_cfg:g}" for number in numbers]
-        if not records.missing(keys):
+        keys = [_key(number, guidance, true_cfg) for number in numbers]
+        missing = records.missing(keys)
+        if not missing:
             continue
         images = drawn(flow, [scenes[number] for number in numbers], start, guidance, true_cfg)
         for key, number, image in zip(keys, numbers, images, strict=True):
-            right = score(scenes[number], read(image))
-            records.add(key, guidance=guidance, true_cfg=true_cfg, items=len(scenes[number].items), **right)
+            if key in missing:
+                right = score(scenes[number], read(image))
+                records.add(key, guidance=guidance, true_cfg=true_cfg, items=len(scenes[number].items), **right)
+    return [records.known[_key(number, guidance, true_cfg)] for number in range(len(scenes))]
+
+
+def _key(number: int, guidance: float, true_cfg: float) -> str:
+    return f"{number} guidance {guidance:g} cfg {true_cfg:g}"
 
 
 @torch.no_grad()

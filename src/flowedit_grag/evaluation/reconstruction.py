@@ -10,16 +10,18 @@ from ..lab.captions import caption
 from ..lab.render import render
 from ..lab.scene import Scene
 from .psnr import psnr
-from .records import Records
+from .records import Record, Records
 
 
-def reconstruct(flow: Flow, scenes: Sequence[Scene], solvers: Sequence[str], steps: int, records: Records) -> None:
-    """Record the PSNR of every scene with every solver at ``steps`` steps each way, and its NFE."""
+def reconstruct(
+    flow: Flow, scenes: Sequence[Scene], solvers: Sequence[str], steps: int, records: Records
+) -> dict[str, list[Record]]:
+    """The PSNR of every scene with every solver at ``steps`` steps each way, and its NFE: by solver, scene by scene."""
     for index, scene in enumerate(scenes):
         latents = flow.encode(render(scene))
         whole, prompt = np.asarray(flow.decode(latents)), flow.condition(caption(scene))
         for name in solvers:
-            key = f"{name} {steps} {index}"
+            key = _key(name, steps, index)
             if not records.missing([key]):
                 continue
             before = flow.cost.nfe
@@ -27,3 +29,8 @@ def reconstruct(flow: Flow, scenes: Sequence[Scene], solvers: Sequence[str], ste
             records.add(
                 key, solver=name, psnr=round(psnr(np.asarray(flow.decode(back)), whole), 3), nfe=flow.cost.nfe - before
             )  # fmt: skip
+    return {name: [records.known[_key(name, steps, index)] for index in range(len(scenes))] for name in solvers}
+
+
+def _key(solver: str, steps: int, index: int) -> str:
+    return f"{solver} {steps} {index}"

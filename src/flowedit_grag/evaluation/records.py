@@ -1,7 +1,7 @@
 """Measurements one line each in a file that only grows: what is in it need not be measured again."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,6 @@ class Records:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a") as file:
                 file.write(json.dumps(self.known[key]) + "\n")
-
-    def where(self, **facts: Any) -> Iterator[Record]:
-        """Records that have all of ``facts``."""
-        for record in self.known.values():
-            if all(record.get(name) == value for name, value in facts.items()):
-                yield record
 
 
 def _whole_lines(path: Path) -> list[str]:

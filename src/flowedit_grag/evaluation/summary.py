@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
 RESAMPLES = 2_000
 LEVEL = 0.95
@@ -11,7 +12,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of ``n`` values and its 95 % percentile-bootstrap interval."""
+    """A mean of ``n`` values and its 95 % interval: percentile bootstrap, or Wilson's for a :func:`rate`."""
 
     value: float
     low: float
@@ -36,6 +37,15 @@ def mean(values: Sequence[float]) -> Mean:
     picks = np.random.default_rng(0).integers(sample.size, size=(RESAMPLES, sample.size))
     low, high = np.quantile(sample[picks].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Mean(float(sample.mean()), float(low), float(high), sample.size)
+
+
+def rate(outcomes: Sequence[bool]) -> Mean:
+    """The share of true outcomes, with Wilson's interval: a bootstrap of equal outcomes would have no width."""
+    found = np.asarray(outcomes, float)
+    if found.size == 0:
+        return Mean(np.nan, np.nan, np.nan, 0)
+    proportion = binomtest(int(found.sum()), found.size).proportion_ci(LEVEL, "wilson")
+    return Mean(float(found.mean()), proportion.low, proportion.high, found.size)
 
 
 def difference(first: Sequence[float], second: Sequence[float]) -> Mean:

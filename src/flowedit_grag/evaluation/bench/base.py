@@ -13,7 +13,7 @@ from ...lab.tasks import TASKS
 from ..edits import Trial
 from ..records import Record, Records
 from ..splits import problems
-from ..summary import mean
+from ..summary import mean, rate
 
 OUTCOMES = ("success", "kept", "PSNR outside mask, dB", "PSNR to truth, dB")
 
@@ -70,7 +70,6 @@ class Table:
 
 def outcomes(found: Sequence[Record]) -> tuple[str, ...]:
     """The cells of :data:`OUTCOMES` for records of edits."""
-    success, kept, outside, truth = (
-        mean([record[key] for record in found]) for key in ("success", "kept", "psnr_outside", "psnr_truth")
-    )
+    success, kept = (rate([record[key] for record in found]) for key in ("success", "kept"))
+    outside, truth = (mean([record[key] for record in found]) for key in ("psnr_outside", "psnr_truth"))
     return success.percent(), kept.percent(), outside.number(), truth.number()

@@ -2,8 +2,9 @@
 
 from ...lab import world
 from ..following import ASPECTS, follow
+from ..records import Record
 from ..splits import scenes
-from ..summary import mean
+from ..summary import Mean, rate
 from .base import Bench, Table
 
 CAPTIONS = 300
@@ -15,17 +16,18 @@ def section(bench: Bench) -> Table:
     sample, records = scenes(bench.split, bench.count(CAPTIONS)), bench.records("captions")
     names = [f"guidance {guidance:g}" + (f", true_cfg {cfg:g}" if cfg != 1 else "") for guidance, cfg in SCALES]
     items = sum(len(scene.items) for scene in sample)
-    table = Table(f"Text-to-image, {len(sample)} {bench.split} captions ({items} items)", ("aspect", "asked", *names))
-    for guidance, true_cfg in SCALES:
-        follow(bench.flow, sample, records, guidance, true_cfg)
+    table = Table(
+        f"Text-to-image, captions of {len(sample)} {bench.split} scenes ({items} items)", ("aspect", "asked", *names)
+    )
+    found = [follow(bench.flow, sample, records, *scale) for scale in SCALES]
     for aspect in ASPECTS:
-        cells = [_rate(records.where(guidance=g, true_cfg=cfg), aspect).percent() for g, cfg in SCALES]
+        cells = [_rate(drawn, aspect).percent() for drawn in found]
         table.rows.append((aspect, ASKED.get(aspect, ""), *cells))
     return table
 
 
-def _rate(records, aspect: str):
+def _rate(records: list[Record], aspect: str) -> Mean:
     """The share that is right: of items for attributes, of scenes else. Items of one scene count one by one."""
     if aspect not in world.ATTRIBUTES:
-        return mean([record[aspect] for record in records])
-    return mean([float(n < record[aspect]) for record in records for n in range(record["items"])])
+        return rate([record[aspect] for record in records])
+    return rate([n < record[aspect] for record in records for n in range(record["items"])])

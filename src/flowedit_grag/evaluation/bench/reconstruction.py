@@ -11,12 +11,11 @@ SOLVERS = ("euler", "ddim", "midpoint", "fireflow", "uni_inv")
 
 
 def section(bench: Bench) -> Table:
-    sample, records = scenes(bench.split, bench.count(SCENES)), bench.records("reconstruction")
-    reconstruct(bench.flow, sample, SOLVERS, STEPS, records)
-    found = {name: list(records.where(solver=name)) for name in SOLVERS}
+    sample = scenes(bench.split, bench.count(SCENES))
+    found = reconstruct(bench.flow, sample, SOLVERS, STEPS, bench.records("reconstruction"))
     values = {name: [record["psnr"] for record in found[name]] for name in SOLVERS}
     table = Table(
-        f"Inversion and reconstruction, {STEPS} steps, {len(sample)} scenes",
+        f"Inversion and reconstruction, {STEPS} steps, {len(sample)} {bench.split} scenes",
         ("solver", "NFE", "PSNR against the round trip, dB"),
         [(name, str(found[name][0]["nfe"]), mean(values[name]).number()) for name in SOLVERS],
     )

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from ...analysis.charts import Series, curves
 from ..edits import Contestant, run
 from ..records import Record
-from ..summary import mean
+from ..summary import difference, mean
 from .base import OUTCOMES, Bench, Table, outcomes
 
 DELTAS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
@@ -16,21 +16,21 @@ SWEEP = Contestant("stableflow+", "stableflow+", deltas=DELTAS)
 
 
 def section(bench: Bench) -> Table:
-    trials, records = bench.trials(PER_TASK, TASKS), bench.records("strength")
-    run(bench.flow, [SWEEP], trials, records)
+    trials = bench.trials(PER_TASK, TASKS)
+    curve = run(bench.flow, [SWEEP], trials, bench.records("strength"))
     table = Table(
-        f"Strength: StableFlow+ with GRAG, {len(trials)} edits",
+        f"Strength: StableFlow+ with GRAG, {len(trials)} {bench.split} edits",
         ("delta", "SSIM outside mask", *OUTCOMES),
     )
-    curve = {label: list(records.where(label=label)) for label in SWEEP.labels()}
-    for delta, label in zip(DELTAS, SWEEP.labels(), strict=True):
-        found = curve[label]
+    for delta, found in zip(DELTAS, curve.values(), strict=True):
         table.add(f"{delta:g}", mean([r["ssim_outside"] for r in found]).number(3), *outcomes(found))
-    for name, key in (("SSIM", "ssim_outside"), ("PSNR", "psnr_outside")):
-        found = np.array(correlations([[r[key] for r in curve[label]] for label in SWEEP.labels()]))
+    for name, key, digits in (("SSIM", "ssim_outside", 3), ("PSNR", "psnr_outside", 2)):
+        heights = [[record[key] for record in found] for found in curve.values()]
+        ranks, gain = np.array(correlations(heights)), difference(heights[-1], heights[0])
         table.remarks.append(
-            f"Spearman correlation of {name} outside the mask with delta: median {np.median(found):.2f} over "
-            f"{len(found)} edits; {np.mean(found >= 0.9):.0%} of them at 0.9 or more (asked: median 0.9 or more)."
+            f"{name} outside the mask, delta {DELTAS[-1]:g} over {DELTAS[0]:g}: {gain.number(digits)}. Spearman "
+            f"correlation with delta: median {np.median(ranks):.2f} over {len(ranks)} edits; "
+            f"{np.mean(ranks >= 0.9):.0%} of them at 0.9 or more (asked: median 0.9 or more)."
         )
     table.figures.append(_figure(bench, curve))
     return table

@@ -1,48 +1,57 @@
 """Do vital layers carry the source better than as many others? (Stable Flow, arXiv:2411.14430, §3)"""
 
+import math
+
 import numpy as np
 
 from ...algorithms.select import with_profile
 from ...algorithms.vital import vital_layers
 from ...injection.seam import sites
 from ..edits import Contestant, run
+from ..records import Record
 from ..summary import difference
 from .base import OUTCOMES, Bench, Table, outcomes
 
 PER_TASK = 8
 TASKS = ("color", "background", "shape", "style")
 DRAWS = 3  # random sets of layers that are not vital
+NOT_VITAL = "not vital "
+MEASURES = (("success", "points", 100), ("kept", "points", 100), ("psnr_outside", "dB", 1))
 
 
 def section(bench: Bench) -> Table:
-    trials, records = bench.trials(PER_TASK, TASKS), bench.records("vital")
-    contestants = choices(bench)
-    run(bench.flow, contestants, trials, records)
+    trials, contestants = bench.trials(PER_TASK, TASKS), choices(bench)
+    found = run(bench.flow, contestants, trials, bench.records("vital"))
     table = Table(
-        f"StableFlow+ with other layers, {len(trials)} edits",
+        f"StableFlow+ with other layers, {len(trials)} {bench.split} edits",
         ("layers", "sites", *OUTCOMES),
     )
     for contestant in contestants:
-        found = list(records.where(label=contestant.name))
-        table.add(contestant.name, " ".join(map(str, contestant.options["vital_layers"])), *outcomes(found))
-    for key, unit, factor in (("success", "points", 100), ("kept", "points", 100), ("psnr_outside", "dB", 1)):
-        vital = [r[key] for r in records.where(label="vital")]
-        others = [[r[key] for r in records.where(label=f"not vital {draw + 1}")] for draw in range(DRAWS)]
-        gap = difference(vital, np.mean(others, axis=0))
-        table.remarks.append(
-            f"Vital over not vital, {key}: {factor * gap.value:+.1f} {unit} "
-            f"({factor * gap.low:+.1f} to {factor * gap.high:+.1f})."
-        )
+        layers = " ".join(map(str, contestant.options["vital_layers"]))
+        table.add(contestant.name, layers, *outcomes(found[contestant.name]))
+    drawn = [name for name in found if name.startswith(NOT_VITAL)]
+    for words, rivals in (("no layers", ["none"]), (f"others (mean of {len(drawn)} draws)", drawn)):
+        gaps = ", ".join(_gap(found, rivals, *measure) for measure in MEASURES)
+        table.remarks.append(f"Vital layers over {words}: {gaps}.")
     return table
 
 
+def _gap(found: dict[str, list[Record]], rivals: list[str], key: str, unit: str, scale: float) -> str:
+    others = np.mean([[record[key] for record in found[rival]] for rival in rivals], axis=0)
+    gap = difference([record[key] for record in found["vital"]], others)
+    value, low, high = (f"{scale * number:+.1f}" for number in (gap.value, gap.low, gap.high))
+    return f"{key} {value} {unit} ({low} to {high})"
+
+
 def choices(bench: Bench) -> list[Contestant]:
-    """The vital layers that StableFlow+ uses, none, all, and ``DRAWS`` random sets of as many that are not vital."""
+    """The vital layers that StableFlow+ uses, none, all, and ``DRAWS`` different random sets of as many others."""
     method = with_profile("stableflow+", bench.flow, None, {})
     vital, count = vital_layers(method.vital_layers, bench.flow), len(sites(bench.flow.transformer))
     rest = [site for site in range(count) if site not in vital]
     rng = np.random.default_rng(0)
-    drawn = [tuple(sorted(rng.choice(rest, min(len(vital), len(rest)), replace=False).tolist())) for _ in range(DRAWS)]
+    possible, drawn = math.comb(len(rest), len(vital)), {}
+    while len(drawn) < min(DRAWS, possible):
+        drawn[tuple(sorted(rng.choice(rest, len(vital), replace=False).tolist()))] = None
     named = {"vital": vital, "none": (), "all": tuple(range(count))}
-    named |= {f"not vital {index + 1}": layers for index, layers in enumerate(drawn)}
+    named |= {f"{NOT_VITAL}{index}": layers for index, layers in enumerate(drawn, start=1)}
     return [Contestant(name, "stableflow+", {"vital_layers": layers}) for name, layers in named.items()]

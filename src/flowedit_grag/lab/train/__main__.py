@@ -14,7 +14,7 @@ STAGES = {  # name -> (module, function, default steps)
     "decoder": ("vae", "train_decoder", 1_500),
     "export": ("export", "train", 1),
     "vital": ("vital", "train", 15),
-    "settings": ("settings", "train", 4),
+    "settings": ("settings", "train", 3),
     "masks": ("masks", "train", 8_000),
     "fill": ("fill", "train", 3_000),
     "export-fill": ("export", "train_fill", 1),
