@@ -28,9 +28,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps in all, earlier runs counted in")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    if given.steps is not None and given.steps < 1:
+        parser.error(f"--steps must be from 1 on, not {given.steps}.")
     module, function, steps = STAGES[given.stage]
     run = getattr(import_module(f".{module}", __package__), function)
-    run(given.folder, given.steps or steps, given.device)
+    try:
+        run(given.folder, steps if given.steps is None else given.steps, given.device)
+    except FileNotFoundError as error:
+        parser.exit(2, f"{error.filename} is missing, which an earlier stage makes; the stages are, in order: "
+                       f"{', '.join(STAGES)}.\n")  # fmt: skip
 
 
 if __name__ == "__main__":
