@@ -6,8 +6,9 @@ BIN := .venv/bin
 demo: .venv/ready  ## render a lab scene, edit it at five strengths, write a labelled strip and a table
 	$(BIN)/python -m flowedit_grag.cli.demo demo
 
-test: .venv/ready  ## all tests
-	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=200000000000 $(BIN)/python -m pytest -q
+test: .venv/ready  ## all tests, in a process for each core with one thread each
+	OMP_NUM_THREADS=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=200000000000 \
+		$(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -13,7 +13,9 @@ from ..edits import Contestant, Trial, edited_images
 
 def gallery(path: Path, columns: Sequence[tuple[Flow, Contestant]], trials: Sequence[Trial]) -> Path:
     """The first problem of each task: source, what every contestant makes of it on its model, ground truth."""
-    first = {trial.edit.task: trial for trial in reversed(trials)}
+    first: dict[str, Trial] = {}
+    for trial in trials:
+        first.setdefault(trial.edit.task, trial)
     rows = []
     for trial in first.values():
         source, truth, _ = trial.edit.images()
