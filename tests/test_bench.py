@@ -195,6 +195,24 @@ def test_sections_make_tables(tmp_path, lab, name):
         SECTIONS["colour"]
 
 
+class OneTrial(Bench):
+    """A bench that measures the first problem only."""
+
+    def trials(self, *asked):
+        return super().trials(*asked)[:1]
+
+
+@pytest.mark.parametrize("name", ["edits", "strength", "tradeoff", "vital"])
+def test_sections_of_edits_make_tables_and_figures(tmp_path, lab, name):
+    table = SECTIONS[name](OneTrial(lab, tmp_path, "validation", share=0.01))
+    assert table.rows
+    assert all(len(row) == len(table.head) for row in table.rows)
+    assert "1 validation edits" in table.title
+    assert all(path.stat().st_size > 1000 for path in table.figures)
+    labels = {json.loads(line)["label"] for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()}
+    assert len(labels) == {"edits": 11, "strength": 7, "tradeoff": 9, "vital": 6}[name]
+
+
 def test_flops_are_flux_dev_s():
     flow = flux_flow("meta")
     for size, teraflops in FLOPS.items():
