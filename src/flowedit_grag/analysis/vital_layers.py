@@ -93,12 +93,10 @@ def detect(
 def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
     if not isinstance(prompts, int):
         return list(prompts)
-    if prompts < 1:
-        raise InputError(f"the detector needs at least one prompt, not {prompts}.")
     known = flow.profile.prompts or PROMPTS
     if prompts > len(known):
         raise InputError(f"there are {len(known)} built-in prompts, not {prompts}; give your own for more.")
-    return list(known[:prompts])
+    return list(known[: max(0, prompts)])
 
 
 class _Sampler:

@@ -50,7 +50,5 @@ def _claim(pair: Pair, evidence: Evidence) -> Claim:
     if not first or len(first) != len(second):
         wanted = f"python -m flowedit_grag.lab.bench {pair.section}"
         return Claim(pair.source, pair.text, f"run `{wanted}` first", "not measured")
-    gain, scale = difference(first, second), 100 if pair.unit == "points" else 1
-    low, value, high = (scale * number for number in (gain.low, gain.value, gain.high))
-    measured = f"{pair.measure} {value:+.1f} {pair.unit} ({low:+.1f} to {high:+.1f}), n = {gain.n}"
-    return Claim(pair.source, pair.text, measured, judged(gain))
+    gain = difference(first, second)
+    return Claim(pair.source, pair.text, f"{pair.measure} {gain.gap(pair.unit)}, n = {gain.n}", judged(gain))

@@ -25,7 +25,7 @@ STABLE_FLOW: Grid = {"nudge": (1.15, 1.0), "vital_layers": (), "guidance": (3.0,
 MOST_LAYERS = 3
 
 
-def grids(vitality: Sequence[float]) -> dict[str, Grid]:
+def lab_grids(vitality: Sequence[float]) -> dict[str, Grid]:
     """Every method's grid; Stable Flow's may take one, two or three of the most vital layers."""
     ranked = sorted(range(len(vitality)), key=lambda layer: -vitality[layer])
     layers = tuple(tuple(sorted(ranked[:count])) for count in range(1, MOST_LAYERS + 1))

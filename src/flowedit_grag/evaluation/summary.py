@@ -27,6 +27,12 @@ class Mean:
         """``27.3 (26.5-28.1)``."""
         return f"{self.value:.{digits}f} ({self.low:.{digits}f}-{self.high:.{digits}f})"
 
+    def gap(self, unit: str, digits: int = 1) -> str:
+        """Of a difference: ``+6.9 dB (+6.2 to +7.5)``; of shares, in ``points`` of a hundred."""
+        scale = 100 if unit == "points" else 1
+        value, low, high = (f"{scale * number:+.{digits}f}" for number in (self.value, self.low, self.high))
+        return f"{value} {unit} ({low} to {high})"
+
 
 def mean(values: Sequence[float]) -> Mean:
     """The mean of ``values`` (nan is left out), resampled with a fixed seed. Without values all is nan."""

@@ -25,8 +25,6 @@ STRENGTHS = tuple(Contestant(f"sdedit {s:g}", "sdedit", {"strength": s}) for s i
 FRONTIER = (*STRENGTHS, *METHODS[:2])  # sdedit from little noise to noise alone
 CLAIMANTS = ("flowedit", "stableflow+")
 GALLERY_METHODS = ("sdedit", "flowedit", "rf-solver-edit", "stableflow", "stableflow+")
-
-
 Found = dict[str, list[Record]]  # by contestant, in the order of the trials
 
 
@@ -74,12 +72,10 @@ def claims(found: Found, name: str) -> list[str]:
 
 def _claim(found: Found, name: str, rival: str) -> str:
     parts = []
-    for key, words, unit in (("success", "success", " points"), ("kept", "kept", " points"),
-                             ("psnr_outside", "PSNR outside the mask", " dB")):  # fmt: skip
+    for key, words, unit, digits in (("success", "success", "points", 0), ("kept", "kept", "points", 0),
+                                     ("psnr_outside", "PSNR outside the mask", "dB", 1)):  # fmt: skip
         gain = difference(*([record[key] for record in found[label]] for label in (name, rival)))
-        scale, digits = (100, 0) if unit == " points" else (1, 1)
-        value, low, high = (f"{scale * number:+.{digits}f}" for number in (gain.value, gain.low, gain.high))
-        parts.append(f"{words} {value}{unit} ({low} to {high})")
+        parts.append(f"{words} {gain.gap(unit, digits)}")
     return f"{name} over {rival}: {', '.join(parts)}."
 
 

@@ -16,7 +16,7 @@ PER_TASK = 8
 TASKS = ("color", "background", "shape", "style")
 DRAWS = 3  # random sets of layers that are not vital
 NOT_VITAL = "not vital "
-MEASURES = (("success", "points", 100), ("kept", "points", 100), ("psnr_outside", "dB", 1))
+MEASURES = (("success", "points"), ("kept", "points"), ("psnr_outside", "dB"))
 
 
 def section(bench: Bench) -> Table:
@@ -36,11 +36,9 @@ def section(bench: Bench) -> Table:
     return table
 
 
-def _gap(found: dict[str, list[Record]], rivals: list[str], key: str, unit: str, scale: float) -> str:
+def _gap(found: dict[str, list[Record]], rivals: list[str], key: str, unit: str) -> str:
     others = np.mean([[record[key] for record in found[rival]] for rival in rivals], axis=0)
-    gap = difference([record[key] for record in found["vital"]], others)
-    value, low, high = (f"{scale * number:+.1f}" for number in (gap.value, gap.low, gap.high))
-    return f"{key} {value} {unit} ({low} to {high})"
+    return f"{key} {difference([record[key] for record in found['vital']], others).gap(unit)}"
 
 
 def choices(bench: Bench) -> list[Contestant]:

@@ -11,10 +11,10 @@ from .export import WEIGHTS
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Choose on ``steps`` validation edits of each task."""
     from ...backbone.load import load
-    from ...evaluation.choosing import choose, grids
+    from ...evaluation.choosing import choose, lab_grids
 
     vitality = json.loads((folder / "vital.json").read_text())["vitality"]
-    chosen = choose(load("lab", device=device), folder / "settings.jsonl", steps, grids(vitality))
+    chosen = choose(load("lab", device=device), folder / "settings.jsonl", steps, lab_grids(vitality))
     path = WEIGHTS / FILE_NAME
     facts = json.loads(path.read_text())
     for name, options in chosen.items():
