@@ -43,6 +43,12 @@ def test_intervals_hold_the_mean_and_shrink():
     assert many.high - many.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
     assert mean([1.0, np.nan]).n == 1
     assert np.isnan(mean([]).value)
+    again = np.repeat(values[:25], 4)  # what depends on each other says no more than one of it
+    grouped = mean(again, [*np.repeat(range(25), 4)])
+    assert (grouped.low, grouped.high) == pytest.approx((few.low, few.high))
+    assert (grouped.n, grouped.groups, grouped.is_enough) == (100, 25, True)
+    assert not mean([1.0, -1.0] * 10, ["one session"] * 20).is_enough
+    assert mean(again).high - mean(again).low < 0.7 * (few.high - few.low)
     paired = difference(values + 0.5, values)
     assert paired.low == pytest.approx(0.5) == paired.high
 
@@ -202,7 +208,7 @@ class OneTrial(Bench):
         return super().trials(*asked)[:1]
 
 
-@pytest.mark.parametrize("name", ["edits", "strength", "tradeoff", "vital"])
+@pytest.mark.parametrize("name", ["edits", "strength", "strength-layer", "tradeoff", "vital"])
 def test_sections_of_edits_make_tables_and_figures(tmp_path, lab, name):
     table = SECTIONS[name](OneTrial(lab, tmp_path, "validation", share=0.01))
     assert table.rows
@@ -210,7 +216,7 @@ def test_sections_of_edits_make_tables_and_figures(tmp_path, lab, name):
     assert "1 validation edits" in table.title
     assert all(path.stat().st_size > 1000 for path in table.figures)
     labels = {json.loads(line)["label"] for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()}
-    assert len(labels) == {"edits": 11, "strength": 7, "tradeoff": 9, "vital": 6}[name]
+    assert len(labels) == {"edits": 11, "strength": 7, "strength-layer": 7, "tradeoff": 9, "vital": 6}[name]
 
 
 def test_flops_are_flux_dev_s():

@@ -43,7 +43,13 @@ def found(name, evidence) -> dict[str, Claim]:
 
 @pytest.mark.parametrize(
     ("low", "high", "n", "verdict"),
-    [(1, 3, 5, "holds"), (-3, -1, 5, "does not hold"), (-1, 1, 5, "undecided"), (1, 3, 0, "not measured")],
+    [
+        (1, 3, 8, "holds"),
+        (-3, -1, 8, "does not hold"),
+        (-1, 1, 8, "undecided"),
+        (1, 3, 7, "undecided"),
+        (1, 3, 0, "not measured"),
+    ],
 )
 def test_verdicts(low, high, n, verdict):
     assert judged(Mean((low + high) / 2, low, high, n)) == verdict

@@ -56,24 +56,35 @@ def test_context_is_the_recorded_one(tiny_fill, recorded):
 
 
 @pytest.mark.parametrize("size", [(97, 130), (128, 80), (300, 41)])
-def test_any_size_comes_back_at_its_own(tiny_fill, size):
+@pytest.mark.parametrize("name", ["icedit", "icedit-t2i"])
+def test_any_size_comes_back_at_its_own(tiny_for, name, size):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
-    editor = Editor(method="icedit", model=tiny_fill, width=64, steps=1)
+    editor = Editor(method=name, model=tiny_for(name), width=64, steps=1)
     result = editor.edit(image, instruction=INSTRUCTION, seed=1)
     assert result.image.size == size
-    assert result.nfe == result.forward_calls == 1
+    assert result.nfe == result.forward_calls == (1 if name == "icedit" else 3)  # midpoint inverts in two
     assert result.settings["size"][0] == 64
     assert INSTRUCTION in result.settings["target_prompts"][0]
 
 
-def test_padding_is_a_reflection_and_never_a_strip(tiny_fill):
-    """A constant picture stays constant under its padding."""
-    image = Image.new("RGB", (64, 41), (200, 40, 90))
-    edit = method("icedit", width=64)
-    latents = edit.encode(tiny_fill, image)
-    even = edit.encode(tiny_fill, Image.new("RGB", (64, 48), (200, 40, 90)))
-    assert latents.shape == (1, 16, 6, 16)
-    assert torch.equal(latents, even)
+@pytest.mark.parametrize("name", ["icedit", "icedit-t2i"])
+def test_padding_is_a_reflection_and_never_a_strip(tiny_for, name):
+    rows = np.arange(41, dtype=np.uint8)[:, None, None] * 6
+    image = np.broadcast_to(rows, (41, 64, 3)).copy()
+    reflected = np.concatenate([image, image[:-8:-1]])  # the edge pixel too
+    edit, flow = method(name, width=64), tiny_for(name)
+    latents = edit.encode(flow, Image.fromarray(image))
+    assert latents.shape == (1, 16, 6, 16 if edit.fills else 8)
+    assert torch.equal(latents, edit.encode(flow, Image.fromarray(reflected)))
+
+
+def test_padding_is_cropped_and_the_edit_pixel_aligned(tiny_fill):
+    original = Image.new("RGB", (64, 41))
+    latents = torch.randn(1, 16, 6, 16)
+    sheet = np.asarray(tiny_fill.decode(latents))
+    made = method("icedit", width=64).decode(tiny_fill, latents, original)
+    assert sheet.shape == (48, 128, 3)
+    np.testing.assert_array_equal(np.asarray(made), sheet[:41, 64:])
 
 
 def apart(first, second):

@@ -1,5 +1,7 @@
 """LoRA-MoE: the published layer and forward pass, files, scales, training, and refusals."""
 
+import json
+
 import pytest
 import torch
 from conftest import GOLDEN
@@ -249,6 +251,52 @@ def test_alpha_is_read_where_diffusers_writes_it(tmp_path):
     assert scaling(transformer) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("use_rslora", True), ("alpha_pattern", {"to_k": 16}), ("rank_pattern", {"to_k": 2})]
+)
+def test_scales_that_differ_between_layers_are_refused(tmp_path, name, value):
+    tensors, path = load_file(next(PLAIN.glob("*.safetensors"))), tmp_path / "lora.safetensors"
+    notes = {"r": 4, "lora_alpha": 4, "use_rslora": False, "alpha_pattern": {}, "rank_pattern": {}}
+    content = {f"transformer.{name}": value for name, value in notes.items()}
+    save_file(tensors, path, metadata={"lora_adapter_metadata": json.dumps(content)})
+    load_adapter(fill(), path)
+    content[f"transformer.{name}"] = value
+    save_file(tensors, path, metadata={"lora_adapter_metadata": json.dumps(content)})
+    with pytest.raises(InputError, match=f"with {name}; give it as lora="):
+        load_adapter(fill(), path)
+
+
+class Int8Linear(nn.Linear):
+    """Weights in whole numbers, as quantised layers have them."""
+
+    def __init__(self, layer):
+        super().__init__(layer.in_features, layer.out_features, bias=layer.bias is not None)
+        self.scale = layer.weight.abs().max() / 127
+        self.weight = nn.Parameter((layer.weight / self.scale).round().to(torch.int8), requires_grad=False)
+        self.bias = layer.bias
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight * self.scale, self.bias)
+
+
+def test_quantised_layers_take_adapters_and_are_not_merged(recorded):
+    quantised, rounded = fill(), fill()
+    for name, layer in list(quantised.named_modules()):
+        if isinstance(layer, nn.Linear) and name.endswith(("to_k", "ff.net.2")):
+            quantised.set_submodule(name, Int8Linear(layer))
+            own = quantised.get_submodule(name)
+            rounded.get_submodule(name).weight.data = own.weight * own.scale
+    plain = run(quantised, recorded)
+    for transformer in (quantised, rounded):
+        load_adapter(transformer, MOE)
+    after = run(quantised, recorded)
+    assert error(after, plain) > 1e-3
+    assert error(after, run(rounded, recorded)) <= 1e-5
+    with pytest.raises(InputError, match="quantised"):
+        merge_plain(quantised)
+    assert torch.equal(run(quantised, recorded), after)
+
+
 def test_ranks_belong_to_full_names(tmp_path):
     """A top-level module's rank is not that of others whose name ends alike."""
     inside = "single_transformer_blocks.0.proj_out"
@@ -275,6 +323,21 @@ def test_an_adapter_and_loras_act_together(tmp_path):
     assert sorted(both.active_adapters()) == ["adapter", "lora0"]
     assert scaling(both) == 0.5
     assert scaling(both, "lora0") == 1.0
+
+
+def test_a_mixture_is_no_lora():
+    from flowedit_grag import load
+
+    with pytest.raises(InputError, match="give it as adapter="):
+        load(GOLDEN / "tiny_flux_fill", lora=MOE)
+
+
+@pytest.mark.parametrize("scale", ["much", float("nan"), float("inf"), True])
+def test_scales_are_numbers(scale):
+    from flowedit_grag import load
+
+    with pytest.raises(InputError, match="adapter_scale must be a number"):
+        load(GOLDEN / "tiny_flux_fill", adapter=MOE, adapter_scale=scale)
 
 
 @pytest.mark.parametrize("source", ["./missing.safetensors", "../nowhere", "runs/x.safetensors"])

@@ -335,7 +335,10 @@ def test_last_turns_have_numbers_of_their_own(made, tmp_path):
     (study,) = studies(read_runs([folder]))
     assert study.tasks["last turns"] == tuple(id for id in study.ids if id.endswith("-001"))
     report([folder], tmp_path / "report")
-    assert "Ours: over the last turn of each session." in (tmp_path / "report" / "tables.md").read_text()
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert "Ours: over the last turn of each session." in text
+    assert "Turns of one session are resampled together." in text
+    assert {study.session[id] for id in study.ids} == set(study.ids) - set(study.last)
 
 
 def test_a_benchmark_that_is_gone_leaves_the_edits(made, tmp_path):

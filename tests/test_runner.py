@@ -3,6 +3,7 @@
 import errno
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -157,6 +158,16 @@ def test_a_sample_that_kills_workers_fails_and_the_others_do_not_wait(tmp_path):
     assert [(line.done, dict(line.failures)) for line in made.lines] == [(8, {}), (7, {sample.id: why})]
 
 
+def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):
+    out, mine = tmp_path / "run", tmp_path / "mine"
+    mine.write_text(read(write(out)).dataset.open()[2].target_prompt)
+    metric = {"name": "runner_parts:Deadly", "mine": str(mine)}
+    made = done(out, metrics=[metric], executor="local", workers=1)
+    why = "the process that measured it died 2 times, the last with exit code -9"
+    assert [(line.done, dict(line.entries[0].missing)) for line in made.lines] == [(8, {why: 1})] * 2
+    assert [line.entries[0].n for line in made.lines] == [7, 7]
+
+
 def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
     out, poison = tmp_path / "run", tmp_path / "poison"
     changed = settings(out)["methods"]
@@ -260,6 +271,10 @@ def test_metrics_change_without_edits(whole, tmp_path, monkeypatch):
     assert other.columns == ("ssim_outside", "lab_success", "absent")
     assert [entry.n for entry in other.lines[0].entries] == [8, 8, 0]
     assert dict(other.lines[0].entries[2].missing) == {"no weights": 8}
+    for path in out.glob("metrics/plain/*.json"):  # as if the metric had been set up differently since
+        path.write_text(re.sub(r'("of": ")\w', r"\1-", path.read_text()))
+    stopped = done(out, metrics=["ssim_outside"], executor="runner_parts:nothing")
+    assert [line.entries[0].n for line in stopped.lines] == [0, 8]
     assert "plain, absent: 8 missing (no weights)" in other.markdown()
     done(out)
     check(out, whole, 0)
@@ -299,9 +314,13 @@ def test_the_runner_costs_little(tmp_path, monkeypatch):
             return Result([image], image, 1, 1, 0.0, 0.0, {})
 
     monkeypatch.setattr(editors.Editors, "__getitem__", lambda self, row: Quick())
-    since = time.perf_counter()
-    done(out := tmp_path / "run", dataset={"name": "lab", "per_task": 4}, metrics=["psnr_outside"])
-    assert (time.perf_counter() - since) / len(finished(out)) < 0.05
+    costs = []
+    for number in range(3):  # other work on the machine only ever adds to it
+        since = time.perf_counter()
+        done(out := tmp_path / f"run{number}", dataset={"name": "lab", "per_task": 4}, metrics=["psnr_outside"])
+        costs.append((time.perf_counter() - since) / len(finished(out)))
+    print(f"the runner's own cost: {1000 * min(costs):.1f} ms a sample, with one metric")
+    assert min(costs) < 0.05
 
 
 # ---- configs -------------------------------------------------------------------------------------------------

@@ -101,14 +101,30 @@ def test_a_killed_run_resumes_to_the_same_losses(whole, tmp_path):
     done = log(out).splitlines()
     assert wanted <= len(done) < STEPS
     (out / "log.jsonl").write_text(log(out) + '{"step": ')  # a line cut off
-    (out / ".checkpoint.1.pt").write_bytes(b"half")
+    for name in (".checkpoint.1.pt", ".pytorch_lora_weights.1.safetensors"):
+        (out / name).write_bytes(b"half")
     assert started(out, config).wait() == 0
     assert log(out) == log(whole)
     before, after = (torch.load(folder / "checkpoint.pt")["adapter"] for folder in (whole, out))
     assert all(torch.equal(before[name], after[name]) for name in before)
     first, last = (json.loads(line)["learning_rate"] for line in log(whole).splitlines()[:: STEPS - 1])
     assert last > first  # else Prodigy's own state was not put to the test
-    assert not (out / ".checkpoint.1.pt").exists()
+    assert not list(out.glob(".*"))
+
+
+def test_a_checkpoint_is_never_ahead_of_its_adapter(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(self, state):
+        raise Killed
+
+    monkeypatch.setattr(RunFolder, "save", killed)
+    with pytest.raises(Killed):
+        run(tmp_path, steps=1)
+    monkeypatch.undo()
+    assert run(tmp_path, steps=1).is_file()
+    assert losses(tmp_path) == losses(tmp_path)[:1]
 
 
 def test_what_a_run_leaves(whole):

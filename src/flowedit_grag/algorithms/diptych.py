@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..backbone.flow import Flow
-from ..backbone.image import resized
+from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.dial import Dial, DialedGroup
@@ -26,7 +26,9 @@ from .wanted import Wanted
 @dataclass(frozen=True, kw_only=True)
 class DiptychMethod(Method):
     """The work is split so that an early filter can try seeds: :meth:`context` is what depends on the source alone,
-    :meth:`start` the noise of one seed, :meth:`sample` any part of the way from there.
+    :meth:`start` the noise of one seed, :meth:`sample` any part of the way from there. These work on latents of the
+    whole diptych, ``[B, C, h, 2w]``. What a source's latents are, :meth:`encode` says: the panel alone, or for a Fill
+    model, which has to see a mask, the whole diptych.
 
     Attributes:
         steps: of the schedule.
@@ -66,6 +68,10 @@ class DiptychMethod(Method):
 
     def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
         return at_width(size, self.width)
+
+    def encode(self, flow: Flow, image: Image.Image) -> Tensor:
+        """The panel ``[1, C, h, w]``, padded by reflection however small it is."""
+        return flow.encode(padded(image, flow.multiple))
 
     def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
         """The right panel at the size of ``original``."""

@@ -18,15 +18,12 @@ from .job import Source, Steps, Targets
 
 @dataclass(frozen=True, kw_only=True)
 class ICEdit(DiptychMethod):
-    """The source is the left panel, the right one is masked (§3.1). Use it with an adapter (§3.2).
-
-    Works on latents of the whole diptych, as :meth:`encode` makes them, and returns whole diptychs.
-    """
+    """The source is the left panel, the right one is masked (§3.1). Use it with an adapter (§3.2)."""
 
     fills: ClassVar[bool] = True
 
     def encode(self, flow: Flow, image: Image.Image) -> Tensor:
-        """The source beside a masked panel; both padded by reflection."""
+        """The source beside a masked panel ``[1, C, h, 2w]``; both padded by reflection."""
         sheet = beside_itself(padded(image, flow.multiple))
         masked = np.broadcast_to(np.arange(sheet.width) >= sheet.width // 2, (sheet.height, sheet.width))
         return flow.encode(sheet, masked.copy())

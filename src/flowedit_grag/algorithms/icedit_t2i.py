@@ -39,8 +39,6 @@ class ICEditT2I(DiptychMethod):
     on the right, with the recorded V in the left panel's tokens. V is recorded where the inversion's solver evaluates
     closest to the noise levels of the sampling.
 
-    Works on latents of the source and returns those of whole diptychs.
-
     Attributes:
         inversion_guidance: guidance scale of the source.
         solver: of the inversion.

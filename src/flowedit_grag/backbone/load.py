@@ -1,8 +1,10 @@
 """From a name to a :class:`Flow`: the embedded lab model, a folder, or a hub repository."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ def load(
     target = checked_device(device)
     kind = checked_dtype(dtype, target)
     check_offload(offload, target)
+    _check_scale(adapter_scale)
     folder = locate(model)
     read = None if adapter is None else read_adapter(adapter)  # before minutes are spent on the model
     extra = {"quantization_config": _quantization(quantization, kind)} if quantization else {}
@@ -112,9 +115,16 @@ def profile_of(folder: str, config: Any) -> Profile:
     return FLUX_DEV if own == Profile() and dev == (19, 38, True, 64) else own
 
 
+def _check_scale(scale: Any) -> None:
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
+        raise InputError(f"adapter_scale must be a number, 1 being as trained, not {scale!r}.")
+
+
 def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     names = [f"lora{index}" for index in range(len(loras))]
     for name, source in zip(names, loras, strict=True):
+        if any("lora_route" in key or ".expert_" in key for key in pipeline.lora_state_dict(str(source))):
+            raise InputError(f"{source} is a mixture of experts and no plain LoRA; give it as adapter=.")
         pipeline.load_lora_weights(str(source), adapter_name=name)
     if names:
         mixture = ADAPTER in pipeline.transformer.peft_config

@@ -48,7 +48,9 @@ Judge = Callable[[Evidence], Iterator[Claim]]
 
 
 def judged(difference: Mean) -> Verdict:
-    """Of a difference that a claim says is above 0: undecided while its interval has 0 in it."""
+    """Of a difference that a claim says is above 0: undecided while its interval has 0 in it or too little is known."""
     if not difference.n:
         return "not measured"
+    if not difference.is_enough:
+        return "undecided"
     return "holds" if difference.low > 0 else "does not hold" if difference.high < 0 else "undecided"

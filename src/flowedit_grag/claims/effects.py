@@ -31,8 +31,8 @@ def _claim(paper: PublishedTable, method: str, column: str, evidence: Evidence) 
         without, with_grag = (lines.get(name) for name in names)
         if without is None or with_grag is None or (measure := with_grag.column([metric])) is None:
             continue
-        found = paired(with_grag, without, measure, study.ids)
-        claimed = found if sign > 0 else paired(without, with_grag, measure, study.ids)
+        found = paired(study, with_grag, without, measure)
+        claimed = found if sign > 0 else paired(study, without, with_grag, measure)
         measured = f"{metric} {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f}), n = {found.n}"
         return Claim(paper.source, text, measured, judged(claimed))
     return Claim(paper.source, text, "run configs/lab/table1.yaml first", "not measured")

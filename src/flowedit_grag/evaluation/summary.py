@@ -1,6 +1,7 @@
 """Means with bootstrap confidence intervals, and differences of paired measurements."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,16 +9,26 @@ from scipy.stats import binomtest
 
 RESAMPLES = 2_000
 LEVEL = 0.95
+FEWEST = 8  # values (or groups of them), below which a bootstrap interval says too little
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of ``n`` values and its 95 % interval: percentile bootstrap, or Wilson's for a :func:`rate`."""
+    """A mean of ``n`` values and its 95 % interval: percentile bootstrap, or Wilson's for a :func:`rate`.
+
+    ``groups`` is how many groups of values that depend on each other the ``n`` are in, where they are.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    groups: int | None = None
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the interval can be believed."""
+        return (self.n if self.groups is None else self.groups) >= FEWEST
 
     def percent(self) -> str:
         """``83 % (75-90)``."""
@@ -34,15 +45,22 @@ class Mean:
         return f"{value} {unit} ({low} to {high})"
 
 
-def mean(values: Sequence[float]) -> Mean:
-    """The mean of ``values`` (nan is left out), resampled with a fixed seed. Without values all is nan."""
-    sample = np.asarray(values, float)
-    sample = sample[~np.isnan(sample)]
-    if sample.size == 0:
+def mean(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
+    """The mean of ``values`` (nan is left out), resampled with a fixed seed. Without values all is nan.
+
+    Values of one of ``groups`` depend on each other, and are drawn together.
+    """
+    everyone = range(len(values)) if groups is None else groups
+    found = [(group, value) for group, value in zip(everyone, values, strict=True) if not math.isnan(value)]
+    if not found:
         return Mean(np.nan, np.nan, np.nan, 0)
-    picks = np.random.default_rng(0).integers(sample.size, size=(RESAMPLES, sample.size))
-    low, high = np.quantile(sample[picks].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Mean(float(sample.mean()), float(low), float(high), sample.size)
+    number = {group: index for index, group in enumerate(dict.fromkeys(group for group, _ in found))}
+    of, sample = np.array([number[group] for group, _ in found]), np.array([value for _, value in found], float)
+    sums, counts = np.bincount(of, sample), np.bincount(of)
+    picks = np.random.default_rng(0).integers(len(number), size=(RESAMPLES, len(number)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Mean(float(sample.mean()), float(low), float(high), sample.size, None if groups is None else len(number))
 
 
 def rate(outcomes: Sequence[bool]) -> Mean:
@@ -54,6 +72,6 @@ def rate(outcomes: Sequence[bool]) -> Mean:
     return Mean(float(found.mean()), proportion.low, proportion.high, found.size)
 
 
-def difference(first: Sequence[float], second: Sequence[float]) -> Mean:
-    """The mean of ``first - second``, pair by pair."""
-    return mean(np.asarray(first, float) - np.asarray(second, float))
+def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
+    """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
+    return mean(np.asarray(first, float) - np.asarray(second, float), groups)

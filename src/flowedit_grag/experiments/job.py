@@ -47,8 +47,13 @@ class Job:
 
     def unmeasured(self, store: Store, cell: Cell) -> list[str]:
         """Names of the metrics whose numbers are still to be taken from the cell's picture."""
-        known, of = store.numbers(cell), self.dependencies(cell)
-        return [name for name in of if name not in known or self._outdated(known[name], of[name])]
+        known = self.numbers(store, cell)
+        return [name for name in self.dependencies(cell) if name not in known or self._retried(known[name])]
+
+    def numbers(self, store: Store, cell: Cell) -> dict[str, dict[str, Any]]:
+        """The cell's numbers, but for those of metrics that have been set up differently since."""
+        of = self.dependencies(cell)
+        return {name: entry for name, entry in store.numbers(cell).items() if entry["of"] == of.get(name)}
 
     def dependencies(self, cell: Cell) -> dict[str, str]:
         """For each metric, the hash of what its number depends on besides the edit."""
@@ -59,5 +64,5 @@ class Job:
         record = self.edited(store, cell)
         return record is not None and (record["status"] == "failed" or not self.unmeasured(store, cell))
 
-    def _outdated(self, entry: dict[str, Any], of: str) -> bool:
-        return entry["of"] != of or ("missing" in entry and entry.get("time", 0.0) < self.retry)
+    def _retried(self, entry: dict[str, Any]) -> bool:
+        return "missing" in entry and entry.get("time", 0.0) < self.retry

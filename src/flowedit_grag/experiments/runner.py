@@ -27,7 +27,7 @@ def work(
     device: str | None = None,
     threads: int | None = None,
     wanted: Callable[[], bool] = lambda: True,
-    on_edit: Callable[[Cell], None] = lambda cell: None,
+    on_work: Callable[[Cell], None] = lambda cell: None,
 ) -> None:
     """Work until every cell is finished, by this process or another; cells of a process that dies are taken over.
 
@@ -35,14 +35,14 @@ def work(
         device: in place of the config's.
         threads: of torch on the CPU: their number can change the last bits of a result.
         wanted: asked before every cell; work ends when it says no.
-        on_edit: called before every edit.
+        on_work: called before a cell is edited, and before it is measured.
 
     Raises :class:`InputError` for models that cannot be loaded, and a folder that cannot be written in.
     """
     if threads:
         torch.set_num_threads(threads)
     with Claims(job.folder / CLAIMS) as claims:
-        worker = _Worker(job, claims, device, on_edit)
+        worker = _Worker(job, claims, device, on_work)
         left = [cell for cell in job.cells if not job.finished(worker.store, cell)]
         finished = len(job.cells) - len(left)
         report = on_progress or (lambda done: None)
@@ -63,8 +63,8 @@ def work(
 
 
 class _Worker:
-    def __init__(self, job: Job, claims: Claims, device: str | None, on_edit: Callable[[Cell], None]):
-        self.job, self.claims, self.store, self.on_edit = job, claims, Store(job.folder), on_edit
+    def __init__(self, job: Job, claims: Claims, device: str | None, on_work: Callable[[Cell], None]):
+        self.job, self.claims, self.store, self.on_work = job, claims, Store(job.folder), on_work
         self.editors = Editors({**job.config.loading, **({} if device is None else {"device": device})})
 
     def finish(self, cell: Cell) -> bool:
@@ -88,7 +88,7 @@ class _Worker:
 
     def _edit(self, cell: Cell) -> None:
         editor = self.editors[cell.row]  # what this raises is not the sample's fault, and stops the run
-        self.on_edit(cell)
+        self.on_work(cell)
         try:
             told = words(editor.method, cell.sample)
             result = editor.edit(self._start(cell), **told, seed=cell.seed, early_filter=cell.row.early_filter)
@@ -112,6 +112,7 @@ class _Worker:
         return cell.sample.start(result_of)
 
     def _measure(self, cell: Cell, names: list[str]) -> None:
+        self.on_work(cell)
         chosen = [metric for metric in self.job.config.metrics if metric.name in names]
         try:
             pictures = self._pictures(cell)

@@ -92,7 +92,7 @@ def _line(row: str, job: Job, store: Store) -> Line:
     failures = {
         cell.sample.id: record["reason"] for cell in cells if (record := records[cell]) and record["status"] == "failed"
     }
-    numbers = [store.numbers(cell) for cell in done]
+    numbers = [job.numbers(store, cell) for cell in done]
     entries = tuple(_entry(metric.name, numbers) for metric in job.config.metrics)
     nfe = _mean([float(records[cell]["nfe"]) for cell in done])  # type: ignore[index]
     return Line(row, len(done), len(cells) - len(done) - len(failures), failures, nfe, entries)

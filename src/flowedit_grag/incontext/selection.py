@@ -16,12 +16,14 @@ FRAME = 0.025  # width of a line, / shorter side of the picture
 
 @dataclass(frozen=True)
 class Comparison:
-    """One question to the judge. ``winner`` is ``champion`` or ``challenger``, or ``None`` where it was undecided."""
+    """One comparison. ``winner`` is ``champion`` or ``challenger``, or ``None`` where it was undecided; ``answers`` are
+    the judge's, champion first, then perhaps challenger first."""
 
     champion: int
     challenger: int
     winner: int | None
     reason: str
+    answers: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,12 @@ def select(
     champion, comparisons = 0, []
     for challenger in range(1, len(candidates)):
         pair = candidates[champion], candidates[challenger]
-        verdict = (_both_ways if both_orders else _ask)(judge, instruction, original, *pair)
+        answers = [_ask(judge, instruction, original, *pair)]
+        if both_orders and answers[0].winner is not None:  # else nothing said now could decide it
+            answers.append(_ask(judge, instruction, original, *reversed(pair)))
+        verdict = _agreed(*answers)
         winner = {1: champion, 2: challenger, None: None}[verdict.winner]
-        comparisons.append(Comparison(champion, challenger, winner, verdict.reason))
+        comparisons.append(Comparison(champion, challenger, winner, verdict.reason, tuple(answers)))
         champion = champion if winner is None else winner
     return Selection(champion, tuple(comparisons))
 
@@ -80,11 +85,10 @@ def contact_sheet(
     return labelled_strip(tiles, ["original", *names], height=tiles[1 + winner].height)
 
 
-def _both_ways(judge: Judge, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image):
-    there = _ask(judge, instruction, original, first, second)
-    if there.winner is None:
-        return there  # nothing that is said now could decide it
-    back = _ask(judge, instruction, original, second, first)
+def _agreed(there: Verdict, back: Verdict | None = None) -> Verdict:
+    """The verdict of an answer, and of one to the swapped pictures."""
+    if back is None:
+        return there
     if back.winner is None:
         return Verdict(None, f"undecided when swapped: {back.reason}")
     if back.winner == there.winner:

@@ -37,6 +37,6 @@ def difference(edit: Edit) -> str:
     item = next(iter(after or before), None)
     if item is None:
         return DIFFERENCES["background"].format(background=edit.target.background)
-    fill = {"flat": "plain"}.get(item.fill, item.fill)
+    fill = world.SAID.get(item.fill, item.fill)
     facts = {**item.stated, "fill": fill, "place": PLACES[item.position][0], "phrase": describe(item)}
     return DIFFERENCES[edit.task].format(**facts)

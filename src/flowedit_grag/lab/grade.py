@@ -7,7 +7,7 @@ import numpy as np
 from . import world
 from .oracle import ItemReading, Reading, read
 from .scene import Item
-from .tasks import Edit
+from .tasks import FIELDS, Edit
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def grade(edit: Edit, image: np.ndarray) -> Grade:
     seen = reading.item_at(after.position)
     if before is None:
         return Grade(seen is not None and _same(after, seen, ("shape", "color", "position")), rest)
-    asked = {"move": "position", "style": "fill"}.get(edit.task, edit.task)
+    asked = FIELDS[edit.task]
     reached = seen is not None and getattr(seen, asked) == getattr(after, asked)
     unasked = tuple(name for name in world.ATTRIBUTES if name != asked)
     count = len(reading.items or ()) == len(edit.target.items)

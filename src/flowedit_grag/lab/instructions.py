@@ -8,10 +8,7 @@ from itertools import product
 from . import world
 from .captions import PLACES, noun_phrase
 from .scene import Item
-from .tasks import INSTRUCTIONS
-
-FIELDS = {"color": "color", "shape": "shape", "size": "size", "move": "position", "style": "fill"}  # task -> attribute
-VALUES = {"plain": "flat"}  # as said -> as the world calls it
+from .tasks import FIELDS, INSTRUCTIONS
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,5 @@ def _said(task: str) -> Iterator[tuple[str, Asked]]:
         yield from (("", Asked(task, shape, {})) for shape in world.SHAPES)
     else:
         field = FIELDS[task]
-        said = {meant: word for word, meant in VALUES.items()}
         for shape, value in product(world.SHAPES, world.ATTRIBUTES[field]):
-            yield said.get(value, value), Asked(task, shape, {field: value})
+            yield world.SAID.get(value, value), Asked(task, shape, {field: value})

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from . import world
-from .captions import caption, noun_phrase
+from .captions import PLACES, caption, noun_phrase
 from .render import coverage, render
 from .scene import Item, Scene, sample_item, sample_scene
 
@@ -24,6 +24,7 @@ INSTRUCTIONS = {
 }
 
 TASKS = tuple(INSTRUCTIONS)
+FIELDS = {"color": "color", "shape": "shape", "size": "size", "move": "position", "style": "fill"}  # what one changes
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def sample_edit(rng: np.random.Generator, task: str | None = None) -> Edit:
         return Edit(task, source, replace(source, background=value), _say(rng, task, value=value))
     if task == "add":
         item = sample_item(rng, world.OPPOSITE[source.items[0].position])
-        value = f"{noun_phrase(item)} {_place(item)}"
+        value = f"{noun_phrase(item)} {PLACES[item.position][0]}"
         return Edit(task, source, replace(source, items=(*source.items, item)), _say(rng, task, value=value))
     index = int(rng.integers(len(source.items)))
     item = source.items[index]
@@ -91,16 +92,9 @@ def _change(rng: np.random.Generator, task: str, item: Item) -> tuple[Item | Non
     """The item after the task (``None``: gone), and the value that the instruction names."""
     if task == "remove":
         return None, ""
-    field = {"move": "position", "style": "fill"}.get(task, task)
+    field = FIELDS[task]
     value = _other(rng, world.ATTRIBUTES[field], getattr(item, field))
-    said = {"flat": "plain"}.get(value, value)
-    return replace(item, **{field: value}), said
-
-
-def _place(item: Item) -> str:
-    from .captions import PLACES
-
-    return PLACES[item.position][0]
+    return replace(item, **{field: value}), world.SAID.get(value, value)
 
 
 def _other(rng: np.random.Generator, values, current: str) -> str:

@@ -35,6 +35,8 @@ OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"} 
 
 FILLS = ("flat", "striped")
 
+SAID = {"flat": "plain"}  # values that instructions and captions call otherwise
+
 IMAGE_SIZE = 128  # pixels, what the model is trained on
 
 ATTRIBUTES = {  # of an item; the background belongs to the scene

@@ -25,7 +25,8 @@ def merge_plain(transformer: Any, name: str = "adapter") -> int:
         if not isinstance(module.lora_variant.get(name), Mixture)
     }
     for module_name, module in plain.items():
-        if module.get_base_layer().weight.dtype not in WHOLE:
+        weight = module.get_base_layer().weight
+        if type(weight) is not nn.Parameter or weight.dtype not in WHOLE:  # some quantised ones say another dtype
             raise InputError(f"{module_name} is quantised; an adapter cannot be merged into it.")
     for module_name, module in plain.items():
         active = [other for other in module.active_adapters if other != name]

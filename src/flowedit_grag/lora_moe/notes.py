@@ -10,6 +10,7 @@ from .config import Router
 
 OURS = "flowedit_grag"  # keys in a file's metadata
 DIFFUSERS = "lora_adapter_metadata"
+UNEVEN = ("use_rslora", "alpha_pattern", "rank_pattern")  # the scale is then no one alpha over rank
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Notes:
                 noted = json.loads(metadata[OURS])
                 return cls(int(noted["top_k"]), noted["router"], float(noted["alpha_over_rank"]))
             noted = json.loads(metadata.get(DIFFUSERS, "{}"))
+            if uneven := [name for name in UNEVEN if noted.get(f"transformer.{name}")]:
+                raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
             rank, alpha = noted.get("transformer.r"), noted.get("transformer.lora_alpha")
             return cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..evaluation.summary import mean
 from ..experiments.published import PublishedColumn, PublishedTable, published
 from ..experiments.table import DOWN, UP
 from .captions import setting
+from .scores import mean_of
 from .sheets import NOTHING, Cell, Head, Sheet, decimals, number, text
 from .studies import Line, Study
 
@@ -49,7 +49,7 @@ def _label(paper: PublishedTable, row: str, line: Line | None) -> str:
 def _ours(study: Study, column: PublishedColumn, line: Line) -> Cell:
     if (measured := line.column(column.metrics)) is None:
         return Cell(NOTHING)
-    found = mean([*line.numbers(measured, study.last).values()])
+    found = mean_of(study, line, measured, study.last)
     return number(found, decimals([found.value]), note=f"{found.n} samples")
 
 

@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
-from ..evaluation.summary import Mean, difference
+from ..evaluation.summary import FEWEST, Mean, difference
 from .captions import setting, variants
-from .scores import means
+from .scores import means, sessions
 from .sheets import Cell, Head, Sheet, decimals, number, text
 from .strength import without_dial
 from .studies import Column, Line, Study
 
 NATURAL = "its own row with the dial at rest, else the first row"
-FEWEST = 8  # pairs, below which a bootstrap interval says too little
 NOTE = (
     "Each over the samples that both rows have a number for. "
-    f"Bold: the interval of this difference, taken alone, lies on one side of 0 ({FEWEST} pairs or more)."
+    f"Bold: the interval of this difference, taken alone, lies on one side of 0 ({FEWEST} pairs or sessions, or more)."
 )
 
 Pair = tuple[int, int]  # of lines
@@ -32,7 +32,7 @@ def differences(study: Study, name: str) -> Sheet:
     for other in everyone:
         bodies[study.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
     heads = (Head("difference", number=False), *(Head(f"{column.label} {column.arrow}") for column in study.columns))
-    notes = (setting(study), NOTE, *variants(study.columns))
+    notes = (setting(study), NOTE, *sessions(study), *variants(study.columns))
     title = "paired differences with 95 % bootstrap intervals"
     return Sheet(name, study.title, title, heads, bodies, "compared with", notes)
 
@@ -43,17 +43,17 @@ def all_differences(study: Study) -> Differences:
     found: dict[Pair, Mapping[Column, Mean]] = {}
     for one, first in enumerate(study.lines):
         for other, second in enumerate(study.lines[:one]):
-            of_pair = {column: paired(first, second, column, study.ids) for column in study.columns}
+            of_pair = {column: paired(study, first, second, column) for column in study.columns}
             found[one, other] = of_pair
             found[other, one] = {column: _turned(mean) for column, mean in of_pair.items()}
     return found
 
 
-def paired(first: Line, second: Line, column: Column, ids: Sequence[str]) -> Mean:
+def paired(study: Study, first: Line, second: Line, column: Column) -> Mean:
     """The mean of ``first - second`` over the samples that have a finite number in both."""
-    ours, theirs = first.numbers(column, ids), second.numbers(column, ids)
+    ours, theirs = first.numbers(column, study.ids), second.numbers(column, study.ids)
     both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
-    return difference([ours[id] for id in both], [theirs[id] for id in both])
+    return difference([ours[id] for id in both], [theirs[id] for id in both], [study.session[id] for id in both])
 
 
 def reference(lines: Sequence[Line], index: int) -> int | None:
@@ -65,7 +65,7 @@ def reference(lines: Sequence[Line], index: int) -> int | None:
 
 
 def _turned(mean: Mean) -> Mean:
-    return Mean(-mean.value, -mean.high, -mean.low, mean.n)
+    return replace(mean, value=-mean.value, low=-mean.high, high=-mean.low)
 
 
 def _row(study: Study, pair: Pair, of_pair: Mapping[Column, Mean], digits: Mapping[Column, int]) -> tuple[Cell, ...]:
@@ -75,6 +75,6 @@ def _row(study: Study, pair: Pair, of_pair: Mapping[Column, Mean], digits: Mappi
 
 
 def _cell(found: Mean, column: Column, digits: int) -> Cell:
-    surely = found.n >= FEWEST and (found.low > 0 or found.high < 0)
+    surely = found.is_enough and (found.low > 0 or found.high < 0)
     mark = ("better" if (found.value > 0) == column.higher_is_better else "worse") if surely else ""
     return number(found, digits, mark, f"{found.n} pairs")

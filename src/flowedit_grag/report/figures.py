@@ -7,7 +7,7 @@ from io import BytesIO
 from itertools import product
 
 from ..analysis.charts import PALETTE
-from ..evaluation.summary import mean
+from .scores import mean_of
 from .strength import Curve, curves
 from .studies import COST, Column, Study
 
@@ -46,7 +46,7 @@ def _drawn(study: Study, column: Column, found: Sequence[Curve]) -> dict[str, by
     for index, curve in enumerate(found):
         color = PALETTE[index % len(PALETTE)]
         values = [value for value, _ in curve.points]
-        means = [mean([*line.numbers(column, study.ids).values()]) for _, line in curve.points]
+        means = [mean_of(study, line, column, study.ids) for _, line in curve.points]
         axes.plot(values, [one.value for one in means], "o-", color=color, label=_literal(curve.name), markersize=4)
         axes.fill_between(
             values, [one.low for one in means], [one.high for one in means], color=color, alpha=0.15, linewidth=0

@@ -18,13 +18,25 @@ def scores(study: Study, name: str) -> Sheet:
     bodies = {task: tuple(_rows(study, ids, digits, several)) for task, ids in study.tasks.items()}
     head = [Head("row", number=False), *([Head("model", number=False)] if several else []), Head("n"), Head("failed")]
     heads = (*head, *(Head(f"{column.label} {column.arrow}") for column in study.columns))
-    notes = (setting(study), *variants(study.columns), *_remarks(study))
+    notes = (setting(study), *sessions(study), *variants(study.columns), *_remarks(study))
     return Sheet(name, study.title, "means with 95 % bootstrap intervals", heads, bodies, "task", notes)
 
 
 def means(study: Study, ids: Sequence[str]) -> Means:
     """Over the samples among ``ids`` that have a number."""
-    return {column: [mean([*line.numbers(column, ids).values()]) for line in study.lines] for column in study.columns}
+    return {column: [mean_of(study, line, column, ids) for line in study.lines] for column in study.columns}
+
+
+def mean_of(study: Study, line: Line, column: Column, ids: Sequence[str]) -> Mean:
+    """Over the samples among ``ids`` that have a number; turns of one session are resampled together."""
+    numbers = line.numbers(column, ids)
+    return mean([*numbers.values()], [study.session[id] for id in numbers])
+
+
+def sessions(study: Study) -> Iterator[str]:
+    """What intervals mean where samples depend on each other."""
+    if len(study.last) < len(study.ids):
+        yield "Turns of one session are resampled together."
 
 
 def missing(line: Line, column: Column, ids: Sequence[str]) -> Counter[str]:

@@ -110,6 +110,14 @@ class Study:
         gone_on_with = {cell.previous for run in self.runs for cell in run.manifest.cells}
         return tuple(id for id in self.ids if id not in gone_on_with)
 
+    @cached_property
+    def session(self) -> dict[str, str]:
+        """By id, the first sample of the session that it is a turn of."""
+        first: dict[str, str] = {}
+        for cell in (cell for run in self.runs for cell in run.manifest.cells):  # every turn after its previous
+            first[cell.sample] = cell.sample if cell.previous is None else first[cell.previous]
+        return first
+
     @property
     def failures(self) -> list[tuple[str, Outcome]]:
         """The failed samples, each with its line's label."""

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from ..errors import InputError, first_line
 from ..files import written
+from ..lora_moe.files import FILE_NAME
 from ..sections import flat
 from .config import TrainConfig
 
@@ -57,8 +58,9 @@ class RunFolder:
 
     def begin(self, config: TrainConfig) -> None:
         """Write the resolved config, and take away what a killed run may have left half-written."""
-        for partial in self.path.glob(".checkpoint.*.pt"):
-            partial.unlink()
+        for file in (self.checkpoint, self.path / FILE_NAME):
+            for partial in self.path.glob(f".{file.stem}.*{file.suffix}"):
+                partial.unlink()
         with written(self.config) as partial:
             OmegaConf.save(OmegaConf.create(asdict(config)), partial)
 

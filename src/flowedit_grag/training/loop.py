@@ -172,10 +172,10 @@ class Run:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
+            save_adapter(self.flow.transformer, self.folder.path, NAME)  # first: a checkpoint says that it is there
             adapter = {name: parameter.detach() for name, parameter in self.trainable.items()}
             state = {"step": self.step, "adapter": adapter, "optimizer": self.optimizer.state_dict()}
             self.folder.save({**state, "processes": self.accelerator.num_processes})
-            save_adapter(self.flow.transformer, self.folder.path, NAME)
         self.accelerator.wait_for_everyone()
 
     def _log(self, mean: float) -> None:

@@ -11,6 +11,7 @@ SECTIONS = Registry(
         "reconstruction": "reconstruction:section",
         "edits": "edits:section",
         "strength": "strength:section",
+        "strength-layer": "strength:other",
         "tradeoff": "tradeoff:section",
         "vital": "vital:section",
     },

@@ -1,4 +1,6 @@
-"""The dial: what delta does to StableFlow+'s edits, scene by scene."""
+"""The dial: what delta does to StableFlow+'s edits, scene by scene, in the vital layers and in another."""
+
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -12,27 +14,38 @@ from .base import OUTCOMES, Bench, Table, outcomes
 DELTAS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 PER_TASK = 10
 TASKS = ("color", "background", "shape", "style")
-SWEEP = Contestant("stableflow+", "stableflow+", deltas=DELTAS)
+LAYER = 4  # of all twelve on 12 validation edits: makes the most edits, and delta turns it evenly and furthest
+VITAL = Contestant("stableflow+", "stableflow+", deltas=DELTAS)
+OTHER = Contestant(f"stableflow+ in layer {LAYER}", "stableflow+", {"vital_layers": (LAYER,)}, deltas=DELTAS)
 
 
 def section(bench: Bench) -> Table:
+    return _swept(bench, "strength", VITAL, "StableFlow+ with GRAG")
+
+
+def other(bench: Bench) -> Table:
+    """The same in a layer that the detector does not find."""
+    return _swept(bench, "strength-layer", OTHER, f"StableFlow+ with GRAG in layer {LAYER}")
+
+
+def _swept(bench: Bench, name: str, sweep: Contestant, title: str) -> Table:
     trials = bench.trials(PER_TASK, TASKS)
-    curve = run(bench.flow, [SWEEP], trials, bench.records("strength"))
+    curve = run(bench.flow, [sweep], trials, bench.records(name))
     table = Table(
-        f"Strength: StableFlow+ with GRAG, {len(trials)} {bench.split} edits",
+        f"Strength: {title}, {len(trials)} {bench.split} edits",
         ("delta", "SSIM outside mask", *OUTCOMES),
     )
     for delta, found in zip(DELTAS, curve.values(), strict=True):
         table.add(f"{delta:g}", mean([r["ssim_outside"] for r in found]).number(3), *outcomes(found))
-    for name, key, digits in (("SSIM", "ssim_outside", 3), ("PSNR", "psnr_outside", 2)):
+    for metric, key, digits in (("SSIM", "ssim_outside", 3), ("PSNR", "psnr_outside", 2)):
         heights = [[record[key] for record in found] for found in curve.values()]
         ranks, gain = np.array(correlations(heights)), difference(heights[-1], heights[0])
         table.remarks.append(
-            f"{name} outside the mask, delta {DELTAS[-1]:g} over {DELTAS[0]:g}: {gain.number(digits)}. Spearman "
+            f"{metric} outside the mask, delta {DELTAS[-1]:g} over {DELTAS[0]:g}: {gain.number(digits)}. Spearman "
             f"correlation with delta: median {np.median(ranks):.2f} over {len(ranks)} edits; "
             f"{np.mean(ranks >= 0.9):.0%} of them at 0.9 or more (asked: median 0.9 or more)."
         )
-    table.figures.append(_figure(bench, curve))
+    table.figures.append(_figure(bench.out / f"{name}.png", title, curve))
     return table
 
 
@@ -45,10 +58,10 @@ def _rising(column: np.ndarray) -> float:
     return 0.0 if np.ptp(column) == 0 else float(spearmanr(range(len(column)), column).statistic)
 
 
-def _figure(bench: Bench, curve: dict[str, list[Record]]):
+def _figure(path: Path, title: str, curve: dict[str, list[Record]]) -> Path:
     def line(name: str, key: str) -> Series:
         heights = [float(np.mean([record[key] for record in found])) for found in curve.values()]
         return Series(name, list(zip(DELTAS, heights, strict=True)))
 
     lines = [line("SSIM outside the mask", "ssim_outside"), line("success", "success"), line("kept", "kept")]
-    return curves(lines, bench.out / "strength.png", "delta", "mean", "Strength of StableFlow+ with GRAG")
+    return curves(lines, path, "delta", "mean", f"Strength of {title}")

@@ -11,6 +11,9 @@ from typing import Any
 import torch
 
 from ...errors import InputError
+from ...metrics import Missing
+from ..claims import Claims
+from ..folder import CLAIMS
 from ..job import Job, OnProgress
 from ..plan import Cell
 from ..runner import work
@@ -18,6 +21,7 @@ from .watching import EVERY, Watch
 
 MOST_DEATHS = 3  # in a row: nothing was finished between them
 MOST_AT_ONE = 2  # at one cell, which has then failed
+DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, the last with exit code {{code}}"
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
 # they wait would then take the processors from one another; this is read by OpenMP when a worker starts.
@@ -49,7 +53,7 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
                             f"{member.process.exitcode}; is there enough memory?"
                         )
                     at[member.key] += 1
-                    if at[member.key] == MOST_AT_ONE:
+                    if at[member.key] >= MOST_AT_ONE:
                         _give_up(watch, member)
                     crew[index] = Member(job, member.device)
     finally:
@@ -85,7 +89,7 @@ class Member:
 
     @property
     def key(self) -> str:
-        """Of the last cell that it began to edit."""
+        """Of the last cell that it began to edit or measure."""
         return self._key.value.decode()
 
     def dead(self) -> bool:
@@ -105,11 +109,16 @@ class Member:
 
 
 def _give_up(watch: Watch, member: Member) -> None:
-    """Record the cell as failed that a process died at again: the others shall not wait for it."""
-    reason = f"the process that edited it died {MOST_AT_ONE} times, the last with exit code {member.process.exitcode}"
-    for cell in watch.left:
-        if cell.key == member.key:
-            watch.store.fail(cell, RuntimeError(reason))
+    """Record what a process died at again, the edit or its numbers, as failed: the others shall not wait for it."""
+    job, store, code = watch.job, watch.store, member.process.exitcode
+    with Claims(job.folder / CLAIMS) as claims:
+        for cell in (cell for cell in watch.left if cell.key == member.key):
+            with claims.claimed(cell.key) as free:
+                if free and job.edited(store, cell) is None:
+                    store.fail(cell, RuntimeError(DIED.format(work="edited", code=code)))
+                elif free:
+                    why = Missing(DIED.format(work="measured", code=code))
+                    store.keep_numbers(cell, dict.fromkeys(job.unmeasured(store, cell), why), job.dependencies(cell))
 
 
 def _labour(job: Job, device: str | None, threads: int, complaints: Connection, key: Any) -> None:
@@ -120,7 +129,7 @@ def _labour(job: Job, device: str | None, threads: int, complaints: Connection, 
         key.value = cell.key.encode()
 
     try:
-        work(job, device=device, threads=threads, wanted=lambda: parent is None or parent.is_alive(), on_edit=note)
+        work(job, device=device, threads=threads, wanted=lambda: parent is None or parent.is_alive(), on_work=note)
     except InputError as error:
         complaints.send(str(error))
         raise SystemExit(2) from None

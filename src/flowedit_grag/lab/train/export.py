@@ -19,8 +19,8 @@ from .vae import trained
 WEIGHTS = Path(__file__).parent.parent / "weights"
 FILL_WEIGHTS = WEIGHTS.with_name("weights_fill")
 ABOUT = (
-    "this picture does not look like a scene of the lab, which is all that the model 'lab' can edit; "
-    "for photos choose FLUX.1-dev with --model black-forest-labs/FLUX.1-dev (Editor(model=...) in Python)."
+    "this picture does not look like a scene of the lab, which is all that the model '{name}' can edit; "
+    "for photos choose {other} with --model black-forest-labs/{other}{more} (Editor(model=...) in Python)."
 )
 ROUNDTRIP_PSNR = 24.0  # dB; scenes reach 27 and more, photos about 20
 SETTINGS = {  # stage ``settings`` adds what it chooses
@@ -40,7 +40,8 @@ def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS
         averages |= averaged(folder, "distil")
     parts["transformer"].load_state_dict(averages["transformer"])
     settings = SETTINGS if distilled else {**SETTINGS, **BEFORE_DISTILLATION}
-    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(settings))
+    about = ABOUT.format(name="lab", other="FLUX.1-dev", more="")
+    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(settings, about))
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
@@ -48,7 +49,8 @@ def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FI
     parts, averages = model.components(), averaged(folder, "flux")
     parts["transformer"] = widened(parts["transformer"], averages["transformer"])
     parts["transformer"].load_state_dict(averaged(folder, "fill")["transformer"])
-    _write(weights, FluxFillPipeline(**_shared(parts, averages, folder)), profile(FILL_SETTINGS))
+    about = ABOUT.format(name="lab-fill", other="FLUX.1-Fill-dev", more=" and an --adapter")
+    _write(weights, FluxFillPipeline(**_shared(parts, averages, folder)), profile(FILL_SETTINGS, about))
 
 
 def _shared(parts: dict, averages: dict, folder: Path) -> dict:
@@ -68,7 +70,7 @@ def _write(weights: Path, pipeline, facts: dict) -> None:
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
 
 
-def profile(settings: dict[str, dict]) -> dict:
+def profile(settings: dict[str, dict], about: str) -> dict:
     """What the package should know of a lab model."""
     rng = np.random.default_rng(2_000_003)
     return {
@@ -76,6 +78,6 @@ def profile(settings: dict[str, dict]) -> dict:
         "words": vocabulary(),
         "prompts": [caption(sample_scene(rng, items=1 + index % 2)) for index in range(16)],
         "roundtrip_psnr": ROUNDTRIP_PSNR,
-        "about": ABOUT,
+        "about": about,
         "settings": settings,
     }
