@@ -39,6 +39,16 @@ class Traced(SDEdit):
         return super().prompts(wanted)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failing(SDEdit):
+    """Fails at everything."""
+
+    log: str = ""
+
+    def prompts(self, wanted):
+        raise RuntimeError("it never works")
+
+
 @dataclass(frozen=True)
 class Absent:
     """A metric that never has a number."""
@@ -71,6 +81,14 @@ class Session(Benchmark):
     def open(self):
         first, second = dataset("lab", per_task=1)[:2]
         return Dataset("session", (first, replace(second, previous=first.id, turn=2)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partial(Benchmark):
+    """Eight problems of the lab, and two that cannot be used."""
+
+    def open(self):
+        return replace(dataset("lab", per_task=1), left_out=(("x", "no caption"), ("y", "no caption")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -290,10 +290,12 @@ def test_one_answer_missing_leaves_the_other():
 
 
 def test_judges_that_cannot_score_say_so():
-    assert "only compares" in metric("viescore", judge="lab")(PAIRS[0]).reason
-    assert "known" in metric("viescore", judge="nobody")(PAIRS[0]).reason
+    for name, reason in (("lab", "only compares"), ("nobody", "known judges")):
+        with pytest.raises(InputError, match=reason):
+            metric("viescore", judge=name)
     silent = Pictures(PAIRS[0].edited, PAIRS[0].source)
-    assert metric("viescore", judge="lab")(silent).reason == "the sample has no instruction"
+    asked = metric("viescore", judge="openai:model@http://localhost:1/v1")
+    assert asked(silent).reason == "the sample has no instruction"
 
 
 def test_only_numbers_in_range_are_scores():

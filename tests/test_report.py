@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections import defaultdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,10 +24,11 @@ from flowedit_grag.report.gallery import BUDGET, BYTES, side, thumbnail
 from flowedit_grag.report.latex import escaped as latex
 from flowedit_grag.report.markdown import escaped as markdown
 from flowedit_grag.report.runs import read_runs
+from flowedit_grag.report.scores import mean_of
 from flowedit_grag.report.sheets import decimals
 from flowedit_grag.report.smoothness import ratio, smoothness
-from flowedit_grag.report.strength import curves
-from flowedit_grag.report.studies import studies
+from flowedit_grag.report.strength import Curve, curves
+from flowedit_grag.report.studies import Column, studies
 
 GRAG, PLAIN = "FlowEdit + GRAG", "flowedit"
 EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 1">'
@@ -161,9 +163,40 @@ def test_every_number_that_is_turned_has_a_curve(tmp_path):
     column = next(column for column in study.columns if column.name == "psnr_outside")
     means = [np.mean([*line.numbers(column, study.ids).values()]) for _, line in found["lambda"].points]
     asked = np.abs(np.diff(means)).sum() / np.ptp(means)
-    assert ratio(found["lambda"], column, study.ids).value == pytest.approx(asked)
+    assert ratio(found["lambda"], column, study).value == pytest.approx(asked)
     sheet = smoothness(study, "x")
     assert [row[1].text for row in sheet.rows] == ["lambda", "lambda and delta"]  # the others have two values
+
+
+def test_smoothness_draws_sessions_whole():
+    column = Column("x", True, "")
+
+    def of(turns):
+        """Eight sessions of so many equal turns."""
+        rng = np.random.default_rng(0)
+        heights = rng.normal([0.0, 1.0, 0.8, 2.0], 0.5, (8, 4))
+        session = {f"{number}-{turn}": str(number) for number in range(8) for turn in range(turns)}
+
+        def line(value):
+            return SimpleNamespace(numbers=lambda column, ids: {id: heights[int(session[id]), value] for id in ids})
+
+        curve = Curve("", "x", tuple((float(value), line(value)) for value in range(4)))
+        return ratio(curve, column, SimpleNamespace(ids=tuple(session), session=session))
+
+    alone, turned = of(1), of(3)
+    assert (turned.n, turned.groups, alone.groups) == (24, 8, 8)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((alone.value, alone.low, alone.high))
+
+
+def test_rates_have_wilsons_interval_unless_sessions_depend():
+    line = SimpleNamespace(numbers=lambda column, ids: dict.fromkeys(ids, 1.0))
+    alone = SimpleNamespace(session={str(number): str(number) for number in range(30)})
+    together = SimpleNamespace(session={str(number): str(number // 2) for number in range(30)})
+    column, other = Column("x", True, "", is_rate=True), Column("x", True, "")
+    found = mean_of(alone, line, column, [*alone.session])
+    assert (found.value, found.low) == (1.0, pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-4))
+    assert mean_of(alone, line, other, [*alone.session]).low == 1.0
+    assert mean_of(together, line, column, [*together.session]).groups == 15
 
 
 # ---- tables --------------------------------------------------------------------------------------------------

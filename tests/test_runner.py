@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import random
 import re
 import signal
@@ -12,6 +13,7 @@ import time
 import kill_thirty
 import numpy as np
 import pytest
+import yaml
 from kill_thirty import begun, check, finished, pictures, settings, start, write
 from PIL import Image
 from runner_parts import Session
@@ -25,6 +27,8 @@ from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.plan import cells, noise_seed
 from flowedit_grag.experiments.run import run
+from flowedit_grag.experiments.table import _entry
+from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
 
 CONFIGS = kill_thirty.HERE.parent / "configs"
@@ -266,7 +270,7 @@ def test_a_full_disk(whole, tmp_path, monkeypatch, lab):
 
 def test_metrics_change_without_edits(whole, tmp_path, monkeypatch):
     done(out := tmp_path / "run")
-    monkeypatch.setattr(editors.Editors, "__getitem__", lambda self, row: pytest.fail("an edit was made again"))
+    monkeypatch.setattr(editors.Editors, "of", lambda self, cell: pytest.fail("an edit was made again"))
     other = done(out, metrics=["ssim_outside", "lab_success", "runner_parts:Absent"])
     assert other.columns == ("ssim_outside", "lab_success", "absent")
     assert [entry.n for entry in other.lines[0].entries] == [8, 8, 0]
@@ -306,6 +310,58 @@ def test_samples_that_cannot_be_read(tmp_path):
     assert dict(line.entries[0].missing) == {"this file is damaged": 1}
 
 
+def test_what_a_benchmark_leaves_out_is_said(tmp_path):
+    made = done(out := tmp_path / "run", dataset={"name": "runner_parts:Partial"}, limit=1)
+    assert "- 2 of the benchmark left out (no caption)" in made.markdown()
+    assert table(out)["left_out"] == {"no caption": 2}
+    (one,) = read_runs([out])
+    assert "run: 2 of the benchmark left out (no caption)." in one.remarks
+
+
+def test_a_mean_is_of_finite_numbers():
+    entry = _entry("psnr", [{"psnr": {"value": value}} for value in (math.inf, 30.0, 32.0)])
+    assert (entry.mean, entry.n, dict(entry.missing)) == (31.0, 2, {"infinite: the pictures are the same": 1})
+
+
+def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch):
+    done(out := tmp_path / "run", limit=1)
+
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("flowedit_grag.experiments.table.written", full)
+    with pytest.raises(InputError, match=r"the table cannot be written in .* \(No space left on device\)"):
+        done(out, limit=1)
+
+
+def test_a_run_in_which_everything_fails_is_an_error(tmp_path):
+    path = write(out := tmp_path / "run", dataset={"name": "runner_parts:Broken"}, metrics=["psnr_outside"])
+    values = yaml.safe_load(path.read_text())
+    values["methods"] = {"broken": {**values["methods"]["plain"], "method": "runner_parts:Failing"}}
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match="all samples failed, the first with: RuntimeError: it never works"):
+        command.run(path, [])
+    assert (out / "table.md").exists()
+
+
+def test_a_hubs_model_is_pinned(tmp_path, monkeypatch, lab):
+    config, now = dict(lab.transformer.config), "c0ffee"
+    monkeypatch.setattr(
+        "huggingface_hub.hf_hub_download", lambda repository, name: str(tmp_path / "snapshots" / now / name)
+    )
+    monkeypatch.setattr("diffusers.FluxTransformer2DModel.load_config", lambda place, **asked: config)
+    changes = {"model": "someone/flux", "methods": {"plain": {"method": "sdedit"}}}
+    (first, *_) = cells(read(write(tmp_path / "run", **changes)))
+    asked = []
+    monkeypatch.setattr(editors, "load", lambda model, **loading: asked.append((model, loading["revision"])) or lab)
+    assert editors.Editors({}).of(first).flow is lab
+    assert asked == [("someone/flux", "c0ffee")]
+    now = "decade"
+    (second, *_) = cells(read(write(tmp_path / "run", **changes)))
+    assert second.key != first.key
+    assert "commit" not in cells(read(write(tmp_path / "other")))[0].determined_by["model"]
+
+
 def test_the_runner_costs_little(tmp_path, monkeypatch):
     class Quick:
         method = None
@@ -313,7 +369,7 @@ def test_the_runner_costs_little(tmp_path, monkeypatch):
         def edit(self, image, **_):
             return Result([image], image, 1, 1, 0.0, 0.0, {})
 
-    monkeypatch.setattr(editors.Editors, "__getitem__", lambda self, row: Quick())
+    monkeypatch.setattr(editors.Editors, "of", lambda self, cell: Quick())
     costs = []
     for number in range(3):  # other work on the machine only ever adds to it
         since = time.perf_counter()
@@ -385,6 +441,12 @@ out: runs/x
         ("per_task: 1", "per_task: many", "line 4: per_task must be a whole number"),
         ("- psnr", "- psnrr", r"line 7: unknown metric 'psnrr'; did you mean 'psnr'\?"),
         ("- psnr", "- lab_kept", "line 5: the metric 'lab_kept' is asked for twice"),
+        ("- psnr", "- json:dumps", "line 7: json:dumps is not a metric"),
+        ("- psnr", "- {name: l1_inside, region: outside}", "line 7: l1_inside says region: inside already"),
+        ("- psnr", "- {name: clip_t, model: 5}", "line 7: model must be of type str, not 5"),
+        ("- psnr", "- {name: lpips, weights: 5}", "line 7: weights must be of type str, not 5"),
+        ("- psnr", "- {name: viescore, judge: opnai}", "line 7: unknown judge 'opnai'"),
+        ("- psnr", "- {name: editscore, judge: lab}", "line 7: the judge 'lab' only compares"),
         ("- psnr", "- {name: psnr, where: 3}", "line 7: unknown option of the metric psnr 'where'"),
         ("method: flowedit", "method: flowedits", r"line 9: unknown method 'flowedits'; did you mean 'flowedit'\?"),
         ("method: sdedit", "method: no.where:At", "line 11: cannot import the method"),
@@ -417,6 +479,13 @@ out: runs/x
         ("out: runs/x", "out: runs/x\nloading: {dtype: float31}", r"line 14: unknown dtype 'float31'"),
         ("out: runs/x", "out: runs/x\nloading: {compile: 1}", "line 14: compile must be true or false, not 1"),
         ("out: runs/x", "out: runs/x\nloading: {adapter_scale: true}", "line 14: adapter_scale must be a number"),
+        ("out: runs/x", "out: runs/x\nloading: {adapter_scale: .nan}", "line 14: adapter_scale must be a number"),
+        ("out: runs/x", "out: runs/x\nloading: {memory_budget: -5}", "line 14: memory_budget must be a whole number"),
+        ("out: runs/x", "out: runs/x\nloading: {lora: [1]}", "line 14: adapter must be text, not 1"),
+        ("out: runs/x", "out: runs/x\nloading: {lora: no.safetensors}", "line 14: there is no adapter at"),
+        ("out: runs/x", "out: runs/x\nadapter: no.bin", "line 14: no.bin may be a pickle"),
+        ("strength: 0.5", "adapter: nowhere", "line 12: there is no adapter at 'nowhere'"),
+        ("out: runs/x", "out: ???", r"x.yaml leaves out open \(\?\?\?\)"),
         ("out: runs/x", "out: runs/x\nseed: -1", "line 14: seed must be a whole number"),
         (BASE, "just text", "x.yaml must be made of 'key: value' lines"),
         (BASE, "", "x.yaml must be made of 'key: value' lines"),
@@ -453,6 +522,13 @@ def test_a_method_that_does_not_suit_the_model(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_layers_that_the_model_does_not_have(tmp_path):
+    methods = {"plain": {"method": "stableflow+", "vital_layers": [99]}}
+    with pytest.raises(InputError, match="row 'plain': attention site 99 does not exist: this model's sites are 0 to"):
+        done(tmp_path / "run", methods=methods)
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_early_filter_needs_a_diptych(tmp_path):
     methods = {"plain": {"method": "sdedit", "early_filter": {"seeds": 2}}}
     with pytest.raises(InputError, match="row 'plain': an early filter works with icedit"):
@@ -479,7 +555,7 @@ def test_flags(tmp_path):
     assert set(EXECUTORS) == {"serial", "local", "ray"}
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/table*.yaml")), ids=str)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/*table*.yaml")), ids=str)
 def test_our_own_configs(path):
     assert read(path).rows
     assert path.read_text().startswith("# ")

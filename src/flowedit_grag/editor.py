@@ -15,7 +15,7 @@ from . import __version__
 from .algorithms import Method
 from .algorithms.early_filter import EarlyFilter
 from .algorithms.job import OnProgress, Targets, drained, generator
-from .algorithms.select import check_selection, default_model, with_profile
+from .algorithms.select import check_selection, embedded, with_profile
 from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
 from .backbone.image import ImageLike, read_image, resized
@@ -34,7 +34,8 @@ class Editor:
 
     Args:
         method: a name (``flowedit_grag.methods()``), the address of your own (``"module:Class"``), or a ready one.
-        model: a folder, a hub id, or a loaded :class:`Flow`; by default ``"lab"``, unless a method needs a Fill model.
+        model: a folder, a hub id, or a loaded :class:`Flow`; by default the embedded ``"lab"``, or for a method that
+            needs a Fill model ``"lab-fill"`` with the adapter ``"lab-moe"``.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
         options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
             ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``, ``memory_budget``), and the method's own
@@ -52,11 +53,13 @@ class Editor:
         **options: Any,
     ):
         strength = GRAG.of(grag)
-        self.loading = {name: options.pop(name) for name in sorted(LOADING & set(options))}
+        given = {name: options.pop(name) for name in sorted(LOADING & set(options))}
         check_selection(method, strength, options)
-        if isinstance(model, Flow) and self.loading:
-            raise InputError(f"{', '.join(self.loading)} cannot be set on a loaded model; give it to load().")
-        self.flow = model if isinstance(model, Flow) else load(model or default_model(method, options), **self.loading)
+        if isinstance(model, Flow) and given:
+            raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
+        wanted = {**(embedded(method, options) if model is None else {"model": model}), **given}
+        self.flow = model if isinstance(model, Flow) else load(**wanted)
+        self.loading = {name: value for name, value in wanted.items() if name in LOADING}
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = with_profile(method, self.flow, strength, options)
         self.method.check_model(self.flow)

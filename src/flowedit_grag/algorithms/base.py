@@ -17,9 +17,12 @@ from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.dial import Dial
 from ..guidance.grag import GRAG
+from ..injection.seam import check_sites
 from .job import Noise, Source, Steps, Targets, drained, draws
 from .options import check_options
 from .wanted import Wanted
+
+LAYERS = ("vital_layers", "value_layers")  # options that name attention sites
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +52,13 @@ class Method:
         return getattr(self, "dial", None) or getattr(self, "grag", None)
 
     def check_model(self, flow: Flow) -> None:
-        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with."""
+        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with, and has its layers."""
         if flow.fills != self.fills:
             kinds = {True: "a Fill model, such as FLUX.1-Fill-dev", False: "a text-to-image model, such as FLUX.1-dev"}
             name = flow.name or "this model"
             raise InputError(f"{type(self).__name__} needs {kinds[self.fills]}; {name} is {kinds[flow.fills]}.")
+        for option in LAYERS:
+            check_sites(getattr(self, option, None) or (), flow.layers)
 
     def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
         """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""

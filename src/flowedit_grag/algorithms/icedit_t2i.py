@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..backbone.tokens import TokenLayout
 from ..injection.recorder import ValueRecorder, recording_bytes
-from ..injection.seam import chained, check_sites, edited, sites
+from ..injection.seam import chained, edited
 from ..inversion import Solver, Velocity, evaluated_at
 from ..inversion.solvers.midpoint import midpoint
 from .diptych import DiptychMethod, beside, denoised
@@ -94,9 +94,8 @@ class ICEditT2I(DiptychMethod):
 
     def _recorder(self, source: Source, slots: int) -> ValueRecorder:
         flow, layout = source.flow, source.layout
-        config, count = flow.transformer.config, len(sites(flow.transformer))
-        layers = tuple(range(count)) if self.value_layers is None else self.value_layers
-        check_sites(layers, count)
+        config = flow.transformer.config
+        layers = tuple(range(flow.layers)) if self.value_layers is None else self.value_layers
         shape = (1, layout.tokens, config.num_attention_heads, config.attention_head_dim)
         device = flow.device if self.record_on == "model" else torch.device("cpu")
         size = recording_bytes(flow.transformer, layout.tokens, len(layers), slots)

@@ -24,13 +24,11 @@ def check_selection(named, strength: GRAG | None, options: Mapping[str, Any]) ->
     replace(made, grag=strength)  # type: ignore[call-arg]  # complains of what does not go with it
 
 
-def default_model(named, options: Mapping[str, Any]) -> str:
-    """The embedded model that a method works with. Raises :class:`InputError` where there is none."""
+def embedded(named, options: Mapping[str, Any]) -> dict[str, str]:
+    """What :func:`load` takes for the embedded model that a method works with, and for its adapter if it needs one."""
     if method(named, **options).fills:
-        raise InputError(
-            f"{named} needs a Fill model; name one with model=, such as black-forest-labs/FLUX.1-Fill-dev."
-        )
-    return "lab"
+        return {"model": "lab-fill", "adapter": "lab-moe"}
+    return {"model": "lab"}
 
 
 def with_profile(named, flow: Flow, strength: GRAG | None, options: Mapping[str, Any]) -> Method:

@@ -3,20 +3,23 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from .load import in_one_sentence, locate, profile_of
+from .load import commit, in_one_sentence, locate, profile_of
 from .profile import Profile
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a method asks of a :class:`Flow` before it edits: ``name``, ``fills`` and ``profile`` mean the same here.
+    """What a method asks of a :class:`Flow` before it edits: ``name``, ``fills``, ``layers`` and ``profile`` mean the
+    same here.
 
-    ``place`` is the model's folder, or its hub id.
+    ``place`` is the model's folder, or its hub id; of that, ``commit`` is what the hub has now.
     """
 
     name: str
     place: str
+    commit: str | None
     fills: bool
+    layers: int
     profile: Profile
 
 
@@ -27,8 +30,9 @@ def facts(model: str) -> Facts:
     """
     from diffusers import FluxTransformer2DModel
 
-    place = locate(model)
+    place, at = locate(model), commit(model)
     with in_one_sentence(model):
-        config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer"))
+        config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
         fills = config.in_channels > (config.out_channels or config.in_channels)
-        return Facts(str(model), place, fills, profile_of(place, config))
+        layers = config.num_layers + config.num_single_layers
+        return Facts(str(model), place, at, fills, layers, profile_of(place, config))

@@ -69,6 +69,11 @@ class Flow:
         config = self.transformer.config
         return config.in_channels > (config.out_channels or config.in_channels)
 
+    @property
+    def layers(self) -> int:
+        """How many attention sites there are: double-stream blocks, then single-stream ones."""
+        return self.transformer.config.num_layers + self.transformer.config.num_single_layers
+
     # ---- images and prompts ----------------------------------------------------------------------------------
 
     @torch.no_grad()

@@ -10,14 +10,15 @@ from typing import Any
 
 import torch
 
+from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
+from ..lora_moe.places import locate as locate_adapter
 from .flow import Flow
 from .place import Offload, check_offload, checked_device, checked_dtype, put
 from .profile import FLUX_DEV, Profile
 from .tokens import PATCH
 
-EMBEDDED = {"lab": Path(__file__).parent.parent / "lab" / "weights"}
 ADAPTER = "adapter"  # its name in the transformer
 PIPELINES = ("FluxPipeline", "FluxFillPipeline")
 SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
@@ -39,11 +40,13 @@ def load(
     attention_backend: str | None = None,
     compile: bool = False,
     memory_budget: int | None = None,
+    revision: str | None = None,
 ) -> Flow:
     """Load a FLUX model.
 
     Args:
-        model: ``"lab"``, a folder in diffusers format, or a hub id such as ``"black-forest-labs/FLUX.1-dev"``.
+        model: ``"lab"``, ``"lab-fill"``, a folder in diffusers format, or a hub id such as
+            ``"black-forest-labs/FLUX.1-dev"``.
         dtype: of the networks; by default bfloat16 on a GPU, float32 on a CPU.
         device: ``"cuda"``, ``"mps"``, ``"cpu"``; by default the best there is.
         offload: keep networks in CPU memory until they run: whole models, single layers (``"sequential"``), or
@@ -51,23 +54,26 @@ def load(
         quantization: ``"bitsandbytes_4bit"`` or ``"bitsandbytes_8bit"`` (transformer and T5), or the keyword
             arguments of diffusers' ``PipelineQuantizationConfig`` for any of its backends.
         lora: LoRA files or hub ids, all active at full weight.
-        adapter: a LoRA-MoE or LoRA to edit with: a safetensors file, a folder or a hub id.
+        adapter: a LoRA-MoE or LoRA to edit with: a safetensors file, a folder, a hub id, ``"lab-moe"``, ``"lab-lora"``.
         adapter_scale: its strength; 1 is as trained.
         attention_backend: one of diffusers' (``"flash"``, ``"sage"``, ``"native"``, ...).
         compile: compile the repeated transformer blocks.
         memory_budget: bytes of activations in one forward call; by default a share of the device's memory.
+        revision: of the hub's model: a commit, tag or branch; by default what is there now.
 
     Raises :class:`InputError` for names that lead nowhere and devices that are not there.
     """
     target = checked_device(device)
     kind = checked_dtype(dtype, target)
     check_offload(offload, target)
-    _check_scale(adapter_scale)
+    check_scale(adapter_scale)
+    check_budget(memory_budget)
     folder = locate(model)
     read = None if adapter is None else read_adapter(adapter)  # before minutes are spent on the model
     extra = {"quantization_config": _quantization(quantization, kind)} if quantization else {}
+    at = {} if revision is None else {"revision": revision}
     with memory_advice(), in_one_sentence(model):
-        pipeline = _pipeline(folder, kind, extra)
+        pipeline = _pipeline(folder, kind, extra, at)
         if read:
             read.add_to(pipeline.transformer, ADAPTER, scale=adapter_scale)
         _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
@@ -82,24 +88,38 @@ def load(
 
 def locate(model: str | Path) -> str:
     """What ``from_pretrained`` takes."""
-    path = EMBEDDED.get(str(model), Path(model))
+    path = MODELS.get(str(model), Path(model))
     if (path / "model_index.json").exists():
         return str(path)
     if path.exists():
         raise InputError(f"{path} is not a model in diffusers format: it has no model_index.json.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
-        raise unknown("model", str(model), [*EMBEDDED, "black-forest-labs/FLUX.1-dev"])
+        raise unknown("model", str(model), [*MODELS, "black-forest-labs/FLUX.1-dev"])
     return str(model)
 
 
-def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any]):
+def commit(model: str | Path) -> str | None:
+    """The commit of the hub's model, of which only a small file is downloaded; ``None`` for what is on this machine.
+
+    Raises :class:`InputError` for names that lead nowhere.
+    """
+    from huggingface_hub import hf_hub_download
+
+    place = locate(model)
+    if Path(place).exists():
+        return None
+    with in_one_sentence(model):
+        return Path(hf_hub_download(place, "model_index.json")).parent.name  # snapshots/COMMIT/model_index.json
+
+
+def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any], at: Mapping[str, str]):
     import diffusers
 
     diffusers.utils.logging.disable_progress_bar()
-    kind = diffusers.DiffusionPipeline.load_config(folder).get("_class_name")
+    kind = diffusers.DiffusionPipeline.load_config(folder, **at).get("_class_name")
     if kind not in PIPELINES:
         raise InputError(f"{folder} is a {kind}; the models that can be loaded are {' and '.join(PIPELINES)}.")
-    pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, **extra)
+    pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, **extra, **at)
     pipeline.set_progress_bar_config(disable=True)
     latent, taken = pipeline.vae.config.latent_channels * PATCH**2, pipeline.transformer.config.in_channels
     filled = 2 * latent + (PATCH * pipeline.vae_scale_factor) ** 2
@@ -115,17 +135,25 @@ def profile_of(folder: str, config: Any) -> Profile:
     return FLUX_DEV if own == Profile() and dev == (19, 38, True, 64) else own
 
 
-def _check_scale(scale: Any) -> None:
+def check_scale(scale: Any) -> None:
+    """Raise :class:`InputError` for what is no ``adapter_scale``."""
     if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
         raise InputError(f"adapter_scale must be a number, 1 being as trained, not {scale!r}.")
+
+
+def check_budget(budget: Any) -> None:
+    """Raise :class:`InputError` for what is no ``memory_budget``."""
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
+        raise InputError(f"memory_budget must be a whole number of bytes from 1 on, not {budget!r}.")
 
 
 def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     names = [f"lora{index}" for index in range(len(loras))]
     for name, source in zip(names, loras, strict=True):
-        if any("lora_route" in key or ".expert_" in key for key in pipeline.lora_state_dict(str(source))):
+        path = str(locate_adapter(source))
+        if any("lora_route" in key or ".expert_" in key for key in pipeline.lora_state_dict(path)):
             raise InputError(f"{source} is a mixture of experts and no plain LoRA; give it as adapter=.")
-        pipeline.load_lora_weights(str(source), adapter_name=name)
+        pipeline.load_lora_weights(path, adapter_name=name)
     if names:
         mixture = ADAPTER in pipeline.transformer.peft_config
         pipeline.transformer.set_adapter([*([ADAPTER] if mixture else []), *names])

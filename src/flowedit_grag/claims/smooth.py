@@ -9,12 +9,12 @@ from ..report.studies import Study
 from .base import Claim, Evidence, judged
 
 SOURCE = "GRAG (arXiv:2510.24657), Table 2 and Fig. 10"
-OTHERS = {"lambda": "lambda", "CFG": "guidance"}
+OTHERS = {"lambda": "lambda", "CFG": "true_cfg"}
 METRICS = ("ssim_outside", "psnr_outside")
 
 
 def smoothness_claims(evidence: Evidence) -> Iterator[Claim]:
-    """Total variation of a metric over its range, of delta against lambda and against guidance."""
+    """Total variation of a metric over its range, of delta against lambda and against classifier-free guidance."""
     for label, turned in OTHERS.items():
         for metric in METRICS:
             yield _claim(evidence, label, turned, metric)
@@ -27,7 +27,7 @@ def _claim(evidence: Evidence, label: str, turned: str, metric: str) -> Claim:
         column = next((one for one in study.columns if one.name == metric), None)
         if delta is None or other is None or column is None:
             continue
-        ours, theirs, gap = excess(delta, other, column, study.ids)
+        ours, theirs, gap = excess(delta, other, column, study)
         if not gap.n or math.isnan(gap.value):
             continue
         measured = (

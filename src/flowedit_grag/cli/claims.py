@@ -8,6 +8,7 @@ from ..claims import CLAIMS
 from ..claims.base import Evidence
 from ..errors import InputError
 from ..files import written
+from .output import check_writable
 
 HEAD = ("paper", "claim", "measured", "verdict")
 
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("bench/claims.md"), help="the table, in Markdown")
     given = parser.parse_args()
     try:
+        check_writable(given.out, endings=(".md",))
         evidence = Evidence(load(given.model), given.bench, tuple(given.runs))
         text = table(evidence)
         with written(given.out) as partial:

@@ -38,11 +38,15 @@ MethodName = Annotated[
         "--method", help="`flowedit-grag methods` lists them.  [default: icedit with --instruction, else stableflow+]"
     ),
 ]
-Adapter = Annotated[Optional[str], typer.Option(help="LoRA or LoRA-MoE: a safetensors file, a folder or a hub id.")]
+Adapter = Annotated[
+    Optional[str], typer.Option(help="LoRA or LoRA-MoE: a file, a folder, a hub id, lab-lora or lab-moe.")
+]
 Lam = Annotated[Optional[float], typer.Option(help="GRAG's weight of the keys' mean.")]
 Model = Annotated[
     Optional[str],
-    typer.Option(help="lab, a folder, or a hub id such as black-forest-labs/FLUX.1-dev; by default lab."),
+    typer.Option(
+        help="A folder, a hub id such as black-forest-labs/FLUX.1-dev, lab, lab-fill; by default what suits the method."
+    ),
 ]
 EarlyFilterText = Annotated[
     Optional[str], typer.Option("--early-filter", help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")

@@ -4,6 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
+from ..errors import InputError
 from . import output
 from .arguments import key_values
 
@@ -30,6 +31,11 @@ def run(
             on_progress=on_progress,
         )  # fmt: skip
     print(table.markdown(), end="")
-    if any(line.failures for line in table.lines):
+    failed = [line for line in table.lines if line.failures]
+    edits = Path(settings.out) / "edits"
+    if failed and not any(line.done for line in table.lines):
+        reason = next(iter(failed[0].failures.values()))
+        raise InputError(f"all samples failed, the first with: {reason} (tracebacks are in {edits}).")
+    if failed:
         again = "--retry-failed tries them again"
-        print(f"some samples failed; tracebacks are in {Path(settings.out) / 'edits'}, and {again}.", file=sys.stderr)
+        print(f"some samples failed; tracebacks are in {edits}, and {again}.", file=sys.stderr)

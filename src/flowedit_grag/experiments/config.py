@@ -18,7 +18,8 @@ from ..sections import flat
 from .datasets import DATASETS, Benchmark, benchmark
 from .places import Places, places
 from .published import published
-from .rows import Row, blamed, check_loading, check_mapping, optional_text, row, text
+from .rows import Row, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
+from .samples import Dataset
 
 KEYS = ("model", "adapter", "loading", "dataset", "metrics", "methods", "seed", "out", "paper")
 NEEDED = ("model", "dataset", "metrics", "methods", "out")
@@ -57,6 +58,11 @@ class RunConfig:
         """The columns."""
         return metrics(self.metric_specs)
 
+    @cached_property
+    def samples(self) -> Dataset:
+        """The benchmark, opened. Raises :class:`InputError` where that cannot be done."""
+        return self.dataset.open()
+
     def plain(self) -> dict[str, Any]:
         """As a config that says everything."""
         return {
@@ -87,11 +93,14 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     found = places(content, path)
     typed = frozenset(tuple(key.split(".")) for key, _ in flat(overrides))
     try:
-        values = OmegaConf.to_container(OmegaConf.merge(OmegaConf.create(content), overrides), resolve=True)
+        merged = OmegaConf.merge(OmegaConf.create(content), overrides)
+        values = OmegaConf.to_container(merged, resolve=True)
     except (OmegaConfBaseException, YAMLError, ValueError, TypeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or first_line(error)
         raise InputError(f"{path}{f', line {mark.line + 1},' if mark else ''} cannot be read ({reason}).") from None
+    if open_keys := sorted(OmegaConf.missing_keys(merged)):
+        raise InputError(f"{path} leaves {open_keys[0]} open (???); say it there, or as {open_keys[0]}=VALUE.")
     return parse(values, Places(found.file, found.lines, typed))
 
 
@@ -108,7 +117,7 @@ def parse(values: Any, places: Places) -> RunConfig:
         model = text("model", values["model"])
         locate(model)
     with places.at("adapter"):
-        adapter = optional_text("adapter", values.get("adapter"))
+        adapter = adapter_text(values.get("adapter"))
     with places.at("seed"):
         generator(seed := values.get("seed", 0))
     with places.at("out"):

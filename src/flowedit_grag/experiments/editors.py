@@ -9,7 +9,7 @@ import torch
 from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..editor import Editor
-from .rows import Row
+from .plan import Cell
 
 
 class Editors:
@@ -17,23 +17,25 @@ class Editors:
 
     def __init__(self, loading: Mapping[str, Any]):
         self.loading = dict(loading)
-        self.network: tuple[str, str | None] | None = None
+        self.network: tuple[str | None, ...] | None = None
         self.flow: Flow | None = None
         self.made: dict[str, Editor] = {}
 
-    def __getitem__(self, row: Row) -> Editor:
-        """The row's editor. Raises :class:`InputError` for what cannot be loaded."""
-        if self.network != row.network:
-            self._change(row)
+    def of(self, cell: Cell) -> Editor:
+        """The editor of the cell's row. Raises :class:`InputError` for what cannot be loaded."""
+        row = cell.row
+        if self.network != (network := (*row.network, cell.commit)):
+            self._change(cell)
+            self.network = network
         if row.name not in self.made:
             self.made[row.name] = Editor(row.method, self.flow, grag=row.grag, **row.options)
         return self.made[row.name]
 
-    def _change(self, row: Row) -> None:
-        """Load the row's network after letting go of the one before: two may not fit."""
+    def _change(self, cell: Cell) -> None:
+        """Load the cell's network, as it was when the run was planned, after letting go of the one before: two may not
+        fit."""
         self.made, self.flow, self.network = {}, None, None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self.flow = load(row.model, adapter=row.adapter, **self.loading)
-        self.network = row.network
+        self.flow = load(cell.row.model, adapter=cell.row.adapter, revision=cell.commit, **self.loading)

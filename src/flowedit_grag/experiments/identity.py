@@ -18,6 +18,7 @@ from ..algorithms import Method
 from ..backbone.facts import Facts
 from ..errors import first_line
 from ..files import fingerprint
+from ..lora_moe.places import locate
 from ..metrics import Metric
 from ..result import plain
 from .samples import Sample
@@ -32,17 +33,19 @@ def digest(facts: Any) -> str:
 
 
 def of_model(facts: Facts) -> dict[str, Any]:
-    """A model: its name, its profile, and the contents of its folder where it is not the hub's."""
-    return {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
+    """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
+    commit = {} if facts.commit is None else {"commit": facts.commit}
+    known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
+    return {**known, **commit}
 
 
 def of_adapter(adapter: str | None) -> dict[str, Any] | None:
-    """An adapter: its name, and its contents where it is not the hub's."""
-    return None if adapter is None else {"name": adapter, "files": fingerprint(Path(adapter))}
+    """An adapter: its name and its contents, which of the hub's are downloaded."""
+    return None if adapter is None else {"name": adapter, "files": fingerprint(locate(adapter))}
 
 
 def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
-    """How a model is loaded, with the contents of LoRA files that are not the hub's."""
+    """How a model is loaded, with the contents of LoRA files."""
     lora = loading.get("lora") or []
     found = [of_adapter(str(source)) for source in ([lora] if isinstance(lora, str | Path) else lora)]
     return {**loading, **({"lora": found} if found else {})}

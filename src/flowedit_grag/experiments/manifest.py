@@ -3,7 +3,7 @@ besides, which no table and no report must mix with them."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,14 @@ class Manifest:
 
     Attributes:
         limit: how many samples the run was limited to, if it was.
+        left_out: why the benchmark leaves out some of what it lists, and how much.
         made_with: by row, all that its edits depend on besides the sample; options with the model's own and defaults.
     """
 
     limit: int | None
     made_with: Mapping[str, Mapping[str, Any]]
     cells: tuple[Entry, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: Job) -> "Manifest":
@@ -51,14 +53,15 @@ class Manifest:
             cell.row.name: {key: value for key, value in cell.determined_by.items() if key != "sample"}
             for cell in job.cells
         }
-        return cls(job.limit, ways, tuple(found))
+        return cls(job.limit, ways, tuple(found), job.config.samples.reasons)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest | None":
         """That of the run in ``folder``; ``None`` where there is none, or a damaged one."""
         found = read_object(folder / NAME)
         try:
-            return cls(found["limit"], dict(found["made_with"]), tuple(Entry(**cell) for cell in found["cells"]))
+            cells = tuple(Entry(**cell) for cell in found["cells"])
+            return cls(found["limit"], dict(found["made_with"]), cells, dict(found.get("left_out", {})))
         except (KeyError, TypeError, ValueError):
             return None
 

@@ -34,6 +34,11 @@ class Cell:
     truth: str
     previous: "Cell | None" = None
 
+    @property
+    def commit(self) -> str | None:
+        """Of the hub's model, when the run was planned; ``None`` for a model on this machine."""
+        return self.determined_by["model"].get("commit")
+
 
 def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
     """The cells of a run, of the first ``limit`` samples, in the order in which they are best worked on.
@@ -42,7 +47,7 @@ def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
     that is stopped has compared its rows on the same samples. No weights are loaded.
     Raises :class:`InputError` for a benchmark that cannot be opened, and a method that does not suit its model.
     """
-    samples = config.dataset.open()[:limit]
+    samples = config.samples[:limit]
     truths = {sample.id: identity.of_truth(sample) for sample in samples}
     own = {sample.id: identity.of_sample(sample) for sample in samples}
     made: dict[tuple[str, str], Cell] = {}

@@ -7,10 +7,12 @@ from typing import Any
 from ..algorithms import METHODS
 from ..algorithms.early_filter import EarlyFilter
 from ..algorithms.select import check_selection
-from ..backbone.load import load, locate
+from ..backbone.load import check_budget, check_scale, load, locate
 from ..backbone.place import DTYPES, OFFLOADS
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
+from ..lora_moe.places import is_hub_id
+from ..lora_moe.places import locate as locate_adapter
 from .places import Places
 from .samples import check_id
 
@@ -25,7 +27,7 @@ LOADING_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "compile": ((bool,), "true or false"),
     "memory_budget": ((int,), "a whole number of bytes"),
 }
-LOADING = frozenset(load.__kwdefaults__ or ()) - {"adapter"}  # which is a key of its own
+LOADING = frozenset(load.__kwdefaults__ or ()) - {"adapter", "revision"}  # a key of its own; what the run pins itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ def row(name: Any, values: Any, model: str, adapter: str | None, places: Places)
         model = text("model", values.get("model", model))
         locate(model)
     with places.at(*keys, "adapter"):
-        adapter = optional_text("adapter", values.get("adapter", adapter))
+        adapter = adapter_text(values.get("adapter", adapter))
     early_filter = _early_filter(values.get("early_filter"), places, (*keys, "early_filter"))
     options = {key: value for key, value in values.items() if key not in OWN}
     with places.at(*keys, "method"):
@@ -139,6 +141,23 @@ def check_loading(values: Any, places: Places) -> None:
             misused = isinstance(value, bool) and bool not in kinds and object not in kinds
             if value is not None and (misused or not isinstance(value, kinds)):
                 raise InputError(f"{name} must be {words}, not {value!r}.")
+            LOADING_CHECKS.get(name, lambda value: None)(value)
+
+
+def adapter_text(value: Any) -> str | None:
+    """An adapter's name, which must lead somewhere unless it is the hub's: that is asked when the run is planned."""
+    adapter = optional_text("adapter", value)
+    if adapter is not None and not is_hub_id(adapter):
+        locate_adapter(adapter)
+    return adapter
+
+
+def _check_loras(value: str | list[Any]) -> None:
+    for one in [value] if isinstance(value, str) else value:
+        adapter_text(one)
+
+
+LOADING_CHECKS = {"adapter_scale": check_scale, "memory_budget": check_budget, "lora": _check_loras}
 
 
 def text(name: str, value: Any) -> str:

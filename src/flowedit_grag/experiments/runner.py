@@ -87,7 +87,7 @@ class _Worker:
         return True
 
     def _edit(self, cell: Cell) -> None:
-        editor = self.editors[cell.row]  # what this raises is not the sample's fault, and stops the run
+        editor = self.editors.of(cell)  # what this raises is not the sample's fault, and stops the run
         self.on_work(cell)
         try:
             told = words(editor.method, cell.sample)

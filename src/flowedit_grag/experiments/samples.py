@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,11 @@ class Dataset(Sequence):
 
     def __getitem__(self, index):  # a slice gives a tuple
         return self.samples[index]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why samples are left out, and how many for each reason."""
+        return dict(Counter(reason for _, reason in self.left_out))
 
     @property
     def turns(self) -> tuple[tuple[Sample, ...], ...]:

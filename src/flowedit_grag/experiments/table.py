@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..errors import InputError
 from ..files import written
 from .job import Job
 from .store import Store
 
 UP, DOWN = "↑", "↓"  # higher is better, lower is better
+INFINITE = "infinite: the pictures are the same"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The mean over the ``n`` samples that have a number; reasons of the others, and how many have each."""
+    """The mean over the ``n`` samples that have a finite number; reasons of the others, and how many have each."""
 
     mean: float | None
     n: int
@@ -45,6 +47,7 @@ class Table:
     columns: tuple[str, ...]  # names of the metrics
     higher_is_better: tuple[bool, ...]
     lines: tuple[Line, ...]
+    left_out: Mapping[str, int]  # why the benchmark leaves out some of what it lists, and how much
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -59,6 +62,7 @@ class Table:
         rows = [head, ["---", *["---:"] * (len(head) - 1)], *body]
         text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
         remarks = [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
+        remarks += [f"- {count} of the benchmark left out ({reason})" for reason, count in self.left_out.items()]
         return "\n".join([text, "", *remarks]).strip() + "\n"
 
     def _remarks(self, line: Line):
@@ -75,14 +79,21 @@ def table(job: Job) -> Table:
     """The table of what is there so far."""
     store, metrics = Store(job.folder), job.config.metrics
     lines = tuple(_line(row.name, job, store) for row in job.config.rows)
-    return Table(tuple(m.name for m in metrics), tuple(m.higher_is_better for m in metrics), lines)
+    left_out = job.config.samples.reasons
+    return Table(tuple(m.name for m in metrics), tuple(m.higher_is_better for m in metrics), lines, left_out)
 
 
 def write(table: Table, job: Job) -> None:
-    """``table.json`` and ``table.md`` in the run's folder."""
-    for name, text in (("table.json", json.dumps(table.plain(), indent=1) + "\n"), ("table.md", table.markdown())):
-        with written(job.folder / name) as partial:
-            partial.write_text(text, encoding="utf-8")
+    """``table.json`` and ``table.md`` in the run's folder. Raises :class:`InputError` where that cannot be done."""
+    try:
+        for name, text in (("table.json", json.dumps(table.plain(), indent=1) + "\n"), ("table.md", table.markdown())):
+            with written(job.folder / name) as partial:
+                partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"the table cannot be written in {job.folder} ({error.strerror}); make room and run the config once more, "
+            "which makes nothing again."
+        ) from None
 
 
 def _line(row: str, job: Job, store: Store) -> Line:
@@ -100,8 +111,10 @@ def _line(row: str, job: Job, store: Store) -> Line:
 
 def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> Entry:
     found = [entries[name] for entries in numbers if name in entries]
-    values = [entry["value"] for entry in found if "value" in entry]
+    all_values = [entry["value"] for entry in found if "value" in entry]
+    values = [value for value in all_values if math.isfinite(value)]
     missing = Counter(entry["missing"] for entry in found if "missing" in entry)
+    missing += Counter({INFINITE: len(all_values) - len(values)})
     return Entry(_mean(values), len(values), dict(sorted(missing.items())))
 
 

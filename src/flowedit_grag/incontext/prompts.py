@@ -5,10 +5,8 @@ from typing import Literal
 from ..errors import InputError
 
 PromptStyle = Literal["direct", "in-context", "descriptive"]
-IN_CONTEXT = (
-    "A diptych with two side-by-side images of the same scene. "
-    "On the right, the scene is exactly the same as on the left but {instruction}"
-)
+DIPTYCH = "A diptych with two side-by-side images of the same scene."
+IN_CONTEXT = DIPTYCH + " On the right, the scene is exactly the same as on the left but {instruction}"
 DESCRIPTIVE = "A diptych with two side-by-side images. On the left, {source}. On the right, {target}."
 
 

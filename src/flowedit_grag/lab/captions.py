@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from ..incontext.prompts import IN_CONTEXT
 from ..words import words_of
 from . import world
 from .scene import Item, Scene
@@ -22,8 +23,6 @@ SCENES = (
     "{background} background with {items}",
     "{items} , {background} background",
 )
-DIPTYCH = "A diptych with two side-by-side images of the same scene."  # ICEdit (arXiv:2504.20690), §B.3
-SAME_BUT = "On the right, the scene is exactly the same as on the left but"
 EMPTY_SCENES = ("an empty {background} background", "a {background} background with nothing on it")
 
 
@@ -57,11 +56,9 @@ def vocabulary() -> list[str]:
     """Every word the lab's captions, instructions and diptych prompts are made of, sorted."""
     from .tasks import INSTRUCTIONS
 
-    forms = [*SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
+    forms = [IN_CONTEXT, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
     plain = [re.sub(r"\{\w+\}", " ", form) for form in forms]
     places = [place for options in PLACES.values() for place in options]
     values = [value for values in world.ATTRIBUTES.values() for value in values]
-    known = " ".join(
-        [*plain, *places, *values, *world.BACKGROUNDS, DIPTYCH, SAME_BUT, "a an and to of it its plain without , . -"]
-    )
+    known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, "a an and to of it its plain without , . -"])
     return sorted(set(words_of(known)))

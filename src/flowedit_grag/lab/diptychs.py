@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from ..incontext.prompts import DIPTYCH, IN_CONTEXT
 from . import world
-from .captions import DIPTYCH, PLACES, SAME_BUT, caption, describe
+from .captions import PLACES, caption, describe
 from .render import render
 from .tasks import Edit
 
+SET_APART = 0.9  # of the captions
 DIFFERENCES = {
     "color": "with a {color} {shape}",
     "shape": "with a {shape}",
@@ -25,9 +27,9 @@ def draw(edit: Edit, size: tuple[int, int] = (world.IMAGE_SIZE, world.IMAGE_SIZE
 
 
 def diptych_caption(edit: Edit, rng: np.random.Generator) -> str:
-    """What sets the right panel apart, or all that the right panel shows."""
-    if rng.random() < 0.5:
-        return f"{DIPTYCH} {SAME_BUT} {difference(edit)}"
+    """Mostly what sets the right panel apart, else all that the right panel shows."""
+    if rng.random() < SET_APART:
+        return IN_CONTEXT.format(instruction=difference(edit))
     return f"{DIPTYCH} {caption(edit.target, rng)}"
 
 

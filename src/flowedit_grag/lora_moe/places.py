@@ -1,8 +1,9 @@
-"""Where an adapter file is: a path, a folder, or a repository on the hub."""
+"""Where an adapter file is: in the package, at a path, in a folder, or in a repository on the hub."""
 
 import re
 from pathlib import Path
 
+from ..embedded import ADAPTERS
 from ..errors import InputError, first_line
 
 FILE_NAME = "pytorch_lora_weights.safetensors"
@@ -11,16 +12,26 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 def locate(source: str | Path) -> Path:
     """The safetensors file meant by ``source``. Raises :class:`InputError` where there is none, or not one."""
-    path = Path(source)
+    path = ADAPTERS.get(str(source), Path(source))
     if path.suffix in PICKLES:
         raise InputError(f"{path} may be a pickle, which can run code when it is loaded; only safetensors are read.")
     if path.is_file():
         return path
     if path.is_dir():
         return path / _one_of(sorted(file.name for file in path.glob("*.safetensors")), str(path))
-    if path.suffix == ".safetensors" or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)):
-        raise InputError(f"there is no adapter at {str(source)!r}; give a safetensors file, a folder or a hub id.")
+    if not is_hub_id(source):
+        others = ", ".join(ADAPTERS)
+        raise InputError(
+            f"there is no adapter at {str(source)!r}; give a safetensors file, a folder, a hub id or {others}."
+        )
     return _downloaded(str(source))
+
+
+def is_hub_id(source: str | Path) -> bool:
+    """Whether nothing on this machine has the name, and something on the hub may."""
+    path = ADAPTERS.get(str(source), Path(source))
+    foreign = not path.exists() and path.suffix not in (".safetensors", *PICKLES)
+    return foreign and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)) is not None
 
 
 def _one_of(names: list[str], where: str) -> str:

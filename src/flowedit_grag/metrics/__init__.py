@@ -6,7 +6,7 @@ A name is a stem, the reference if it is the ground truth, and the region if it 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ..errors import InputError, first_line, unknown
@@ -58,10 +58,14 @@ def metric(name: str, **options: Any) -> Metric:
     if stem not in METRICS and ":" not in str(stem):
         raise unknown("metric", name, [*METRICS, *GROUPS])
     found, given = METRICS[stem], {**options, **implied}
+    if not (isinstance(found, type) and is_dataclass(found)):
+        raise InputError(f"{name} is not a metric; one is a dataclass that is called with Pictures.")
     known = [field.name for field in fields(found)]
-    for option in given:
+    for option, value in given.items():
         if option not in known:
             raise unknown(f"option of the metric {name}", option, known)
+        if option in options and options[option] != value:
+            raise InputError(f"{name} says {option}: {value} already; leave out {option}: {options[option]}.")
     return found(**given)
 
 

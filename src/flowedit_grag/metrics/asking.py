@@ -71,6 +71,12 @@ def _in_range(value: Any, top: int) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= top
 
 
+def check_judge(spec: str) -> None:
+    """Raise :class:`InputError` for a judge that cannot be had, before edits wait for it; none at all is missing."""
+    if spec:
+        _judge(spec)
+
+
 @cache  # a local model is loaded once
 def _judge(spec: str) -> Any:
     found = judge(spec)

@@ -46,7 +46,10 @@ class Pictures:
 
 
 class Metric(Protocol):
-    """A number for an edit. ``source`` is the paper or protocol, ``variant`` states backbone and details."""
+    """A number for an edit. ``source`` is the paper or protocol, ``variant`` states backbone and details.
+
+    One that only says yes or no, 1 or 0, may say ``is_rate = True``: its mean then gets the interval of a rate.
+    """
 
     @property
     def name(self) -> str: ...

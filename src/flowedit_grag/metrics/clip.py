@@ -1,12 +1,13 @@
 """CLIP similarities: of picture and picture, and of picture and text."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ..algorithms.options import check_options
 from .base import Missing, Pictures
-from .comparison import Comparison, Region, blackened, number, one_of, region_suffix, selected
+from .comparison import Comparison, Region, blackened, number, region_suffix, selected
 from .weights import pretrained
 
 MODEL = "openai/clip-vit-base-patch32"  # MagicBrush's, Emu Edit's and ICEdit's (arXiv:2504.20690, §B.4.2)
@@ -50,7 +51,7 @@ class CLIPT:
     model: str = MODEL
 
     def __post_init__(self):
-        one_of("region", self.region, get_args(Region))
+        check_options(self)
 
     @property
     def name(self) -> str:

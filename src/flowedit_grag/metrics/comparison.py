@@ -1,11 +1,12 @@
 """Metrics that compare the edited picture with the source or the ground truth, everywhere or in a region."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..errors import InputError, unknown
+from ..algorithms.options import check_options
+from ..errors import InputError
 from .base import Missing, Pictures
 
 Reference = Literal["source", "truth"]
@@ -28,8 +29,7 @@ class Comparison:
     region: Region = "whole"
 
     def __post_init__(self):
-        one_of("against", self.against, get_args(Reference))
-        one_of("region", self.region, get_args(Region))
+        check_options(self)
 
     @property
     def name(self) -> str:
@@ -87,9 +87,3 @@ def number(value: float | Missing) -> float | Missing:
 def region_suffix(region: Region) -> str:
     """What a region adds to a metric's name."""
     return "" if region == "whole" else f"_{region}"
-
-
-def one_of(field: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise :class:`InputError` unless ``value`` is ``known``."""
-    if value not in known:
-        raise unknown(f"value of {field}", value, known)

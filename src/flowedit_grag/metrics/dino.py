@@ -12,7 +12,10 @@ from .weights import pretrained
 
 @dataclass(frozen=True, kw_only=True)
 class DINO(Comparison):
-    """Cosine of class tokens; ``model`` is a hub id or a folder, by default ICEdit's (arXiv:2504.20690, §B.4.2)."""
+    """Cosine of class tokens; ``model`` is a hub id or a folder, by default ICEdit's (arXiv:2504.20690, §B.4.2).
+
+    Pictures are resized and cropped as in MagicBrush's evaluation, whose numbers the tables have.
+    """
 
     stem: ClassVar = "dino"
     higher_is_better: ClassVar = True
@@ -22,11 +25,11 @@ class DINO(Comparison):
 
     @property
     def kind(self) -> str:
-        return f"cosine of class tokens of {self.model}, its own processor"
+        return f"cosine of class tokens of {self.model}, the middle of pictures resized by their shorter side"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float | Missing:
         from .similarity import cosine
-        from .vit import class_token, prepared
+        from .vit import class_token, cropped
 
         loaded = pretrained("AutoModel", self.model)
         if isinstance(loaded, Missing):
@@ -34,6 +37,6 @@ class DINO(Comparison):
         processor, network = loaded
         # one at a time: rows of a batch may round apart, and equal pictures must be equal
         first, second = (
-            class_token(network, prepared(processor, blackened(image, where))) for image in (edited, reference)
+            class_token(network, cropped(processor, blackened(image, where))) for image in (edited, reference)
         )
         return cosine(first, second)

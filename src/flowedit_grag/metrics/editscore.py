@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
 
-from .asking import Question, scores
+from ..algorithms.options import check_options
+from .asking import Question, check_judge, scores
 from .base import Missing, Pictures
 
 TOP = 25
@@ -98,6 +99,10 @@ class EditScore:
     source: ClassVar = "EditScore (arXiv:2509.23909), GRAG Table 1"
 
     judge: str = ""
+
+    def __post_init__(self):
+        check_options(self)
+        check_judge(self.judge)
 
     @property
     def variant(self) -> str:

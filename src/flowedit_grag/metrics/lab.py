@@ -16,6 +16,7 @@ class LabSuccess:
 
     name: ClassVar = "lab_success"
     higher_is_better: ClassVar = True
+    is_rate: ClassVar = True
     source: ClassVar = "flowedit_grag.lab"
     variant: ClassVar = VARIANT
 
@@ -30,6 +31,7 @@ class LabKept:
 
     name: ClassVar = "lab_kept"
     higher_is_better: ClassVar = True
+    is_rate: ClassVar = True
     source: ClassVar = "flowedit_grag.lab"
     variant: ClassVar = VARIANT
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ..errors import first_line
 from .base import Missing
-from .comparison import Comparison, blackened, one_of
+from .comparison import Comparison, blackened
 
 Net = Literal["squeeze", "alex", "vgg"]
 URL = "https://download.pytorch.org/models/"
@@ -35,10 +35,6 @@ class LPIPS(Comparison):
 
     net: Net = "squeeze"
     weights: str | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        one_of("net", self.net, get_args(Net))
 
     @property
     def kind(self) -> str:

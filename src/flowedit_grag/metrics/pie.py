@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ..algorithms.options import check_options
 from ..errors import InputError
 from .base import Missing, Pictures
 from .clip import PIE_MODEL, text_similarity
@@ -98,6 +99,9 @@ class PublishedLPIPS(Unedited):
 
     weights: str | None = None
 
+    def __post_init__(self):
+        check_options(self)
+
     def compare(self, edited: np.ndarray, source: np.ndarray) -> float | Missing:
         return lpips("squeeze", self.weights, edited, source, None)
 
@@ -111,6 +115,9 @@ class PublishedStructure:
     source: ClassVar = SOURCE
 
     model: str = MODEL
+
+    def __post_init__(self):
+        check_options(self)
 
     @property
     def variant(self) -> str:
@@ -139,6 +146,9 @@ class PublishedCLIP:
     source: ClassVar = SOURCE
 
     model: str = PIE_MODEL
+
+    def __post_init__(self):
+        check_options(self)
 
     @property
     def variant(self) -> str:

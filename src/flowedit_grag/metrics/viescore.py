@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
 
-from .asking import Question, scores
+from ..algorithms.options import check_options
+from .asking import Question, check_judge, scores
 from .base import Missing, Pictures
 
 # Figs. 15 and 16, for the sake of reproduction close to the letter. The figure does not show where the instruction
@@ -73,6 +74,10 @@ class VIEScore:
     source: ClassVar = "VIEScore (arXiv:2312.14867), prompts of ICEdit's Figs. 15 and 16"
 
     judge: str = ""
+
+    def __post_init__(self):
+        check_options(self)
+        check_judge(self.judge)
 
     @property
     def variant(self) -> str:

@@ -4,11 +4,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 
 def prepared(processor: Any, image: np.ndarray, **options: bool) -> torch.Tensor:
     """``image`` ``[H, W, 3]`` uint8 as the network takes it, ``[1, 3, h, w]``, resized by its own processor."""
     return processor(images=[image], return_tensors="pt", input_data_format="channels_last", **options)["pixel_values"]
+
+
+def cropped(processor: Any, image: np.ndarray) -> torch.Tensor:
+    """``image`` ``[H, W, 3]`` uint8 as MagicBrush's evaluation shows it to DINO, ``[1, 3, side, side]``.
+
+    The shorter side is resized to 8/7 of what the network takes (256 of 224), bicubic, and the middle cut out.
+    """
+    side = processor.size["height"]
+    shorter, picture = side * 8 // 7, Image.fromarray(image)
+    picture = picture.resize([shorter * size // min(picture.size) for size in picture.size], Image.Resampling.BICUBIC)
+    left, top = (round((size - side) / 2) for size in picture.size)
+    middle = np.asarray(picture.crop((left, top, left + side, top + side)))
+    return prepared(processor, middle, do_resize=False)
 
 
 def unscaled(processor: Any, image: np.ndarray, side: int) -> torch.Tensor:

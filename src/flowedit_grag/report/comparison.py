@@ -27,7 +27,7 @@ def _comparison(study: Study, paper: PublishedTable, id: str) -> Sheet:
     heads = [Head(text, group) for group in groups for text in ("paper", "ours")]
     turns = ["Ours: over the last turn of each session."] if len(study.last) < len(study.ids) else []
     notes = (f"Paper: {paper.setting}.", f"Ours: {setting(study)}", *turns, *_notes(paper, lines))
-    title = f"{paper.source}, as printed, and ours with 95 % bootstrap intervals"
+    title = f"{paper.source}, as printed, and ours with 95 % intervals"
     return Sheet(id, study.title, title, (Head("row", number=False), *heads), {"": tuple(rows)}, notes=notes)
 
 

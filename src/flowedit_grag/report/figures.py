@@ -31,7 +31,7 @@ def figures(study: Study, name: str) -> Iterator[Figure]:
         of_number = [curve for curve in found if curve.turned == turned]
         measured = [curve for curve in of_number if all(column in line.measured for _, line in curve.points)]
         if measured:
-            caption = f"{column.label} over {turned}, 95 % bootstrap intervals; {column.variant}"
+            caption = f"{column.label} over {turned}, 95 % intervals; {column.variant}"
             safe = re.sub(r"[^\w-]", "_", f"{turned}-{number}-{column.name}")  # metrics are called what you like
             yield Figure(f"{name}-{safe}", caption, _drawn(study, column, measured))
 

@@ -100,6 +100,8 @@ def _left_out(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
     """What the folder holds besides the cells of the run."""
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
+    for reason, count in manifest.left_out.items():
+        yield f"{name}: {count} of the benchmark left out ({reason})."
     ours = {Place(folder, cell.row, cell.sample, cell.key).record for cell in manifest.cells}
     for row in manifest.made_with:
         if old := sum(path not in ours for path in (folder / "edits" / row).glob("[!.]*.json")):

@@ -1,9 +1,11 @@
 """The means of a study."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..evaluation.summary import Mean, mean
+from ..evaluation.summary import Mean, mean, rate
+from ..experiments.table import INFINITE
 from .captions import model_of, setting, variants
 from .sheets import Cell, Head, Sheet, decimals, number, text, whole
 from .studies import COST, Column, Line, Study
@@ -19,7 +21,8 @@ def scores(study: Study, name: str) -> Sheet:
     head = [Head("row", number=False), *([Head("model", number=False)] if several else []), Head("n"), Head("failed")]
     heads = (*head, *(Head(f"{column.label} {column.arrow}") for column in study.columns))
     notes = (setting(study), *sessions(study), *variants(study.columns), *_remarks(study))
-    return Sheet(name, study.title, "means with 95 % bootstrap intervals", heads, bodies, "task", notes)
+    title = "means with 95 % intervals: Wilson's for rates, else bootstrap"
+    return Sheet(name, study.title, title, heads, bodies, "task", notes)
 
 
 def means(study: Study, ids: Sequence[str]) -> Means:
@@ -28,9 +31,12 @@ def means(study: Study, ids: Sequence[str]) -> Means:
 
 
 def mean_of(study: Study, line: Line, column: Column, ids: Sequence[str]) -> Mean:
-    """Over the samples among ``ids`` that have a number; turns of one session are resampled together."""
-    numbers = line.numbers(column, ids)
-    return mean([*numbers.values()], [study.session[id] for id in numbers])
+    """Over the samples among ``ids`` that have a finite number; turns of one session are resampled together."""
+    numbers = {id: value for id, value in line.numbers(column, ids).items() if math.isfinite(value)}
+    found_in = [study.session[id] for id in numbers]
+    if column.is_rate and len(set(found_in)) == len(found_in):
+        return rate([bool(value) for value in numbers.values()])
+    return mean([*numbers.values()], found_in)
 
 
 def sessions(study: Study) -> Iterator[str]:
@@ -40,12 +46,13 @@ def sessions(study: Study) -> Iterator[str]:
 
 
 def missing(line: Line, column: Column, ids: Sequence[str]) -> Counter[str]:
-    """Why samples that were edited have no number, and how many."""
+    """Why samples that were edited have no number that a mean can be taken of, and how many."""
     if column not in line.measured:
         return Counter()
     here = [line.outcomes[id] for id in ids if id in line.outcomes]
     without = [outcome for outcome in here if not outcome.reason and column.name not in outcome.numbers]
-    return Counter(outcome.missing.get(column.name, "not measured yet") for outcome in without)
+    found = Counter(outcome.missing.get(column.name, "not measured yet") for outcome in without)
+    return found + Counter(INFINITE for value in line.numbers(column, ids).values() if math.isinf(value))
 
 
 def _rows(

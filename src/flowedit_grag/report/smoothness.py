@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..analysis.strength import variation
 from ..evaluation.summary import LEVEL, RESAMPLES, Mean
 from .captions import setting
+from .scores import sessions
 from .sheets import Cell, Head, Sheet, number, text
 from .strength import Curve, curves
 from .studies import COST, Column, Study
@@ -26,10 +28,11 @@ def smoothness(study: Study, name: str) -> Sheet | None:
     if not found:
         return None
     columns = [column for column in study.columns if column not in COST]
-    rows = tuple((*_head(curve), *(_cell(curve, column, study.ids) for column in columns)) for curve in found)
+    rows = tuple((*_head(curve), *(_cell(curve, column, study) for column in columns)) for curve in found)
     heads = (Head("row", number=False), Head("turned", number=False), Head("values", number=False))
     heads += tuple(Head(column.label) for column in columns)
-    return Sheet(name, study.title, "smoothness of what is turned", heads, {"": rows}, notes=(setting(study), NOTE))
+    notes = (setting(study), NOTE, *sessions(study))
+    return Sheet(name, study.title, "smoothness of what is turned", heads, {"": rows}, notes=notes)
 
 
 def _head(curve: Curve) -> tuple[Cell, ...]:
@@ -37,39 +40,53 @@ def _head(curve: Curve) -> tuple[Cell, ...]:
     return text(curve.name), text(curve.turned), text(values)
 
 
-def _cell(curve: Curve, column: Column, ids: Sequence[str]) -> Cell:
-    found = ratio(curve, column, ids)
+def _cell(curve: Curve, column: Column, study: Study) -> Cell:
+    found = ratio(curve, column, study)
     return number(found, DECIMALS, note=f"{found.n} samples")
 
 
-def ratio(curve: Curve, column: Column, ids: Sequence[str]) -> Mean:
-    """Total variation over range, resampled by sample with a fixed seed; nan for flat curves, and without samples."""
-    drawn, count = _drawn([curve], column, ids)
-    return _mean(drawn[:, 0], count)
+def ratio(curve: Curve, column: Column, study: Study) -> Mean:
+    """Total variation over range, resampled by session with a fixed seed; nan for flat curves, and without samples."""
+    drawn = _drawn([curve], column, study)
+    return drawn.mean(drawn.ratios[:, 0])
 
 
-def excess(curve: Curve, other: Curve, column: Column, ids: Sequence[str]) -> tuple[Mean, Mean, Mean]:
-    """The ratios of two curves, and how far the second is above the first, resampled by the samples they share."""
-    drawn, count = _drawn([curve, other], column, ids)
-    return _mean(drawn[:, 0], count), _mean(drawn[:, 1], count), _mean(drawn[:, 1] - drawn[:, 0], count)
+def excess(curve: Curve, other: Curve, column: Column, study: Study) -> tuple[Mean, Mean, Mean]:
+    """The ratios of two curves, and how far the second is above the first, over the samples they share."""
+    drawn = _drawn([curve, other], column, study)
+    first, second = drawn.ratios.T
+    return drawn.mean(first), drawn.mean(second), drawn.mean(second - first)
 
 
-def _drawn(found: Sequence[Curve], column: Column, ids: Sequence[str]) -> tuple[np.ndarray, int]:
-    """Ratios ``[1 + RESAMPLES, curves]``, of all shared samples first and nan where a curve is flat; how many share."""
-    of = [[line.numbers(column, ids) for _, line in curve.points] for curve in found]
-    shared = [id for id in ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
+@dataclass(frozen=True)
+class _Drawn:
+    """Ratios ``[1 + RESAMPLES, curves]`` of ``n`` samples in ``groups`` sessions: of all of them first, then of
+    sessions drawn again; nan where a curve is flat."""
+
+    ratios: np.ndarray
+    n: int
+    groups: int
+
+    def mean(self, values: np.ndarray) -> Mean:
+        """The first of ``values``, with the interval of the others."""
+        if math.isnan(values[0]):
+            return Mean(math.nan, math.nan, math.nan, 0)
+        low, high = np.nanquantile(values[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+        return Mean(float(values[0]), float(low), float(high), self.n, self.groups)
+
+
+def _drawn(found: Sequence[Curve], column: Column, study: Study) -> _Drawn:
+    of = [[line.numbers(column, study.ids) for _, line in curve.points] for curve in found]
+    shared = [id for id in study.ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
+    found_in = list(dict.fromkeys(study.session[id] for id in shared))
     if not shared:
-        return np.full((1 + RESAMPLES, len(found)), np.nan), 0
-    picks = np.random.default_rng(0).integers(len(shared), size=(RESAMPLES, len(shared)))
-    picks = np.vstack([np.arange(len(shared)), picks])
-    whole = [np.array([[one[id] for one in own] for id in shared]) for own in of]
-    ratios = [[variation(mean.tolist()) for mean in own[picks].mean(axis=1)] for own in whole]
-    return np.array(ratios, float).T, len(shared)
-
-
-def _mean(drawn: np.ndarray, count: int) -> Mean:
-    """Of the first, with the interval of the others."""
-    if math.isnan(drawn[0]):
-        return Mean(math.nan, math.nan, math.nan, 0)
-    low, high = np.nanquantile(drawn[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Mean(float(drawn[0]), float(low), float(high), count)
+        return _Drawn(np.full((1 + RESAMPLES, len(found)), np.nan), 0, 0)
+    picks = np.random.default_rng(0).integers(len(found_in), size=(RESAMPLES, len(found_in)))
+    picks = np.vstack([np.arange(len(found_in)), picks])
+    place = np.array([found_in.index(study.session[id]) for id in shared])
+    sizes = np.bincount(place)[picks].sum(axis=1, keepdims=True)
+    ratios = []
+    for own in of:
+        sums = np.stack([np.bincount(place, [one[id] for id in shared]) for one in own], axis=1)  # [sessions, values]
+        ratios.append([variation(mean.tolist()) for mean in sums[picks].sum(axis=1) / sizes])
+    return _Drawn(np.array(ratios, float).T, len(shared), len(found_in))

@@ -24,6 +24,7 @@ class Column:
     variant: str
     source: str = ""
     label: str = field(default="", compare=False)
+    is_rate: bool = False  # only says 1 or 0
 
     @property
     def arrow(self) -> str:
@@ -158,7 +159,8 @@ def _study(runs: Sequence[Run]) -> Study:
 def _measured(run: Run) -> list[Column]:
     try:
         return [
-            Column(one.name, one.higher_is_better, one.variant, one.source) for one in metrics(run.config["metrics"])
+            Column(one.name, one.higher_is_better, one.variant, one.source, is_rate=getattr(one, "is_rate", False))
+            for one in metrics(run.config["metrics"])
         ]
     except InputError as error:
         raise InputError(f"{run.folder / 'config.yaml'}: {error}") from None

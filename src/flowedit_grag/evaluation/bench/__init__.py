@@ -12,7 +12,11 @@ SECTIONS = Registry(
         "edits": "edits:section",
         "strength": "strength:section",
         "strength-layer": "strength:other",
+        "strength-icedit": "strength:in_context",
         "tradeoff": "tradeoff:section",
         "vital": "vital:section",
+        "instructions": "instructions:section",
+        "early-filter": "early_filter:section",
+        "adapters": "adapters:section",
     },
 )

@@ -6,10 +6,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ...analysis.charts import Series, curves
+from ...backbone.flow import Flow
 from ..edits import Contestant, run
-from ..records import Record
+from ..records import Record, Records
 from ..summary import difference, mean
 from .base import OUTCOMES, Bench, Table, outcomes
+from .instructions import STAGES, files, opened
 
 DELTAS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 PER_TASK = 10
@@ -17,20 +19,29 @@ TASKS = ("color", "background", "shape", "style")
 LAYER = 4  # of all twelve on 12 validation edits: makes the most edits, and delta turns it evenly and furthest
 VITAL = Contestant("stableflow+", "stableflow+", deltas=DELTAS)
 OTHER = Contestant(f"stableflow+ in layer {LAYER}", "stableflow+", {"vital_layers": (LAYER,)}, deltas=DELTAS)
+IN_CONTEXT = Contestant("icedit", "icedit", deltas=DELTAS)
 
 
 def section(bench: Bench) -> Table:
-    return _swept(bench, "strength", VITAL, "StableFlow+ with GRAG")
+    return _swept(bench, bench.flow, bench.records("strength"), VITAL, "StableFlow+ with GRAG")
 
 
 def other(bench: Bench) -> Table:
     """The same in a layer that the detector does not find."""
-    return _swept(bench, "strength-layer", OTHER, f"StableFlow+ with GRAG in layer {LAYER}")
+    records = bench.records("strength-layer")
+    return _swept(bench, bench.flow, records, OTHER, f"StableFlow+ with GRAG in layer {LAYER}")
 
 
-def _swept(bench: Bench, name: str, sweep: Contestant, title: str) -> Table:
+def in_context(bench: Bench) -> Table:
+    """The same for ICEdit with its LoRA-MoE, where source features enter in every layer."""
+    stage = STAGES[-1]
+    records = bench.records("strength-icedit", *files(bench, (stage,)))
+    return _swept(bench, opened(bench, stage), records, IN_CONTEXT, "ICEdit with GRAG")
+
+
+def _swept(bench: Bench, flow: Flow, records: Records, sweep: Contestant, title: str) -> Table:
     trials = bench.trials(PER_TASK, TASKS)
-    curve = run(bench.flow, [sweep], trials, bench.records(name))
+    curve = run(flow, [sweep], trials, records)
     table = Table(
         f"Strength: {title}, {len(trials)} {bench.split} edits",
         ("delta", "SSIM outside mask", *OUTCOMES),
@@ -45,7 +56,8 @@ def _swept(bench: Bench, name: str, sweep: Contestant, title: str) -> Table:
             f"correlation with delta: median {np.median(ranks):.2f} over {len(ranks)} edits; "
             f"{np.mean(ranks >= 0.9):.0%} of them at 0.9 or more (asked: median 0.9 or more)."
         )
-    table.figures.append(_figure(bench.out / f"{name}.png", title, curve))
+    assert records.path is not None
+    table.figures.append(_figure(records.path.with_suffix(".png"), title, curve))
     return table
 
 

@@ -4,6 +4,8 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
+from .parallel import join
+
 STAGES = {  # name -> (module, function, default steps)
     "vae": ("vae", "train", 2_600),
     "vae-whole": ("vae", "train_whole", 2_000),
@@ -15,9 +17,11 @@ STAGES = {  # name -> (module, function, default steps)
     "export": ("export", "train", 1),
     "vital": ("vital", "train", 15),
     "settings": ("settings", "train", 3),
+    "shipped": ("shipped", "train", 1),
     "masks": ("masks", "train", 8_000),
-    "fill": ("fill", "train", 3_000),
+    "fill": ("fill", "train", 6_000),
     "export-fill": ("export", "train_fill", 1),
+    "export-adapters": ("export_adapters", "train", 1),
 }
 
 
@@ -32,6 +36,7 @@ def main() -> None:
         parser.error(f"--steps must be from 1 on, not {given.steps}.")
     module, function, steps = STAGES[given.stage]
     run = getattr(import_module(f".{module}", __package__), function)
+    join()
     try:
         run(given.folder, steps if given.steps is None else given.steps, given.device)
     except FileNotFoundError as error:

@@ -1,5 +1,6 @@
 """The lab's Fill model, which paints what a mask hides. It sees diptychs, and never an instruction."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,21 @@ from .. import model
 from . import masks as mask_stage
 from .data import KINDS
 from .encoding import encode
-from .flux import GUIDANCE, Batch, Batches, optimizers, velocity
+from .flux import Batch, Batches, optimizers, velocity
 from .loop import Stage, averaged
+from .precision import bfloat16
 
-BATCH = 24  # single scenes; half as many diptychs
-DIPTYCH_STEPS = 0.6
+BATCH = 32  # single scenes; half as many diptychs
+DIPTYCH_STEPS = 0.9
+SIGMA_MEAN = 2.0  # of the logit: what to change is decided in the noise
+GUIDANCE = 1.0  # at which the shipped model's velocity is not guided
 
 
 class MaskedBatches(Batches):
     """Batches with what a Fill model sees beside the noise."""
 
     def __init__(self, folder: Path, device: str):
-        super().__init__(folder, device, BATCH, DIPTYCH_STEPS)
+        super().__init__(folder, device, BATCH, DIPTYCH_STEPS, SIGMA_MEAN)
         self.masked = {kind: mask_stage.load(folder, kind) for kind in KINDS}
         self.data = {kind: tuple(part[: len(self.masked[kind][0])] for part in self.data[kind]) for kind in KINDS}
 
@@ -43,25 +47,28 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
         parts[name].load_state_dict(weights[name])
         parts[name].to(device).eval().requires_grad_(False)
     modules = {"transformer": transformer}
-    stage = Stage("fill", folder, modules, learning_rate=7e-4, optimizers_for=optimizers, decay=0.5)
+    optimizers_for = partial(optimizers, also=("x_embedder.weight",), dtype=torch.bfloat16)
+    stage = Stage("fill", folder, modules, learning_rate=1.4e-3, optimizers_for=optimizers_for, decay=0.4, every=100)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)
-        with torch.no_grad():
-            embeds, pooled = encode(parts, batch.captions, batch.length, device)
-        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(embeds)).astype(np.float32))
-        v = velocity(transformer, batch.noisy, batch.sigma, embeds, pooled, guidance, batches.context(batch))
-        return batch.loss(v, batch.noise - batch.latents)
+        guidance = torch.full((len(batch.latents),), GUIDANCE)
+        with bfloat16(device):
+            with torch.no_grad():
+                embeds, pooled = encode(parts, batch.captions, batch.length, device)
+            v = velocity(transformer, batch.noisy, batch.sigma, embeds, pooled, guidance, batches.context(batch))
+        return batch.loss(v.float(), batch.noise - batch.latents)
 
     stage.fit(loss_at, steps)
 
 
 def widened(transformer: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
-    """A transformer that takes a masked picture's tokens and the mask too, and at first does as if it did not."""
+    """A transformer that takes a masked picture's tokens and the mask too. At first it sees the masked picture as it
+    does the noisy one (columns that start at zero stay small, and the model never learns to copy), and not the mask."""
     latent = transformer.config.in_channels
     wide = model.transformer(in_channels=2 * latent + mask_stage.TOKEN**2, out_channels=latent)
     old = weights["x_embedder.weight"]
     new = torch.zeros_like(wide.x_embedder.weight)
-    new[:, :latent] = old
+    new[:, : 2 * latent] = torch.cat([old, old], dim=1)
     wide.load_state_dict({**weights, "x_embedder.weight": new})
     return wide

@@ -60,9 +60,12 @@ class Batch:
 class Batches:
     """Batches of whatever latents stage ``latents`` left in ``folder``: mostly single scenes, some diptychs."""
 
-    def __init__(self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS):
+    def __init__(
+        self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS,
+        sigma_mean: float = SIGMA_MEAN,
+    ):  # fmt: skip
         self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
-        self.device, self.size, self.diptych_steps = device, size, diptych_steps
+        self.device, self.size, self.diptych_steps, self.sigma_mean = device, size, diptych_steps, sigma_mean
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; torch's own generator draws noise and sigma."""
@@ -74,7 +77,7 @@ class Batches:
         x = torch.from_numpy(latents[numbers].astype(np.float32))
         weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
         texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
-        sigma = torch.sigmoid(SIGMA_MEAN + SIGMA_STD * torch.randn(len(x)))
+        sigma = torch.sigmoid(self.sigma_mean + SIGMA_STD * torch.randn(len(x)))
         tensors = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
         return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
 
@@ -102,16 +105,22 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     stage.fit(loss_at, steps)
 
 
-def optimizers(modules: dict[str, torch.nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices in the transformer's blocks but not their modulations, AdamW for all else."""
+def optimizers(
+    modules: dict[str, torch.nn.Module],
+    learning_rate: float,
+    also: tuple[str, ...] = (),
+    dtype: torch.dtype = torch.float32,
+) -> list[torch.optim.Optimizer]:
+    """Muon, computing in ``dtype``, for the matrices in the transformer's blocks but not their modulations, and for
+    those named in ``also``; AdamW for all else."""
     inner = [
         p for name, p in modules["transformer"].named_parameters()
-        if "transformer_blocks" in name and p.ndim == 2 and ".linear." not in name
+        if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
     ]  # fmt: skip
     ours = {id(p) for p in inner}
     others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
     adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    return [Muon(inner, lr=learning_rate), adamw]
+    return [Muon(inner, lr=learning_rate, dtype=dtype), adamw]
 
 
 def velocity(

@@ -10,6 +10,7 @@ from ...files import written
 from ..model import autoencoder
 from .data import KINDS
 from .loop import averaged
+from .precision import bfloat16
 
 SHARD = 2_000  # pictures in a file
 BATCH = 50
@@ -24,7 +25,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     vae.load_state_dict(averaged(folder, "vae_whole")["vae"])
     for kind, count in (("scenes", steps), ("diptychs", steps * DIPTYCHS)):
         for index in range(-int(-count // SHARD)):
-            _shard(folder, kind, vae.eval(), index, device)
+            whole_shard(folder, kind, vae.eval(), index, device)
     sample = np.load(folder / "scenes-000.npz")["latents"].astype(np.float32)
     measured = {"shift_factor": float(sample.mean()), "scaling_factor": float(1 / sample.std())}
     (folder / "latents.json").write_text(json.dumps(measured))
@@ -48,7 +49,8 @@ def scaled(folder: Path, shards: list) -> np.ndarray:
 
 
 @torch.no_grad()
-def _shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
+def whole_shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
+    """Encode the pictures of one shard, unless that has been done."""
     path = folder / f"{kind}-{index:03d}.npz"
     if path.exists():
         return
@@ -56,12 +58,17 @@ def _shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
     for start in range(index * SHARD, (index + 1) * SHARD, BATCH):
         drawn = [KINDS[kind].drawn(number) for number in range(start, start + BATCH)]
         pixels = torch.from_numpy(np.stack([image for image, _ in drawn])).permute(0, 3, 1, 2)
-        mean = vae.encode((pixels.float() / 127.5 - 1).to(device)).latent_dist.mode()
-        latents.append(mean.cpu().numpy().astype(np.float16))
+        latents.append(encoded(vae, pixels.float() / 127.5 - 1, device))
         masks.append(np.stack([_on_latents(mask) for _, mask in drawn]))
     with written(path) as partial:
         np.savez(partial, latents=np.concatenate(latents), foreground=np.concatenate(masks))
     print(kind, index + 1, flush=True)
+
+
+def encoded(vae, pixels: torch.Tensor, device: str) -> np.ndarray:
+    """Means of the latents of ``pixels`` ``[B, 3, H, W]`` in -1..1, ``[B, 16, h, w]`` float16."""
+    with bfloat16(device):
+        return vae.encode(pixels.to(device)).latent_dist.mode().cpu().to(torch.float16).numpy()
 
 
 def _on_latents(mask: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...files import written
+from .parallel import average_gradients, place
 
 LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, Tensor]]]
 Optimizers = Callable[[dict[str, nn.Module], float], list[torch.optim.Optimizer]]
@@ -53,25 +54,32 @@ class Stage:
         return self.folder / f"{self.name}.pt"
 
     def fit(self, loss_at: LossAt, steps: int) -> None:
-        """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (seed, k)."""
-        start = time.monotonic()
+        """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (seed, k).
+
+        Of several processes, each draws data of its own, and the first one writes.
+        """
+        start, (rank, processes) = time.monotonic(), place()
         while self.step < steps:
             self._set_learning_rate(steps)
-            torch.manual_seed(hash((self.seed, self.step)) % 2**31)
-            loss, parts = loss_at(np.random.default_rng((self.seed, self.step)))
+            draw = (self.seed, self.step * processes + rank)
+            torch.manual_seed(hash(draw) % 2**31)
+            loss, parts = loss_at(np.random.default_rng(draw))
             loss.backward()
             self._update()
             self._average()
             self.step += 1
-            if self.step % LOG_EVERY == 0:
+            if self.step % LOG_EVERY == 0 and rank == 0:
                 self._log(loss=loss, seconds=time.monotonic() - start, **parts)
-            if self.step % self.every == 0:
+            if self.step % self.every == 0 and rank == 0:
                 self.save()
-        self.save()
+        if rank == 0:
+            self.save()
 
     def _update(self) -> None:
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], self.clip)
+        parameters = [p for group in groups for p in group["params"]]
+        average_gradients(parameters)
+        nn.utils.clip_grad_norm_(parameters, self.clip)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

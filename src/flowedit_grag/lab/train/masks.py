@@ -8,20 +8,22 @@ import torch
 from ...backbone.tokens import PATCH
 from ...files import written
 from .data import KINDS, TRAIN_SEED
-from .latents import BATCH, PIXELS_PER_LATENT, SHARD, scaled
+from .latents import BATCH, PIXELS_PER_LATENT, SHARD, encoded, scaled, whole_shard
 from .vae import trained_encoder
 
 TOKEN = PIXELS_PER_LATENT * PATCH  # pixels a side: masks are made of whole tokens
-DIPTYCH_PANEL = 0.7  # of the diptychs lack their right panel; the others lack a box, as single scenes do
+DIPTYCH_PANEL = 0.9  # of the diptychs lack their right panel; the others lack a box, as single scenes do
 OUTPAINTED = 0.3  # of the boxes are what is left over
+SCENES = 0.25  # for each diptych
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Encode the first ``steps`` training scenes masked, and every diptych that stage ``flux`` saw."""
+    """Encode ``steps`` training diptychs and a quarter as many scenes (rounded up to whole shards): masked, and whole
+    where stage ``latents`` has not done so."""
     encoder = trained_encoder(folder).to(device).eval()
-    shards = {"scenes": -(-steps // SHARD), "diptychs": len(list(folder.glob("diptychs-*.npz")))}
-    for kind, count in shards.items():
-        for index in range(count):
+    for kind, count in (("diptychs", steps), ("scenes", steps * SCENES)):
+        for index in range(-int(-count // SHARD)):
+            whole_shard(folder, kind, encoder, index, device)
             _shard(folder, kind, encoder, index, device)
 
 
@@ -56,8 +58,7 @@ def _shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
         masks.append(np.stack([mask_at(kind, number, *grid) for number in range(start, start + BATCH)]))
         pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
         hidden = torch.from_numpy(masks[-1].repeat(TOKEN, axis=1).repeat(TOKEN, axis=2))[:, None]
-        mean = vae.encode(pixels.masked_fill(hidden, 0).to(device)).latent_dist.mode()
-        latents.append(mean.cpu().numpy().astype(np.float16))
+        latents.append(encoded(vae, pixels.masked_fill(hidden, 0), device))
     with written(path) as partial:
         np.savez(partial, latents=np.concatenate(latents), masks=np.concatenate(masks))
     print("masked", kind, index + 1, flush=True)

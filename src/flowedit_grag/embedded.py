@@ -1,0 +1,8 @@
+"""Models and adapters that ship with the package, by name."""
+
+from pathlib import Path
+
+_LAB = Path(__file__).parent / "lab"
+
+MODELS = {"lab": _LAB / "weights", "lab-fill": _LAB / "weights_fill"}
+ADAPTERS = {name: _LAB / "adapters" / f"{name}.safetensors" for name in ("lab-lora", "lab-moe")}

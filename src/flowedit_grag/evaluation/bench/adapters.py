@@ -1,0 +1,57 @@
+"""What an adapter costs in a forward call, and which experts edits of each task go to."""
+
+import statistics
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from ...analysis.charts import heatmap
+from ...backbone.flow import Flow
+from ...lab.tasks import TASKS
+from ...lora_moe import recorded_usage
+from ..edits import Contestant, edited_images
+from ..overhead import recorded_calls, seconds
+from .base import Bench, Table
+from .instructions import STAGES, opened, parameters
+
+PLAIN = STAGES[-3:]  # the Fill model alone, with LoRA, with the mixture
+REPEATS = 15
+PER_TASK = 4
+EDIT = Contestant("icedit", "icedit", {"steps": 8})
+
+
+def section(bench: Bench) -> Table:
+    """Times only mean something against each other, and are measured in turns."""
+    flows = {stage.contestant.name: opened(bench, stage) for stage in PLAIN}
+    (trial,) = bench.trials(1, ("color",))[:1]
+    base, *adapted = (partial(_forward, flow, _call(flow, partial(edited_images, flow, EDIT, trial)))
+                      for flow in flows.values())  # fmt: skip
+    base()
+    ratios = [[seconds(run) / seconds(base) for run in adapted] for _ in range(REPEATS)]
+    table = Table("Adapters in a forward call of one diptych", ("what", "parameters", "time over none"))
+    for (name, flow), own in zip(list(flows.items())[1:], zip(*ratios, strict=True), strict=True):
+        table.add(name, f"{parameters(flow):,}", f"{statistics.median(own):.2f}")
+    mixture = list(flows.values())[-1]
+    shares = {task: _usage(bench, mixture, task) for task in TASKS}
+    table.figures.append(heatmap(list(shares.values()), list(shares), bench.out / "experts.png", "expert",
+                                 "Share of tokens, all mixtures together"))  # fmt: skip
+    return table
+
+
+def _call(flow: Flow, run: Callable) -> dict:
+    return recorded_calls(flow, run)[0]
+
+
+@torch.no_grad()
+def _forward(flow: Flow, call: dict) -> None:
+    flow.transformer(**call)
+
+
+def _usage(bench: Bench, flow: Flow, task: str) -> list[float]:
+    """Each expert's share of the tokens in edits of a task."""
+    with recorded_usage(flow.transformer) as usage:
+        for trial in bench.trials(PER_TASK, (task,)):
+            edited_images(flow, EDIT, trial)
+    counts = torch.stack(list(usage.counts.values())).sum(dim=0)
+    return (counts / counts.sum()).tolist()

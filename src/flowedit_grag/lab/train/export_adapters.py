@@ -1,0 +1,28 @@
+"""The lab's two adapters, as ``flowedit-grag train`` left them, into the package in half precision."""
+
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from ...embedded import ADAPTERS
+from ...files import written
+from ...lora_moe.places import FILE_NAME
+
+RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/lab/train_*.yaml, within ``folder``
+
+
+def train(folder: Path, steps: int, device: str = "cpu") -> None:
+    """``folder`` is the one that the runs of ``configs/lab/train_lora*.yaml`` are in."""
+    for name, run in RUNS.items():
+        halve(folder / run / FILE_NAME, ADAPTERS[name])
+        print(name, f"{ADAPTERS[name].stat().st_size / 2**20:.2f} MB", flush=True)
+
+
+def halve(source: Path, target: Path) -> None:
+    """Copy a safetensors file in half precision, with its notes."""
+    with safe_open(source, "pt") as file:
+        notes = file.metadata()
+    with written(target) as partial:
+        save_file({key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}, partial, metadata=notes)

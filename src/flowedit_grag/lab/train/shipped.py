@@ -1,0 +1,24 @@
+"""The package's own weights as checkpoints that later stages start from: nothing has to be trained again."""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import DiffusionPipeline
+
+from ...files import written
+from .export import WEIGHTS
+
+CHECKPOINTS = {"vae_whole": ("vae",), "flux": ("transformer", "text_encoder", "text_encoder_2")}
+
+
+def train(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Write the shipped pipeline's weights, and the scale of its latents, to ``folder``."""
+    pipeline = DiffusionPipeline.from_pretrained(WEIGHTS, torch_dtype=torch.float32)
+    for stage, names in CHECKPOINTS.items():
+        weights = {name: getattr(pipeline, name).state_dict() for name in names}
+        with written(folder / f"{stage}.pt") as partial:
+            torch.save({"ema": weights}, partial)
+    scale = {name: pipeline.vae.config[name] for name in ("shift_factor", "scaling_factor")}
+    with written(folder / "latents.json") as partial:
+        partial.write_text(json.dumps(scale))

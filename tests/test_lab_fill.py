@@ -1,0 +1,132 @@
+"""The lab's Fill model and its adapters: the recipe runs from what is shipped, and what is shipped edits."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from flowedit_grag import Editor, load
+from flowedit_grag.algorithms.select import embedded
+from flowedit_grag.backbone.profile import Profile
+from flowedit_grag.embedded import ADAPTERS, MODELS
+from flowedit_grag.evaluation.bench import SECTIONS
+from flowedit_grag.evaluation.bench.base import Bench
+from flowedit_grag.evaluation.bench.early_filter import SETTINGS
+from flowedit_grag.evaluation.bench.instructions import STAGES, parameters
+from flowedit_grag.lab.train import export, fill, latents, masks, shipped
+from flowedit_grag.lab.train.export_adapters import halve
+from flowedit_grag.lab.train.loop import averaged
+from flowedit_grag.lora_moe import read_adapter
+
+MB = 2**20
+AVERAGING = """
+import sys, torch
+from flowedit_grag.lab.train.parallel import average_gradients, join, place
+join()
+rank, processes = place()
+one, two, untouched = (torch.zeros(shape, requires_grad=True) for shape in ((2, 3), (4,), (5,)))
+one.grad, two.grad = torch.full((2, 3), float(rank)), torch.arange(4.0) * (rank + 1)
+average_gradients([one, untouched, two])
+assert processes == 2 and untouched.grad is None
+assert torch.equal(one.grad, torch.full((2, 3), 0.5)) and torch.equal(two.grad, torch.arange(4.0) * 1.5)
+"""
+
+
+@pytest.fixture(scope="module")
+def lab_fill():
+    return load("lab-fill")
+
+
+def test_what_is_shipped_is_small():
+    files = [file for file in MODELS["lab-fill"].rglob("*") if file.is_file()] + list(ADAPTERS.values())
+    assert sum(file.stat().st_size for file in files) < 30 * MB
+    assert {file.suffix for file in files} == {".json", ".safetensors"}
+
+
+def test_the_mixture_has_no_more_parameters_than_the_lora():
+    lora, mixture = (
+        sum(weight.numel() for part in read_adapter(name).parts.values() for weight in part.stacked().values())
+        for name in ("lab-lora", "lab-moe")
+    )
+    assert 0.95 * lora < mixture <= lora
+
+
+def test_a_method_finds_its_embedded_model(recolor):
+    assert embedded("stableflow+", {}) == {"model": "lab"}
+    editor = Editor("icedit", steps=2)
+    assert editor.flow.name == "lab-fill"
+    assert editor.loading == {"adapter": "lab-moe"}
+    assert editor.method.width == 128
+    assert parameters(editor.flow) > 0
+    bare = Editor("icedit", adapter=None)  # said, not left out
+    assert bare.loading == {"adapter": None}
+    assert parameters(bare.flow) == 0
+    made = editor.edit(recolor.images()[0], instruction=recolor.instruction)
+    assert made.settings["loading"] == {"adapter": "lab-moe"}
+    assert made.image.size == (128, 128)
+
+
+def test_stock_diffusers_loads_it():
+    from diffusers import FluxFillPipeline
+
+    pipeline = FluxFillPipeline.from_pretrained(MODELS["lab-fill"])
+    assert pipeline.transformer.config.in_channels == 384
+    assert pipeline.transformer.config.out_channels == 64
+
+
+def test_the_recipe_starts_from_what_is_shipped(tmp_path, monkeypatch, lab):
+    for module in (latents, masks):
+        monkeypatch.setattr(module, "SHARD", 4)
+        monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(fill, "BATCH", 4)
+    shipped.train(tmp_path, 1)
+    weights = averaged(tmp_path, "flux")["transformer"]
+    assert all(torch.equal(weights[name], own) for name, own in lab.transformer.state_dict().items())
+    masks.train(tmp_path, 6)
+    assert len(masks.load(tmp_path, "diptychs")[1]) == 8
+    assert len(masks.load(tmp_path, "scenes")[1]) == 4
+    fill.train(tmp_path, 2)
+    export.train_fill(tmp_path, 1, weights=tmp_path / "weights")
+    made = Editor("icedit", tmp_path / "weights", steps=1).edit(np.zeros((128, 128, 3), np.uint8), instruction="x")
+    assert made.image.size == (128, 128)
+    assert load(tmp_path / "weights").profile.settings["icedit"]["width"] == 128
+
+
+def test_processes_average_their_gradients(tmp_path):
+    script = tmp_path / "averaging.py"
+    script.write_text(AVERAGING)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
+    done = subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_adapters_are_halved_with_their_notes(tmp_path):
+    halve(ADAPTERS["lab-moe"], tmp_path / "again.safetensors")
+    with safe_open(ADAPTERS["lab-moe"], "pt") as old, safe_open(tmp_path / "again.safetensors", "pt") as new:
+        assert old.metadata() == new.metadata()
+        names = set(new.keys())
+        assert names == set(old.keys())
+        assert {new.get_tensor(name).dtype for name in names} == {torch.float16}
+
+
+class OneTrial(Bench):
+    """A bench that measures the first problem only."""
+
+    def trials(self, *asked):
+        return super().trials(*asked)[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [("instructions", len(STAGES)), ("early-filter", len(SETTINGS)), ("adapters", 2), ("strength-icedit", 7)],
+)
+def test_sections_of_instructions(tmp_path, lab, monkeypatch, name, rows):
+    quick = {"steps": 10, "width": 128, "guidance": 1.0}
+    monkeypatch.setattr(Profile, "for_method", lambda self, name, options: quick)
+    table = SECTIONS[name](OneTrial(lab, tmp_path, "validation", share=0.01))
+    assert len(table.rows) == rows
+    assert all(len(row) == len(table.head) for row in table.rows)
+    assert all(path.stat().st_size > 1000 for path in table.figures)
