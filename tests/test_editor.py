@@ -289,9 +289,9 @@ def test_out_of_memory_says_what_lowers_it(lab, recolor, prompts, monkeypatch):
 def test_stock_pipeline_loads_the_lab(recolor):
     from diffusers import FluxPipeline
 
-    from flowedit_grag.backbone.load import EMBEDDED
+    from flowedit_grag.embedded import MODELS
 
-    pipeline = FluxPipeline.from_pretrained(EMBEDDED["lab"])
+    pipeline = FluxPipeline.from_pretrained(MODELS["lab"])
     pipeline.set_progress_bar_config(disable=True)
     (image,) = pipeline(
         recolor.source_prompt, height=128, width=128, num_inference_steps=2, max_sequence_length=48
@@ -302,7 +302,7 @@ def test_stock_pipeline_loads_the_lab(recolor):
     assert config.num_layers >= 4
     assert config.num_single_layers >= 8
     assert pipeline.vae.config.latent_channels == 16
-    size = sum(path.stat().st_size for path in EMBEDDED["lab"].rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in MODELS["lab"].rglob("*") if path.is_file())
     assert size <= 40e6
 
 

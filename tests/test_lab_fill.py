@@ -27,11 +27,14 @@ import sys, torch
 from flowedit_grag.lab.train.parallel import average_gradients, join, place
 join()
 rank, processes = place()
-one, two, untouched = (torch.zeros(shape, requires_grad=True) for shape in ((2, 3), (4,), (5,)))
+one, two, other, none = (torch.zeros(shape, requires_grad=True) for shape in ((2, 3), (4,), (5,), (6,)))
 one.grad, two.grad = torch.full((2, 3), float(rank)), torch.arange(4.0) * (rank + 1)
-average_gradients([one, untouched, two])
-assert processes == 2 and untouched.grad is None
+if rank == 1:
+    other.grad = torch.ones(5)
+average_gradients([one, none, other, two])
+assert processes == 2 and none.grad is None
 assert torch.equal(one.grad, torch.full((2, 3), 0.5)) and torch.equal(two.grad, torch.arange(4.0) * 1.5)
+assert torch.equal(other.grad, torch.full((5,), 0.5))
 """
 
 

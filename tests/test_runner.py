@@ -166,10 +166,10 @@ def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):
     out, mine = tmp_path / "run", tmp_path / "mine"
     mine.write_text(read(write(out)).dataset.open()[2].target_prompt)
     metric = {"name": "runner_parts:Deadly", "mine": str(mine)}
-    made = done(out, metrics=[metric], executor="local", workers=1)
+    made = done(out, metrics=["ssim_outside", metric, "psnr_outside"], executor="local", workers=1)
     why = "the process that measured it died 2 times, the last with exit code -9"
-    assert [(line.done, dict(line.entries[0].missing)) for line in made.lines] == [(8, {why: 1})] * 2
-    assert [line.entries[0].n for line in made.lines] == [7, 7]
+    assert [(line.done, dict(line.entries[1].missing)) for line in made.lines] == [(8, {why: 1})] * 2
+    assert [[entry.n for entry in line.entries] for line in made.lines] == [[8, 7, 8]] * 2  # the others have theirs
 
 
 def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
@@ -357,8 +357,12 @@ def test_a_hubs_model_is_pinned(tmp_path, monkeypatch, lab):
     assert editors.Editors({}).of(first).flow is lab
     assert asked == [("someone/flux", "c0ffee")]
     now = "decade"
-    (second, *_) = cells(read(write(tmp_path / "run", **changes)))
-    assert second.key != first.key
+    changes["methods"] = {"half": {"method": "sdedit", "strength": 0.5}}
+    assert cells(read(write(tmp_path / "new", **changes)))[0].commit == "decade"
+    manifest = {"made_with": {"plain": first.determined_by}}
+    (tmp_path / "run").mkdir(exist_ok=True)
+    (tmp_path / "run" / "cells.json").write_text(json.dumps(manifest))
+    assert cells(read(write(tmp_path / "run", **changes)))[0].commit == "c0ffee"  # what it was begun with
     assert "commit" not in cells(read(write(tmp_path / "other")))[0].determined_by["model"]
 
 
@@ -555,7 +559,7 @@ def test_flags(tmp_path):
     assert set(EXECUTORS) == {"serial", "local", "ray"}
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/*table*.yaml")), ids=str)
+@pytest.mark.parametrize("path", [CONFIGS / "sweep_delta.yaml", *sorted(CONFIGS.glob("*/*table*.yaml"))], ids=str)
 def test_our_own_configs(path):
     assert read(path).rows
     assert path.read_text().startswith("# ")

@@ -38,8 +38,8 @@ class Editor:
             needs a Fill model ``"lab-fill"`` with the adapter ``"lab-moe"``.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
         options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
-            ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``, ``memory_budget``), and the method's own
-            options. What is not given comes from the model's profile, then from the method's defaults.
+            ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``, ``memory_budget``, ``revision``), and
+            the method's own options. What is not given comes from the model's profile, then from the method's defaults.
 
     Raises :class:`InputError` for anything that cannot be used.
     """

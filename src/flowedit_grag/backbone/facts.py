@@ -12,7 +12,7 @@ class Facts:
     """What a method asks of a :class:`Flow` before it edits: ``name``, ``fills``, ``layers`` and ``profile`` mean the
     same here.
 
-    ``place`` is the model's folder, or its hub id; of that, ``commit`` is what the hub has now.
+    ``place`` is the model's folder, or its hub id with a ``commit`` there.
     """
 
     name: str
@@ -23,14 +23,15 @@ class Facts:
     profile: Profile
 
 
-def facts(model: str) -> Facts:
-    """The facts about a model, by the name that :func:`load` takes; of a hub's model only its config is downloaded.
+def facts(model: str, revision: str | None = None) -> Facts:
+    """The facts about a model, by the name that :func:`load` takes; of a hub's model only its config is downloaded,
+    at the ``revision`` or as it is there now.
 
     Raises :class:`InputError` for names that lead nowhere.
     """
     from diffusers import FluxTransformer2DModel
 
-    place, at = locate(model), commit(model)
+    place, at = locate(model), revision or commit(model)
     with in_one_sentence(model):
         config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
         fills = config.in_channels > (config.out_channels or config.in_channels)

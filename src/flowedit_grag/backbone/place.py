@@ -1,8 +1,10 @@
 """Where a model is put and how precise it is: devices, data types, and what waits in the CPU's memory."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, get_args
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..errors import InputError, unknown
 
@@ -48,6 +50,12 @@ def dtype_name(dtype: str | None, device: str | None) -> str:
     on_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     target = torch.device(device or ("cuda" if on_gpu else "cpu"))
     return str(checked_dtype(None, target)).removeprefix("torch.")
+
+
+def training_attention(device: torch.device | str) -> AbstractContextManager:
+    """For a forward pass and the way back. CPUs get plain attention: their flash attention takes several times as long
+    to go back."""
+    return sdpa_kernel(SDPBackend.MATH) if torch.device(device).type == "cpu" else nullcontext()
 
 
 def check_offload(offload: str, device: torch.device) -> None:

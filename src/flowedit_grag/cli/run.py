@@ -35,7 +35,10 @@ def run(
     edits = Path(settings.out) / "edits"
     if failed and not any(line.done for line in table.lines):
         reason = next(iter(failed[0].failures.values()))
-        raise InputError(f"all samples failed, the first with: {reason} (tracebacks are in {edits}).")
+        raise InputError(
+            f"all samples failed, the first with: {reason} (tracebacks are in {edits}); "
+            "--retry-failed tries them again."
+        )
     if failed:
         again = "--retry-failed tries them again"
         print(f"some samples failed; tracebacks are in {edits}, and {again}.", file=sys.stderr)

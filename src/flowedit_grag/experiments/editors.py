@@ -9,6 +9,8 @@ import torch
 from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..editor import Editor
+from ..errors import InputError
+from . import identity
 from .plan import Cell
 
 
@@ -38,4 +40,6 @@ class Editors:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        if identity.of_adapter(cell.row.adapter) != cell.determined_by["adapter"]:
+            raise InputError(f"the adapter {cell.row.adapter!r} has changed since the run was planned; start it again.")
         self.flow = load(cell.row.model, adapter=cell.row.adapter, revision=cell.commit, **self.loading)

@@ -9,9 +9,8 @@ from typing import Any
 
 from ..files import written
 from .job import Job
+from .pins import CELLS as NAME
 from .records import read_object
-
-NAME = "cells.json"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..algorithms.select import with_profile
@@ -11,6 +12,7 @@ from ..backbone.facts import facts
 from ..errors import InputError
 from . import identity
 from .config import RunConfig
+from .pins import pinned
 from .rows import Row
 from .samples import Sample
 
@@ -44,7 +46,8 @@ def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
     """The cells of a run, of the first ``limit`` samples, in the order in which they are best worked on.
 
     Rows of one network come together, because one is loaded at a time; among these sample by sample, so that a run
-    that is stopped has compared its rows on the same samples. No weights are loaded.
+    that is stopped has compared its rows on the same samples. No weights are loaded. A hub's model is the one that the
+    run in ``config.out`` was begun with, or else what the hub has now.
     Raises :class:`InputError` for a benchmark that cannot be opened, and a method that does not suit its model.
     """
     samples = config.samples[:limit]
@@ -77,7 +80,8 @@ def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, Any]]:
     """For rows of one network, by name: what their edits depend on besides seed and sample."""
-    known: Any = facts(rows[0].model)  # stands for the Flow in what follows
+    model = rows[0].model
+    known: Any = facts(model, pinned(Path(config.out)).get(model))  # stands for the Flow in what follows
     network = {
         "version": identity.VERSION,
         "model": identity.of_model(known),

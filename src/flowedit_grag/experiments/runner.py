@@ -112,15 +112,16 @@ class _Worker:
         return cell.sample.start(result_of)
 
     def _measure(self, cell: Cell, names: list[str]) -> None:
+        """One number after the other, each kept at once: a metric may kill the process."""
         self.on_work(cell)
-        chosen = [metric for metric in self.job.config.metrics if metric.name in names]
+        of = self.job.dependencies(cell)
         try:
             pictures = self._pictures(cell)
         except Exception as error:  # a mask that cannot be read must not cost the edit
-            values: dict[str, float | Missing] = dict.fromkeys(names, Missing(first_line(error)))
-        else:
-            values = measure(chosen, pictures)
-        self.store.keep_numbers(cell, values, self.job.dependencies(cell))
+            self.store.keep_numbers(cell, dict.fromkeys(names, Missing(first_line(error))), of)
+            return
+        for metric in (metric for metric in self.job.config.metrics if metric.name in names):
+            self.store.keep_numbers(cell, measure([metric], pictures), of)
 
     def _pictures(self, cell: Cell) -> Pictures:
         sample = cell.sample

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import InputError, first_line, unknown
 from ..registry import Registry
 from .base import Metric, Missing, Pictures
+from .comparison import number
 from .groups import GROUPS
 
 METRICS = Registry(
@@ -89,7 +90,7 @@ def measure(chosen: Iterable[Metric], pictures: Pictures) -> dict[str, float | M
 
 def _attempt(one: Metric, pictures: Pictures) -> float | Missing:
     try:
-        return one(pictures)
+        return number(one(pictures))
     except InputError as error:
         return Missing(str(error))
     except Exception as error:  # an edit that cost minutes must not be lost to one of its numbers

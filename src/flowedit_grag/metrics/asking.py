@@ -9,12 +9,13 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError, first_line
-from ..incontext.judges import judge
+from ..incontext.judges import JUDGES, judge
 from ..incontext.judges.base import one_line
 from ..incontext.judges.prompt import quoted
 from .base import Missing, Pictures
 
 LONGEST = 300  # characters of a reason
+COMPARES = "the judge {!r} only compares; scores need openai:MODEL@URL or vlm:MODEL."
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,16 @@ def _in_range(value: Any, top: int) -> bool:
 
 
 def check_judge(spec: str) -> None:
-    """Raise :class:`InputError` for a judge that cannot be had, before edits wait for it; none at all is missing."""
-    if spec:
-        _judge(spec)
+    """Raise :class:`InputError` for a name that is no judge's, or one's that only compares. Whether it can be had here
+    is not asked: a report reads its numbers anywhere."""
+    kind = spec.partition(":")[0]
+    if spec and not hasattr(JUDGES[kind] if kind in JUDGES else judge(spec), "answer"):
+        raise InputError(COMPARES.format(spec))
 
 
 @cache  # a local model is loaded once
 def _judge(spec: str) -> Any:
     found = judge(spec)
     if not hasattr(found, "answer"):
-        raise InputError(f"the judge {spec!r} only compares; scores need openai:MODEL@URL or vlm:MODEL.")
+        raise InputError(COMPARES.format(spec))
     return found

@@ -17,12 +17,12 @@ def cropped(processor: Any, image: np.ndarray) -> torch.Tensor:
 
     The shorter side is resized to 8/7 of what the network takes (256 of 224), bicubic, and the middle cut out.
     """
-    side = processor.size["height"]
+    side = (getattr(processor, "crop_size", None) or processor.size)["height"]
     shorter, picture = side * 8 // 7, Image.fromarray(image)
     picture = picture.resize([shorter * size // min(picture.size) for size in picture.size], Image.Resampling.BICUBIC)
     left, top = (round((size - side) / 2) for size in picture.size)
     middle = np.asarray(picture.crop((left, top, left + side, top + side)))
-    return prepared(processor, middle, do_resize=False)
+    return prepared(processor, middle, do_resize=False, do_center_crop=False)
 
 
 def unscaled(processor: Any, image: np.ndarray, side: int) -> torch.Tensor:

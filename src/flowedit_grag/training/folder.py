@@ -49,7 +49,8 @@ class RunFolder:
         except (OmegaConfBaseException, YAMLError, OSError, ValueError, AttributeError) as error:
             raise InputError(f"{self.config} cannot be read ({first_line(error)}); choose another folder.") from None
         here = dict(flat(asdict(config)))
-        for key in sorted((here.keys() | there.keys()) - FREE):
+        free = FREE - {"steps"} if here.get("optimizer.decay") else FREE  # where the rate falls depends on them
+        for key in sorted((here.keys() | there.keys()) - free):
             if (old := there.get(key)) != (new := here.get(key)):
                 raise InputError(
                     f"{self.path} holds a run with another {key} ({old!r} there, {new!r} here); "

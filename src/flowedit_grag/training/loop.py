@@ -14,6 +14,7 @@ from torch import Tensor
 from ..algorithms.icedit import ICEdit
 from ..backbone.flow import Flow
 from ..backbone.load import load
+from ..backbone.place import training_attention
 from ..errors import InputError, first_line
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.files import FILE_NAME
@@ -117,9 +118,11 @@ class Run:
 
     def _advance(self) -> float:
         """One step of the optimizer; the mean loss of its samples."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optimizer.rate(self.step, self.config.steps)
         losses = []
         for part in range(self.config.accumulation):
-            with self.accelerator.accumulate(self.transformer):
+            with self.accelerator.accumulate(self.transformer), training_attention(self.accelerator.device):
                 value = self._loss(self._numbers(self.step, part))
                 self.accelerator.backward(value)
                 self.optimizer.step()

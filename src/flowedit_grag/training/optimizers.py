@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..algorithms.options import check_options
+from ..errors import InputError
 from ..registry import Registry
 from .extras import needed
 
@@ -30,6 +31,10 @@ class ProdigyConfig:
     def __post_init__(self):
         check_options(self)
 
+    def rate(self, step: int, steps: int) -> float:
+        """A factor of the step size that is found, the same at every step."""
+        return self.lr
+
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Raises :class:`InputError` where prodigyopt is not installed."""
         prodigy = needed("prodigyopt").Prodigy
@@ -42,14 +47,26 @@ class ProdigyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AdamWConfig:
-    """AdamW with a constant learning rate."""
+    """AdamW.
+
+    Attributes:
+        decay: the last part of the steps, 0..1, over which the learning rate falls to zero.
+    """
 
     name: str = "adamw"
     lr: float = 1e-4
     weight_decay: float = 0.01
+    decay: float = 0.0
 
     def __post_init__(self):
         check_options(self)
+        if self.decay > 1:
+            raise InputError(f"decay is a part of the steps, 0 to 1, not {self.decay:g}.")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of step number ``step``, counted from 0."""
+        left = (steps - step) / (self.decay * steps) if self.decay else 1.0
+        return self.lr * min(1.0, left)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from ...algorithms.early_filter import EarlyFilter
 from ...editor import Editor
 from ...errors import InputError, first_line
+from ...incontext.judges import judge
+from ...lab.tasks import TASKS
 from ..edits import Trial, verdicts
 from ..records import Record, Records
 from ..summary import difference, rate
@@ -33,11 +36,14 @@ class Setting:
             return "(1, -)"
         return f"({self.seeds}, {self.steps}) {self.judge}" + (", resumed" if self.resume else "")
 
-    def filter(self) -> EarlyFilter | None:
-        """Raises :class:`InputError` for a judge that cannot be had."""
+    def filter(self, trial: Trial) -> EarlyFilter | None:
+        """One for all trials. The judge is asked once before: what it raises :class:`InputError` for, a filter would
+        take for undecided."""
         if self.seeds == 1:
             return None
-        return EarlyFilter(seeds=self.seeds, steps=self.steps, judge=self.judge, resume=self.resume)
+        chosen, image = judge(self.judge), Image.fromarray(trial.edit.images()[0])
+        chosen(trial.edit.instruction, image, image, image)
+        return EarlyFilter(seeds=self.seeds, steps=self.steps, judge=chosen, resume=self.resume)
 
 
 ONE, CHEAP, FULL = Setting(1, 0), Setting(6, 10), Setting(6, 50)
@@ -56,7 +62,8 @@ def section(bench: Bench) -> Table:
     found: dict[str, list[Record]] = {}
     for setting in SETTINGS:
         try:
-            own = found[setting.label] = [_record(editor, setting, trial, records) for trial in trials]
+            early = setting.filter(trials[0])
+            own = found[setting.label] = [_record(editor, setting, early, trial, records) for trial in trials]
         except InputError as error:
             table.add(setting.label, f"not measured: {first_line(error)}", "", "", "")
             continue
@@ -79,12 +86,13 @@ def _values(found: list[Record], key: str) -> list[float]:
     return [float(record[key]) for record in found]
 
 
-def _record(editor: Editor, setting: Setting, trial: Trial, records: Records) -> Record:
+def _record(editor: Editor, setting: Setting, early: EarlyFilter | None, trial: Trial, records: Records) -> Record:
     key = f"{setting.label} | {trial.split} {trial.edit.task} {trial.index}"
     if records.missing([key]):
         source = trial.edit.images()[0]
-        seed = trial.index * max(one.seeds for one in SETTINGS)  # problems share no noise
-        made = editor.edit(source, instruction=trial.edit.instruction, seed=seed, early_filter=setting.filter())
+        place = TASKS.index(trial.edit.task) * PER_TASK + trial.index
+        seed = place * max(one.seeds for one in SETTINGS)  # problems share no noise
+        made = editor.edit(source, instruction=trial.edit.instruction, seed=seed, early_filter=early)
         facts = {"label": setting.label, "task": trial.edit.task, "index": trial.index, "nfe": made.nfe}
         undecided = made.filtered.undecided if made.filtered else 0
         records.add(key, **facts, **verdicts(trial.edit, np.asarray(made.image)), undecided=undecided)

@@ -55,6 +55,7 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
                     at[member.key] += 1
                     if at[member.key] >= MOST_AT_ONE:
                         _give_up(watch, member)
+                        del at[member.key]  # its next metric has tries of its own
                     crew[index] = Member(job, member.device)
     finally:
         for member in crew:
@@ -109,7 +110,7 @@ class Member:
 
 
 def _give_up(watch: Watch, member: Member) -> None:
-    """Record what a process died at again, the edit or its numbers, as failed: the others shall not wait for it."""
+    """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it."""
     job, store, code = watch.job, watch.store, member.process.exitcode
     with Claims(job.folder / CLAIMS) as claims:
         for cell in (cell for cell in watch.left if cell.key == member.key):
@@ -118,7 +119,8 @@ def _give_up(watch: Watch, member: Member) -> None:
                     store.fail(cell, RuntimeError(DIED.format(work="edited", code=code)))
                 elif free:
                     why = Missing(DIED.format(work="measured", code=code))
-                    store.keep_numbers(cell, dict.fromkeys(job.unmeasured(store, cell), why), job.dependencies(cell))
+                    culprit = job.unmeasured(store, cell)[:1]  # they are measured in this order
+                    store.keep_numbers(cell, dict.fromkeys(culprit, why), job.dependencies(cell))
 
 
 def _labour(job: Job, device: str | None, threads: int, complaints: Connection, key: Any) -> None:

@@ -4,6 +4,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
+from ...errors import InputError
 from .parallel import join
 
 STAGES = {  # name -> (module, function, default steps)
@@ -39,6 +40,8 @@ def main() -> None:
     join()
     try:
         run(given.folder, steps if given.steps is None else given.steps, given.device)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
     except FileNotFoundError as error:
         parser.exit(2, f"{error.filename} is missing, which an earlier stage makes; the stages are, in order: "
                        f"{', '.join(STAGES)}.\n")  # fmt: skip

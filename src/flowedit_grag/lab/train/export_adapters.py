@@ -7,6 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ...embedded import ADAPTERS
+from ...errors import InputError
 from ...files import written
 from ...lora_moe.places import FILE_NAME
 
@@ -16,7 +17,10 @@ RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/la
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """``folder`` is the one that the runs of ``configs/lab/train_lora*.yaml`` are in."""
     for name, run in RUNS.items():
-        halve(folder / run / FILE_NAME, ADAPTERS[name])
+        source = folder / run / FILE_NAME
+        if not source.is_file():
+            raise InputError(f"there is no {source}; train it with configs/lab/, and give --folder runs.")
+        halve(source, ADAPTERS[name])
         print(name, f"{ADAPTERS[name].stat().st_size / 2**20:.2f} MB", flush=True)
 
 

@@ -15,6 +15,7 @@ from .encoding import encode
 from .flux import Batch, Batches, optimizers, velocity
 from .loop import Stage, averaged
 from .precision import bfloat16
+from .seeing import WEIGHT, Sight
 
 BATCH = 32  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.9
@@ -46,7 +47,8 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     for name in ("text_encoder", "text_encoder_2"):
         parts[name].load_state_dict(weights[name])
         parts[name].to(device).eval().requires_grad_(False)
-    modules = {"transformer": transformer}
+    sight = Sight(transformer).to(device)
+    modules = {"transformer": transformer, "sight": sight}
     optimizers_for = partial(optimizers, also=("x_embedder.weight",), dtype=torch.bfloat16)
     stage = Stage("fill", folder, modules, learning_rate=1.4e-3, optimizers_for=optimizers_for, decay=0.4, every=100)
 
@@ -57,7 +59,11 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
             with torch.no_grad():
                 embeds, pooled = encode(parts, batch.captions, batch.length, device)
             v = velocity(transformer, batch.noisy, batch.sigma, embeds, pooled, guidance, batches.context(batch))
-        return batch.loss(v.float(), batch.noise - batch.latents)
+        loss, facts = batch.loss(v.float(), batch.noise - batch.latents)
+        if batch.kind != "diptychs":
+            return loss, facts
+        seen = sight.loss(batch.numbers)
+        return loss + WEIGHT * seen, {**facts, "flow": loss, "seeing": seen}
 
     stage.fit(loss_at, steps)
 

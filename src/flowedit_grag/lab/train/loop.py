@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...errors import InputError
 from ...files import written
 from .parallel import average_gradients, place
 
@@ -56,7 +57,7 @@ class Stage:
     def fit(self, loss_at: LossAt, steps: int) -> None:
         """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (seed, k).
 
-        Of several processes, each draws data of its own, and the first one writes.
+        Of n processes, number r draws from (seed, n k + r), and the first one writes.
         """
         start, (rank, processes) = time.monotonic(), place()
         while self.step < steps:
@@ -88,6 +89,7 @@ class Stage:
         """Write the checkpoint whole or not at all."""
         state = {
             "step": self.step,
+            "processes": place()[1],
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "ema": self.ema,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -96,6 +98,10 @@ class Stage:
             torch.save(state, partial)
 
     def _load(self, state: dict) -> None:
+        if "step" not in state:
+            raise InputError(f"{self.checkpoint} has shipped weights; train this stage in another folder.")
+        if (now := place()[1]) != (before := state.get("processes", 1)):
+            raise InputError(f"{self.checkpoint} was begun with {before} processes and cannot go on with {now}.")
         self.step, self.ema = state["step"], state["ema"]
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])

@@ -21,12 +21,14 @@ def place() -> tuple[int, int]:
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """The mean of every gradient over all processes."""
+    """The mean of every gradient over all processes. One that some do not have, because their data did not lead there,
+    counts as zero; one that none has stays ``None``."""
     if not dist.is_initialized():
         return
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
+    parameters = list(parameters)
+    had = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32)
+    flat = torch.cat([had, *((torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters)])
     dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    had, *means = flat.split([len(parameters), *(p.numel() for p in parameters)])
+    for p, someone, mean in zip(parameters, had, means, strict=True):
+        p.grad = mean.view_as(p) / dist.get_world_size() if someone else None

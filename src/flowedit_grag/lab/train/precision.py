@@ -1,15 +1,15 @@
-"""Training in bfloat16 where the processor has arithmetic for it (AVX-512 BF16, every recent GPU): half the time."""
+"""Training in bfloat16: half the time on processors with arithmetic for it (AVX-512 BF16, every recent GPU)."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ...backbone.place import training_attention
 
 
 @contextmanager
 def bfloat16(device: str) -> Iterator[None]:
-    """Autocast a forward pass. CPUs get plain attention: flash attention takes several times as long to go back."""
-    kind = torch.device(device).type
-    with torch.autocast(kind, torch.bfloat16), sdpa_kernel(SDPBackend.MATH) if kind == "cpu" else nullcontext():
+    """Autocast a forward pass."""
+    with torch.autocast(torch.device(device).type, torch.bfloat16), training_attention(device):
         yield

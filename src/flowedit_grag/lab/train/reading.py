@@ -41,7 +41,7 @@ def labels(texts: Sequence[str], scenes: Sequence[Scene], tokenizer: Any, length
     found = torch.full((*ids.shape, len(world.ATTRIBUTES)), UNKNOWN)
     for row, (text, scene) in enumerate(zip(texts, scenes, strict=True)):
         for word, item in _words(scene, set(text.split())):
-            found[row, ids[row] == words[word]] = torch.tensor(_attributes(item))
+            found[row, ids[row] == words[word]] = torch.tensor(attributes(item))
     return found
 
 
@@ -63,5 +63,6 @@ def _is_place(word: str, item: Item) -> bool:
     return any(place.endswith(f" {word}") for place in PLACES[item.position])
 
 
-def _attributes(item: Item) -> list[int]:
+def attributes(item: Item) -> list[int]:
+    """An item's, as indices of their values."""
     return [list(values).index(item.stated[name]) for name, values in world.ATTRIBUTES.items()]
