@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ...errors import InputError
-from .parallel import join
+from .parallel import joined
 
 STAGES = {  # name -> (module, function, default steps)
     "vae": ("vae", "train", 2_600),
@@ -20,7 +20,7 @@ STAGES = {  # name -> (module, function, default steps)
     "settings": ("settings", "train", 3),
     "shipped": ("shipped", "train", 1),
     "masks": ("masks", "train", 8_000),
-    "fill": ("fill", "train", 6_000),
+    "fill": ("fill", "train", 2_900),
     "export-fill": ("export", "train_fill", 1),
     "export-adapters": ("export_adapters", "train", 1),
 }
@@ -37,9 +37,9 @@ def main() -> None:
         parser.error(f"--steps must be from 1 on, not {given.steps}.")
     module, function, steps = STAGES[given.stage]
     run = getattr(import_module(f".{module}", __package__), function)
-    join()
     try:
-        run(given.folder, steps if given.steps is None else given.steps, given.device)
+        with joined():
+            run(given.folder, steps if given.steps is None else given.steps, given.device)
     except InputError as error:
         parser.exit(2, f"{error}\n")
     except FileNotFoundError as error:

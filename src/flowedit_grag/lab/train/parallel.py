@@ -1,17 +1,26 @@
 """Data parallel training under ``torchrun``: on a CPU two processes of one thread each outrun one of two threads."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 
-def join() -> None:
-    """Meet the other processes, if ``torchrun`` started this one."""
-    if "RANK" in os.environ:
-        dist.init_process_group("gloo")
+@contextmanager
+def joined() -> Iterator[None]:
+    """Meet the other processes, if ``torchrun`` started this one, and part from them at the end."""
+    if "RANK" not in os.environ:
+        yield
+        return
+    dist.init_process_group("gloo")
+    try:
+        yield
+        dist.barrier()
+    finally:
+        dist.destroy_process_group()
 
 
 def place() -> tuple[int, int]:
