@@ -173,10 +173,12 @@ def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):
 
 
 def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
-    out, poison = tmp_path / "run", tmp_path / "poison"
+    """At a file that only shows when it is loaded that it is no adapter."""
+    out, poison = tmp_path / "run", tmp_path / "poison.safetensors"
+    poison.write_bytes(b"half of a download")
     changed = settings(out)["methods"]
     changed["half"]["adapter"] = str(poison)
-    with pytest.raises(InputError, match="no adapter at"):
+    with pytest.raises(InputError, match=r"poison\.safetensors"):
         done(out, methods=changed, executor="local", workers=1)
     assert [(line["row"], line["done"], line["unfinished"]) for line in table(out)["lines"]] == [
         ("plain", 8, 0), ("half", 0, 8)
@@ -184,8 +186,9 @@ def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
 
 
 def test_what_a_worker_complains_of_is_said(tmp_path):
-    with pytest.raises(InputError, match="no adapter at 'nowhere'"):
-        done(tmp_path / "run", adapter="nowhere", executor="local", workers=1)
+    (poison := tmp_path / "poison.safetensors").write_bytes(b"half of a download")
+    with pytest.raises(InputError, match=r"poison\.safetensors is not"):
+        done(tmp_path / "run", adapter=str(poison), executor="local", workers=1)
 
 
 CLAIMANT = """

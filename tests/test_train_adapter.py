@@ -162,7 +162,7 @@ def test_another_config_in_the_same_folder_is_refused(whole):
     folder.check(TrainConfig.of({**values, "steps": 2 * STEPS, "checkpoint_every": 1}))
     with pytest.raises(InputError, match=r"another adapter\.rank \(4 there, 5 here\)"):
         folder.check(TrainConfig.of({**values, "adapter": {**MIXTURE, "rank": 5}}))
-    with pytest.raises(InputError, match=r"another optimizer\.(lr|name)"):
+    with pytest.raises(InputError, match=r"another optimizer\.(decay|lr|name)"):
         train(TrainConfig.of({**values, "optimizer": ADAMW}))
 
 
