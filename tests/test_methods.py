@@ -163,7 +163,7 @@ def test_true_guidance_of_one_is_off_and_the_velocity_is_linear_in_it(tiny):
 
     plain, away = v(1.0, 1.0), v(0.0, 0.0)
     alone = tiny.velocity(Condition.cat([negative] * 2), [2.0, 3.0])(x, 0.5)
-    assert relative_error(away, alone) <= 1e-5  # of the largest value, as the replays: batches of other sizes round apart
+    assert relative_error(away, alone) <= 1e-5  # of the largest value: batches of other sizes round apart
     torch.testing.assert_close(v(1.0, 4.0)[1], away[1] + 4 * (plain[1] - away[1]), atol=1e-4, rtol=0)
     torch.testing.assert_close(v(1.0, 4.0)[0], plain[0], atol=1e-5, rtol=0)
     assert GuidedVelocity(tiny, both, (2.0, 3.0), (1.0, 4.0), negative).batch_rows([1]) == (1, 2)
