@@ -327,6 +327,52 @@ def test_magicbrush_bad_input(table):
         second.mask()
 
 
+@pytest.fixture
+def release(tmp_path):
+    """What MagicBrush's authors hand out: the picture is half as large as the results."""
+    folder = tmp_path / "unpacked" / "test"
+    turns = [{"input": f"7-{before}.png", "mask": f"7-mask{n}.png", "output": f"7-output{n}.png",
+              "instruction": f"step {n}"} for n, before in ((1, "input"), (2, "output1"))]  # fmt: skip
+    (folder / "images" / "7").mkdir(parents=True)
+    for name, image in (
+        ("input", picture("red")), ("mask1", hole()), ("output1", picture("blue", (24, 16))),
+        ("mask2", hole((24, 16))), ("output2", picture("green", (24, 16))),
+    ):  # fmt: skip
+        image.save(folder / "images" / "7" / f"7-{name}.png")
+    (folder / "edit_sessions.json").write_text(json.dumps({"7": turns}))
+    (folder / "local_descriptions.json").write_text(json.dumps({"7": {"7-output1.png": "a blue wall"}}))
+    return folder
+
+
+def test_magicbrush_as_its_authors_hand_it_out(release):
+    for path in (release, release.parent):
+        first, second = dataset("magicbrush", path=path, split="test")
+        assert [first.id, second.id] == ["7-1", "7-2"]
+        assert (first.instruction, first.target_prompt, second.target_prompt) == ("step 1", "a blue wall", None)
+        assert second.image().size == first.truth().size == (24, 16)
+        assert first.mask().shape == SIZE[::-1]
+        assert second.truth().getpixel((0, 0)) == picture("green").getpixel((0, 0))
+    assert dataset("magicbrush", path=release, turns="multi")[1].previous == "7-1"
+
+
+def test_magicbrush_as_its_authors_hand_it_out_bad_input(release):
+    sessions = release / "edit_sessions.json"
+    turns = json.loads(sessions.read_text())["7"]
+
+    def refused(*words, content):
+        sessions.write_text(content if isinstance(content, str) else json.dumps(content))
+        fails("edit_sessions.json", *words, name="magicbrush", path=release)
+
+    refused("is not JSON", content="{")
+    refused("must have an object", content=[])
+    refused("'7' is not a list of turns", content={"7": turns[0]})
+    short = {"input": "x", "output": "y", "instruction": "z"}
+    refused("'7', turn 2 has no mask; it has", content={"7": [turns[0], short]})
+    refused("'7', turn 1: instruction is empty", content={"7": [{**turns[0], "instruction": " "}]})
+    refused("there is no image at", "7-output9.png", content={"7": [{**turns[0], "output": "7-output9.png"}]})
+    refused("there is no image at", content={"7": [{**turns[0], "output": "../../../../secret.png"}]})
+
+
 # A folder of one's own
 
 
@@ -414,13 +460,14 @@ def test_folder_with_bad_pictures(folder):
     fails("line 1: there is no image at", "bird.png", path=jsonl(folder, {"image": "bird.png", "instruction": "go"}))
     fails("no image at", "x.png", path=jsonl(folder, {"image": "cat.png", "instruction": "go", "mask": "x.png"}))
     picture(size=(9, 9)).save(folder / "small.png")
-    with pytest.raises(InputError, match=r"small.png is 9x9, but its image 12x8"):
-        mask("small.png")()
     Image.fromarray(np.eye(8, 12, dtype=np.uint8)).save(folder / "dark.png")
-    with pytest.raises(InputError, match="nearly black"):
-        mask("dark.png")()
     (folder / "broken.png").write_bytes((folder / "mask.png").read_bytes()[:45])
-    with pytest.raises(InputError, match=r"broken.png cannot be read|broken.png is not an image"):
-        mask("broken.png")()
+    for name, why in (
+        ("small.png", r"line 1: the mask .*small.png is 9x9, but its image 12x8"),
+        ("dark.png", r"line 1: the mask .*dark.png is nearly black"),
+        ("broken.png", r"line 1: .*broken.png (cannot be read|is not an image)"),
+    ):
+        with pytest.raises(InputError, match=why):  # when it is opened: before an edit is paid for
+            mask(name)
     picture("black").save(folder / "black.png")
     assert not mask("black.png")().any()

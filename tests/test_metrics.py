@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 from test_judges_remote import Server, completion
 from torchmetrics.functional.image import structural_similarity_index_measure
@@ -203,6 +204,34 @@ def test_pictures_of_other_shapes_and_kinds_are_refused():
     for wrong in ({"source": image[:-1]}, {"truth": image / 255}, {"mask": image}, {"mask": image[..., 0]}):
         with pytest.raises(InputError, match=f"{next(iter(wrong))} must be"):
             Pictures(**{"edited": image, "source": image, **wrong})
+
+
+def test_a_truth_of_another_size_is_what_the_edit_is_scaled_to():
+    """As in MagicBrush's evaluation, whose results are not always as large as what is edited."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (20, 30, 3), np.uint8)
+    large = np.asarray(Image.fromarray(image).resize((60, 40), Image.Resampling.BICUBIC))
+    mask = np.zeros((20, 30), bool)
+    mask[:, :15] = True
+    wrong_inside = large.copy()
+    wrong_inside[:, :30] = 0
+    same, half = (Pictures(image, image, truth=truth, mask=mask) for truth in (large, wrong_inside))
+    assert metric("l1_truth")(same) == 0
+    assert metric("ssim_truth")(same) == pytest.approx(1)
+    assert metric("l1_truth")(half) > 0.1
+    assert metric("l1_truth_outside")(half) == 0
+    assert metric("l1_truth_inside")(half) == pytest.approx(2 * metric("l1_truth")(half))
+
+
+def test_a_mask_that_cannot_be_read_costs_only_what_needs_it():
+    broken = Pictures(*(PAIRS[0].edited, PAIRS[0].source), mask=Missing("mask.png is cut off"), truth=Missing("gone"))
+    found = measure(metrics(["l1", "l1_outside", "l1_truth", "pie_published_mse"]), broken)
+    assert found.pop("l1") > 0
+    assert {name: str(value) for name, value in found.items()} == {
+        "l1_outside": "missing: mask.png is cut off",
+        "l1_truth": "missing: gone",
+        "pie_published_mse": "missing: mask.png is cut off",
+    }
 
 
 def test_the_oracle_says_what_happened(recolor):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import kill_thirty
 import numpy as np
@@ -25,6 +26,7 @@ from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.claims import Claims
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
+from flowedit_grag.experiments.executors.local import Losses
 from flowedit_grag.experiments.plan import cells, noise_seed
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
@@ -160,6 +162,26 @@ def test_a_sample_that_kills_workers_fails_and_the_others_do_not_wait(tmp_path):
     made = done(out, methods=methods, executor="local", workers=1)
     why = "RuntimeError: the process that edited it died 2 times, the last with exit code -9"
     assert [(line.done, dict(line.failures)) for line in made.lines] == [(8, {}), (7, {sample.id: why})]
+
+
+def test_samples_that_kill_all_workers_at_once_fail_and_the_others_do_not_wait(tmp_path):
+    out, mine = tmp_path / "run", tmp_path / "mine"
+    sample = read(write(out)).dataset.open()[0]  # what both workers begin with, each in a row of its own
+    mine.write_text(sample.target_prompt)
+    methods = {name: {**row, "mine": str(mine)} for name, row in settings(out)["methods"].items()}
+    made = done(out, methods=methods, executor="local", workers=2)
+    assert [(line.done, list(line.failures)) for line in made.lines] == [(7, [sample.id])] * 2
+
+
+def test_workers_that_die_again_and_again_end_the_run():
+    watch = SimpleNamespace(left=[SimpleNamespace(key="a cell's")])
+    member = SimpleNamespace(key="", process=SimpleNamespace(exitcode=-9))
+    losses = Losses(most=2)
+    losses.add(watch, member)
+    losses.since(finished=1)  # somebody else's
+    losses.add(watch, member)
+    with pytest.raises(InputError, match=r"died 2 times and nothing was finished.*exit code -9; is there enough"):
+        losses.add(watch, member)
 
 
 def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):

@@ -10,6 +10,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import InputError
 
 ImageLike = str | Path | Image.Image | np.ndarray
+# What PIL raises on damaged files, and on those that are made to fill the memory.
+UNREADABLE = (OSError, SyntaxError, EOFError, ValueError, struct.error, Image.DecompressionBombError)
 
 
 def read_image(image: ImageLike) -> Image.Image:
@@ -41,13 +43,7 @@ def read_image(image: ImageLike) -> Image.Image:
         raise InputError(f"{image} is not an image that can be read; save it as PNG or JPEG.") from None
     except Image.DecompressionBombError:
         raise InputError(f"{image} has more pixels than can be read safely; scale it down first.") from None
-    except (
-        OSError,
-        SyntaxError,
-        EOFError,
-        ValueError,
-        struct.error,
-    ) as error:  # what PIL's decoders raise on damaged files
+    except UNREADABLE as error:
         raise InputError(f"{image} cannot be read ({error}); is the file complete?") from None
 
 

@@ -65,7 +65,9 @@ def work(
 class _Worker:
     def __init__(self, job: Job, claims: Claims, device: str | None, on_work: Callable[[Cell], None]):
         self.job, self.claims, self.store, self.on_work = job, claims, Store(job.folder), on_work
-        self.editors = Editors({**job.config.loading, **({} if device is None else {"device": device})})
+        loading = {**job.config.loading, **({} if device is None else {"device": device})}
+        self.editors = Editors(loading)
+        _make_current(loading.get("device"))
 
     def finish(self, cell: Cell) -> bool:
         """Do what is left of a cell; whether it is finished now. It is not while others have it, or its turn before."""
@@ -117,7 +119,7 @@ class _Worker:
         of = self.job.dependencies(cell)
         try:
             pictures = self._pictures(cell)
-        except Exception as error:  # a mask that cannot be read must not cost the edit
+        except Exception as error:  # must not cost the edit
             self.store.keep_numbers(cell, dict.fromkeys(names, Missing(first_line(error))), of)
             return
         for metric in (metric for metric in self.job.config.metrics if metric.name in names):
@@ -127,8 +129,21 @@ class _Worker:
         sample = cell.sample
         return Pictures(
             edited=np.asarray(self.store.image(cell)), source=np.asarray(self._start(cell)),
-            truth=None if sample.truth is None else np.asarray(sample.truth()),
-            mask=None if sample.mask is None else sample.mask(),
+            truth=_read(sample.truth), mask=_read(sample.mask),
             source_prompt=sample.source_prompt, target_prompt=sample.target_prompt, instruction=sample.instruction,
             edit=sample.edit,
         )  # fmt: skip
+
+
+def _read(picture: Callable[[], Image.Image | np.ndarray] | None) -> np.ndarray | Missing | None:
+    """A ground truth or a mask. One that cannot be read costs the numbers that need it, and no others."""
+    try:
+        return None if picture is None else np.asarray(picture())
+    except Exception as error:
+        return Missing(first_line(error))
+
+
+def _make_current(device: str | None) -> None:
+    """Networks of metrics and judges go to the accelerator that is current: the model's, not all workers' first."""
+    if device is not None and torch.accelerator.is_available() and torch.device(device).index is not None:
+        torch.accelerator.set_device_index(torch.device(device).index)

@@ -23,16 +23,17 @@ class Missing:
 
 @dataclass(frozen=True, eq=False)  # two samples are never the same one, and so it can be hashed
 class Pictures:
-    """One edit and what it is measured against; whatever a benchmark does not have is ``None``.
+    """One edit and what it is measured against; whatever a benchmark does not have is ``None``, and what of it cannot
+    be read is :class:`Missing`.
 
-    Pictures are ``[H, W, 3]`` uint8 of one size, ``mask`` is ``[H, W]`` bool, true where something may change.
-    ``edit`` is the lab's problem. Raises :class:`InputError` for anything else.
+    Pictures are ``[H, W, 3]`` uint8, of one size but for ``truth``; ``mask`` is ``[H, W]`` bool, true where something
+    may change. ``edit`` is the lab's problem. Raises :class:`InputError` for anything else.
     """
 
     edited: np.ndarray
     source: np.ndarray
-    truth: np.ndarray | None = None
-    mask: np.ndarray | None = None
+    truth: np.ndarray | Missing | None = None
+    mask: np.ndarray | Missing | None = None
     source_prompt: str | None = None
     target_prompt: str | None = None
     instruction: str | None = None
@@ -40,9 +41,12 @@ class Pictures:
 
     def __post_init__(self):
         shape = (*self.edited.shape[:2], 3)
-        for name in ("edited", "source", "truth"):
+        for name in ("edited", "source"):
             _check(name, getattr(self, name), shape, np.dtype(np.uint8))
-        _check("mask", self.mask, shape[:2], np.dtype(bool))
+        if isinstance(self.truth, np.ndarray):
+            _check("truth", self.truth, (*self.truth.shape[:2], 3), np.dtype(np.uint8))
+        if isinstance(self.mask, np.ndarray):
+            _check("mask", self.mask, shape[:2], np.dtype(bool))
 
 
 class Metric(Protocol):
@@ -63,6 +67,6 @@ class Metric(Protocol):
     def __call__(self, pictures: Pictures) -> float | Missing: ...
 
 
-def _check(name: str, array: np.ndarray | None, shape: tuple[int, ...], kind: np.dtype) -> None:
-    if array is not None and (array.shape != shape or array.dtype != kind):
+def _check(name: str, array: np.ndarray, shape: tuple[int, ...], kind: np.dtype) -> None:
+    if array.shape != shape or array.dtype != kind:
         raise InputError(f"{name} must be {list(shape)} {kind}, not {list(array.shape)} {array.dtype}.")

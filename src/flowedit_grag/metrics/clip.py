@@ -21,6 +21,7 @@ class CLIPI(Comparison):
     stem: ClassVar = "clip_i"
     higher_is_better: ClassVar = True
     source: ClassVar = "Emu Edit (arXiv:2311.10089), MagicBrush (arXiv:2306.10012), ICEdit Tables 1 and 2"
+    any_sizes: ClassVar = True
 
     model: str = MODEL
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from PIL import Image
 
 from ..algorithms.options import check_options
 from ..errors import InputError
@@ -19,11 +20,15 @@ class Comparison:
 
     A subclass says what it computes in ``compare`` and ``kind``. Networks see a region with black elsewhere in both
     pictures, so that nothing else enters; where a mean is taken over places, it is taken over the region only.
+
+    Where the ground truth has a size of its own, the edit is scaled to it (bicubic) and the mask too (nearest), as in
+    MagicBrush's evaluation; ``any_sizes`` says that ``compare`` takes whole pictures of two sizes.
     """
 
     stem: ClassVar[str]
     higher_is_better: ClassVar[bool]
     source: ClassVar[str]
+    any_sizes: ClassVar[bool] = False
 
     against: Reference = "source"
     region: Region = "whole"
@@ -53,25 +58,33 @@ class Comparison:
 
     def __call__(self, pictures: Pictures) -> float | Missing:
         reference = getattr(pictures, self.against)
-        if reference is None:
-            return Missing(f"the sample has no {self.against}")
+        if reference is None or isinstance(reference, Missing):
+            return reference or Missing(f"the sample has no {self.against}")
         where = selected(pictures.mask, self.region)
         if isinstance(where, Missing):
             return where
+        edited = pictures.edited
+        if edited.shape != reference.shape and not (self.any_sizes and where is None):
+            edited = _scaled(edited, reference, Image.Resampling.BICUBIC)
+            where = None if where is None else _scaled(where, reference, Image.Resampling.NEAREST)
         try:
-            return number(self.compare(pictures.edited, reference, where))
+            return number(self.compare(edited, reference, where))
         except InputError as error:  # a package that is not installed
             return Missing(str(error))
 
 
-def selected(mask: np.ndarray | None, region: Region) -> np.ndarray | Missing | None:
+def selected(mask: np.ndarray | Missing | None, region: Region) -> np.ndarray | Missing | None:
     """The pixels ``[H, W]`` bool of a region; ``None`` for the whole picture. A region without pixels is missing."""
     if region == "whole":
         return None
-    if mask is None:
-        return Missing("the sample has no mask")
+    if mask is None or isinstance(mask, Missing):
+        return mask or Missing("the sample has no mask")
     where = mask if region == "inside" else ~mask
     return where if where.any() else Missing(f"nothing lies {region} the mask")
+
+
+def _scaled(picture: np.ndarray, like: np.ndarray, how: Image.Resampling) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((like.shape[1], like.shape[0]), how))
 
 
 def blackened(image: np.ndarray, where: np.ndarray | None) -> np.ndarray:

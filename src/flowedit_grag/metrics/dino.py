@@ -20,6 +20,7 @@ class DINO(Comparison):
     stem: ClassVar = "dino"
     higher_is_better: ClassVar = True
     source: ClassVar = "Emu Edit (arXiv:2311.10089), MagicBrush (arXiv:2306.10012), ICEdit Tables 1 and 2"
+    any_sizes: ClassVar = True
 
     model: str = "facebook/dino-vits16"
 

@@ -41,8 +41,8 @@ class Unedited:
         raise NotImplementedError
 
     def __call__(self, pictures: Pictures) -> float | Missing:
-        if pictures.mask is None:
-            return Missing("the sample has no mask")
+        if pictures.mask is None or isinstance(pictures.mask, Missing):
+            return pictures.mask or Missing("the sample has no mask")
         outside = ~bordered(pictures.mask)[..., None]
         if not outside.any():
             return Missing("nothing lies outside the mask")
@@ -174,8 +174,8 @@ class PublishedCLIPEdited(PublishedCLIP):
         return f"100 x cosine under {self.model}, not below 0; black outside the bordered mask"
 
     def __call__(self, pictures: Pictures) -> float | Missing:
-        if pictures.mask is None:
-            return Missing("the sample has no mask")
+        if pictures.mask is None or isinstance(pictures.mask, Missing):
+            return pictures.mask or Missing("the sample has no mask")
         return self.score(pictures.edited * bordered(pictures.mask)[..., None], pictures.target_prompt)
 
 

@@ -91,6 +91,8 @@ def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
     image, mask, truth = (_picture(folder, said[name], where) for name in ("image", "mask", "truth"))
     if image is None:
         raise InputError(f"{where}: image is empty.")
+    if mask is not None:
+        _check_mask(mask, image, where)
     return Sample(
         id=said["id"] or image.stem,
         image=partial(read_image, image),
@@ -101,6 +103,14 @@ def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
         truth=partial(read_image, truth) if truth else None,
         task=said["task"] or "",
     )
+
+
+def _check_mask(mask: Path, image: Path, where: str) -> None:
+    """Now, before an edit is paid for that could not be measured."""
+    try:
+        white(mask, image)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _picture(folder: Path, name: str | None, where: str) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ...backbone.image import read_image
+from ...backbone.image import UNREADABLE, read_image
 from ...errors import InputError, first_line
 from .rows import require
 
@@ -48,7 +48,7 @@ class Table:
         """A picture in the mode it has."""
         try:
             picture = self.rows.select_columns([column])[row][column]
-        except (OSError, ValueError, SyntaxError) as error:  # what PIL raises on damaged pictures
+        except UNREADABLE as error:
             raise InputError(f"{self.where(row)}: {column} cannot be read ({first_line(error)}).") from None
         if picture is None:
             raise InputError(f"{self.where(row)}: there is no {column}.")

@@ -19,8 +19,8 @@ from ..plan import Cell
 from ..runner import work
 from .watching import EVERY, Watch
 
-MOST_DEATHS = 3  # in a row: nothing was finished between them
-MOST_AT_ONE = 2  # at one cell, which has then failed
+MOST_AT_ONE = 2  # deaths at one cell, which has then failed
+MOST_IN_A_ROW = 3  # for each worker: edits that failed so, or deaths at none, and nothing was finished between them
 DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, the last with exit code {{code}}"
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
@@ -39,23 +39,14 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     os.environ.setdefault(*PATIENT)
     FORKED.set_forkserver_preload(IMPORTED)
     crew = [Member(job, device) for device in _devices(job, workers)]
-    watch, deaths, at = Watch(job, on_progress), 0, Counter[str]()
+    watch, losses = Watch(job, on_progress), Losses(MOST_IN_A_ROW * len(crew))
     try:
         while watch.left and not all(member.process.exitcode == 0 for member in crew):
             wait([member.process.sentinel for member in crew], timeout=EVERY)
-            deaths = 0 if watch.look() else deaths
+            losses.since(watch.look())
             for index, member in enumerate(crew):
                 if watch.left and member.dead():
-                    deaths += 1
-                    if deaths == MOST_DEATHS:
-                        raise InputError(
-                            f"workers died {deaths} times without finishing a sample, the last with exit code "
-                            f"{member.process.exitcode}; is there enough memory?"
-                        )
-                    at[member.key] += 1
-                    if at[member.key] >= MOST_AT_ONE:
-                        _give_up(watch, member)
-                        del at[member.key]  # its next metric has tries of its own
+                    losses.add(watch, member)
                     crew[index] = Member(job, member.device)
     finally:
         for member in crew:
@@ -109,18 +100,51 @@ class Member:
         self.complaints.close()
 
 
-def _give_up(watch: Watch, member: Member) -> None:
-    """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it."""
-    job, store, code = watch.job, watch.store, member.process.exitcode
+class Losses:
+    """Workers that died, and at what. After ``most`` in a row it is not the samples' fault."""
+
+    def __init__(self, most: int):
+        self.most, self.in_a_row, self.given_up, self.at = most, 0, 0, Counter[str]()
+
+    def since(self, finished: int) -> None:
+        """Take note that so many cells were finished, those that were given up among them."""
+        if finished > self.given_up:
+            self.in_a_row = 0
+        self.given_up = max(0, self.given_up - finished)
+
+    def add(self, watch: Watch, member: Member) -> None:
+        """Another one. A cell that too many died at has failed. Raises :class:`InputError` after too many in a row."""
+        key = member.key
+        if all(cell.key != key for cell in watch.left):
+            self.in_a_row += 1  # before its first cell, or between two
+        else:
+            self.at[key] += 1
+        if self.at[key] == MOST_AT_ONE:
+            del self.at[key]  # its next metric has tries of its own
+            edits = _give_up(watch, member)
+            self.in_a_row, self.given_up = self.in_a_row + edits, self.given_up + edits
+        if self.in_a_row >= self.most:
+            raise InputError(
+                f"workers died {self.in_a_row} times and nothing was finished, the last with exit code "
+                f"{member.process.exitcode}; is there enough memory?"
+            )
+
+
+def _give_up(watch: Watch, member: Member) -> int:
+    """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
+    how many edits that were."""
+    job, store, code, edits = watch.job, watch.store, member.process.exitcode, 0
     with Claims(job.folder / CLAIMS) as claims:
         for cell in (cell for cell in watch.left if cell.key == member.key):
             with claims.claimed(cell.key) as free:
                 if free and job.edited(store, cell) is None:
                     store.fail(cell, RuntimeError(DIED.format(work="edited", code=code)))
+                    edits += 1
                 elif free:
                     why = Missing(DIED.format(work="measured", code=code))
                     culprit = job.unmeasured(store, cell)[:1]  # they are measured in this order
                     store.keep_numbers(cell, dict.fromkeys(culprit, why), job.dependencies(cell))
+    return edits
 
 
 def _labour(job: Job, device: str | None, threads: int, complaints: Connection, key: Any) -> None:

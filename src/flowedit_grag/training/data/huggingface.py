@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...algorithms.options import check_options
-from ...backbone.image import read_image
+from ...backbone.image import UNREADABLE, read_image
 from ...errors import InputError, first_line
 from ..extras import needed
 from . import Pair
@@ -35,7 +35,7 @@ class HuggingFaceSource:
             raise InputError(f"paths must be a list of files, folders or hub ids, not {self.paths!r}.")
 
     def open(self) -> "TablePairs":
-        """Raises :class:`InputError` for tables that cannot be read, foreign columns and empty instructions."""
+        """Raises :class:`InputError` for tables that cannot be read and foreign columns."""
         return TablePairs([_Table.read(path, self.split) for path in self.paths])
 
 
@@ -44,7 +44,7 @@ class _Table:
     name: str
     rows: Any  # datasets.Dataset, its pictures decoded when a row is asked for
     columns: tuple[str, str, str]
-    instructions: list[str]
+    instructions: list[Any]  # as they are; read without the pictures
 
     @classmethod
     def read(cls, path: str, split: str) -> "_Table":
@@ -54,22 +54,24 @@ class _Table:
         if columns is None:
             known = "; ".join(f"{name}: {', '.join(names)}" for name, names in COLUMNS.items())
             raise InputError(f"{path} has the columns {', '.join(rows.column_names)}; known are {known}.")
-        instructions = [_wording(said, f"{path}, row {n}") for n, said in enumerate(rows[columns[2]])]
+        instructions = list(rows[columns[2]])
         for name in columns[:2]:
             rows = rows.cast_column(name, datasets.Image())
         return cls(path, rows, columns, instructions)
 
     def pair(self, row: int) -> Pair:
+        """Raises :class:`InputError` for one that cannot be used."""
         name = f"{self.name}, row {row}"
+        instruction = _wording(self.instructions[row], name)
         try:
             values = self.rows[row]
-        except (OSError, ValueError, SyntaxError) as error:  # what PIL raises on damaged pictures
+        except UNREADABLE as error:
             raise InputError(f"{name}: a picture cannot be read ({first_line(error)}).") from None
         for column in self.columns[:2]:
             if values[column] is None:
                 raise InputError(f"{name}: there is no picture in {column!r}.")
         source, target = (read_image(values[column]) for column in self.columns[:2])
-        return Pair(source, target, self.instructions[row], name)
+        return Pair(source, target, instruction, name)
 
 
 class TablePairs:
