@@ -342,6 +342,17 @@ def test_records_of_another_model_are_not_averaged_with_these(made, tmp_path):
     assert f"sdedit: {rows.count('sdedit')} of an earlier model, option or sample, or beyond a limit, are left" in text
 
 
+def test_edits_of_two_versions_are_said(made, tmp_path):
+    folder = copy(made, tmp_path)
+    for path, torch in zip(sorted((folder / "edits" / "sdedit").glob("*.json")), ("2.12.0", "2.13.0"), strict=False):
+        record = json.loads(path.read_text())
+        record["settings"] = {"versions": {"torch": torch}, "device": "cuda:1"}
+        path.write_text(json.dumps(record))
+    report([folder], tmp_path / "report")
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert "edits were not all made with the same torch: 1 with 2.12.0, 1 with 2.13.0." in text
+
+
 def test_numbers_of_an_earlier_metric_are_left_out(made, tmp_path):
     folder = copy(made, tmp_path)
     manifest = json.loads((folder / "cells.json").read_text())
@@ -427,8 +438,12 @@ def test_places_that_cannot_be_written(made, tmp_path, monkeypatch):
 
 
 def test_a_second_report_replaces_the_first(made, tmp_path):
-    for _ in range(2):
-        report([made[0] / "run"], tmp_path / "report")
+    report([made[0] / "run"], tmp_path / "report")
+    (old := tmp_path / "report" / "figures" / "s9-strength.svg").write_text("of a study that is not there any more")
+    (own := tmp_path / "report" / "notes.txt").write_text("somebody's")
+    report([made[0] / "run"], tmp_path / "report")
+    assert not old.exists()
+    own.unlink()
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
         for folder in (made[0] / "report", tmp_path / "report")

@@ -510,6 +510,9 @@ out: runs/x
         ("out: runs/x", "out: runs/x\nloading: {adapter_scale: true}", "line 14: adapter_scale must be a number"),
         ("out: runs/x", "out: runs/x\nloading: {adapter_scale: .nan}", "line 14: adapter_scale must be a number"),
         ("out: runs/x", "out: runs/x\nloading: {memory_budget: -5}", "line 14: memory_budget must be a whole number"),
+        ("out: runs/x", "out: runs/x\nloading: {quantization: fo}", "line 14: unknown quantization 'fo'"),
+        ("out: runs/x", "out: runs/x\nloading: {attention_backend: fo}", "line 14: unknown attention_backend 'fo'"),
+        ("out: runs/x", "out: runs/x\nloading: 0", "line 14: loading must be made of 'key: value' lines, not 0"),
         ("out: runs/x", "out: runs/x\nloading: {lora: [1]}", "line 14: adapter must be text, not 1"),
         ("out: runs/x", "out: runs/x\nloading: {lora: no.safetensors}", "line 14: there is no adapter at"),
         ("out: runs/x", "out: runs/x\nadapter: no.bin", "line 14: no.bin may be a pickle"),
@@ -546,21 +549,54 @@ def test_changes_on_the_command_line(tmp_path):
 
 def test_a_method_that_does_not_suit_the_model(tmp_path):
     methods = {"icedit": {"method": "icedit"}}
-    with pytest.raises(InputError, match="row 'icedit': ICEdit needs a Fill model"):
+    with pytest.raises(InputError, match=r"line .*: ICEdit needs a Fill model"):
         done(tmp_path / "run", methods=methods)
     assert not (tmp_path / "run").exists()
 
 
+def test_what_planning_finds_names_the_line(tmp_path):
+    def refused(words, **changes):
+        with pytest.raises(InputError, match=words):
+            done(tmp_path / "run", **changes)
+        assert not (tmp_path / "run").exists()
+
+    refused(r"run.yaml, line \d+: per_task must be|run.yaml, line \d+: .*0", dataset={"name": "lab", "per_task": 0})
+    refused(r"run.yaml, line \d+: .*nowhere.csv", dataset={"name": "folder", "path": str(tmp_path / "nowhere.csv")})
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    (prompts := tmp_path / "p.jsonl").write_text('{"image": "a.png", "instruction": "make it red"}\n')
+    told = {"dataset": {"name": "folder", "path": str(prompts)}, "methods": {"flow": {"method": "flowedit"}}}
+    refused(r"run.yaml, line \d+: no sample of .*p.jsonl has the target_prompt that flowedit works from", **told)
+    refused("unknown device 'gpu'; did you mean 'cpu'", loading={"device": "gpu"})
+
+
+def test_a_run_goes_on_where_there_is_less_memory(tmp_path):
+    """As the advice says where there is too little."""
+    done(out := tmp_path / "run", limit=1)
+    before = finished(out)
+    done(out, limit=1, loading={"memory_budget": 10**8, "device": "cpu"})
+    assert finished(out) == before
+    with pytest.raises(InputError, match=r"another loading\.compile"):
+        done(out, limit=1, loading={"compile": True})
+
+
+@pytest.mark.parametrize("made_with", [[], {"a": 5}, {"a": {"model": 3}}])
+def test_a_list_of_cells_that_hands_have_been_at(tmp_path, made_with):
+    done(out := tmp_path / "run", limit=1)
+    (out / "cells.json").write_text(json.dumps({"made_with": made_with}))
+    done(out, limit=1)
+    assert len(json.loads((out / "cells.json").read_text())["made_with"]) == 2
+
+
 def test_layers_that_the_model_does_not_have(tmp_path):
     methods = {"plain": {"method": "stableflow+", "vital_layers": [99]}}
-    with pytest.raises(InputError, match="row 'plain': attention site 99 does not exist: this model's sites are 0 to"):
+    with pytest.raises(InputError, match=r"line .*: attention site 99 does not exist: this model's sites are 0 to"):
         done(tmp_path / "run", methods=methods)
     assert not (tmp_path / "run").exists()
 
 
 def test_an_early_filter_needs_a_diptych(tmp_path):
     methods = {"plain": {"method": "sdedit", "early_filter": {"seeds": 2}}}
-    with pytest.raises(InputError, match="row 'plain': an early filter works with icedit"):
+    with pytest.raises(InputError, match=r"line .*: an early filter works with icedit"):
         done(tmp_path / "run", methods=methods)
 
 
@@ -572,6 +608,18 @@ def test_an_early_filter_in_a_row(tmp_path):
     (record,) = (json.loads(path.read_text()) for path in out.glob("edits/best of two/*.json"))
     assert record["settings"]["early_filter"]["seeds"] == [record["settings"]["seed"] + n for n in range(2)]
     assert record["determined_by"]["early_filter"]["judge"] == "lab"
+
+
+def test_a_judge_that_decides_nothing_is_said_under_the_table(tmp_path):
+    early = {"seeds": 3, "steps": 1, "judge": "runner_parts:silent"}
+    methods = {"best of three": {"method": "icedit-t2i", "steps": 2, "true_cfg": 1.0, "early_filter": early}}
+    with pytest.warns(UserWarning, match="decided nothing"):
+        (line,) = (made := done(out := tmp_path / "run", methods=methods, limit=1)).lines
+    why = "the judge failed (no power)"
+    assert dict(line.undecided) == {why: 2}
+    assert f"- best of three: 2 of the early filter's comparisons undecided ({why})" in made.markdown()
+    (outcome,) = read_runs([out])[0].outcomes["best of three"].values()
+    assert list(outcome.undecided) == [why] * 2
 
 
 def test_flags(tmp_path):

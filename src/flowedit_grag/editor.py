@@ -83,6 +83,8 @@ class Editor:
         """
         wanted = Wanted.of(instruction, source_prompt, target_prompt)
         if early_filter is not None:
+            if not isinstance(early_filter, EarlyFilter):
+                raise InputError(f"early_filter is an EarlyFilter(seeds=6, steps=10), not {early_filter!r}.")
             early_filter.check(self.method, wanted)
         return self._edited(Result, image, wanted, None, seed, on_progress, early_filter)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
+from ..backbone.profile import Profile
 from ..errors import InputError
 from ..incontext.judges import Judge, judge
 from ..incontext.selection import Selection, contact_sheet, select
@@ -19,16 +20,20 @@ from .diptych import DiptychMethod
 from .job import Progress, Source, Steps, Targets, generator
 from .wanted import Wanted
 
+JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EarlyFilter:
-    """Settings of the filter. M seeds, m steps and a method of n steps cost n + M m evaluations, as in the paper.
+    """Settings of the filter. M seeds, m steps and a method of n steps cost n + M m evaluations, as in the paper; twice
+    that under true guidance, and what the method itself needs to begin with (``icedit-t2i`` inverts) besides.
 
     Attributes:
         seeds: M, counted up from the edit's own seed.
         steps: m, of a preview.
         judge: says which of two previews is better: a name (``lab``, ``clip``, ``vlm:MODEL``, ``openai:MODEL@URL``) or
             a function ``(instruction, original, first, second) -> Verdict``. It sees previews at the size of a panel.
+            By default the one of the model's profile (the lab's have their oracle), or else :data:`JUDGE`.
         one_batch: previews share batches, as many as fit into memory; otherwise one seed after the other.
         both_orders: ask twice with the pictures swapped; where the answers disagree the champion stays.
         resume: previews are the first m steps of the full schedule, shown as where they are heading, and the winner
@@ -40,19 +45,24 @@ class EarlyFilter:
 
     seeds: int = 6
     steps: int = 10
-    judge: str | Judge = "lab"
+    judge: str | Judge | None = None
     one_batch: bool = True
     both_orders: bool = False
     resume: bool = False
     keep_record: bool = False
-    _judge: Judge = field(init=False, repr=False, compare=False)
+    _judge: Judge | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         for name in ("seeds", "steps"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"an early filter's {name} must be a whole number from 1 on, not {value!r}.")
-        object.__setattr__(self, "_judge", judge(self.judge))
+        object.__setattr__(self, "_judge", None if self.judge is None else judge(self.judge))
+
+    def suited(self, profile: Profile) -> "EarlyFilter":
+        """With the judge that suits a model, where none was chosen."""
+        known = {"judge": JUDGE, **profile.for_method("early_filter", {"judge"})}
+        return self if self.judge is not None else replace(self, **known)
 
     def check(self, method: Method, wanted: Wanted) -> None:
         """Raise :class:`InputError` unless ``method`` can be filtered and one edit is wanted."""
@@ -71,8 +81,11 @@ class EarlyFilter:
 
         ``shown`` is the source as the judge sees it; previews have its size.
 
-        Returns the edit's latents, as :meth:`Method.__call__` does, and a :class:`Filtered`.
+        Returns the edit's latents, as :meth:`Method.__call__` does, and a :class:`Filtered`. Raises
+        :class:`InputError` for a judge that cannot be made ready, before anything is sampled.
         """
+        chosen = self.suited(flow.profile)
+        getattr(chosen._judge, "prepare", lambda: None)()
         seeds = tuple(range(seed, seed + self.seeds))
         jobs = [method.source(flow, latents, source, generator(number)) for number in seeds]
         targets = method.targets(target, grag)
@@ -82,7 +95,7 @@ class EarlyFilter:
         early = schedule[: self.steps + 1] if self.resume else flow.schedule(self.steps, noise)
         states, clean = yield from self._previews(method, jobs[0], context, noise, targets, early)
         previews = [method.decode(flow, row[None], shown) for row in clean]
-        selection = select(instruction, shown, previews, self._judge, both_orders=self.both_orders)
+        selection = select(instruction, shown, previews, chosen._judge, both_orders=self.both_orders)
         if selection.undecided == len(seeds) - 1 > 0:
             why = selection.comparisons[0].reason
             warnings.warn(
@@ -91,7 +104,7 @@ class EarlyFilter:
         best = slice(selection.winner, selection.winner + 1)
         x, sigmas = (states[best], schedule[self.steps :]) if self.resume else (noise[best], schedule)
         edit = yield from method.sample(jobs[0], context, x, targets, sigmas)
-        return edit, Filtered(self, seeds, selection, tuple(previews) if self.keep_record else ())
+        return edit, Filtered(chosen, seeds, selection, tuple(previews) if self.keep_record else ())
 
     def _previews(
         self, method: DiptychMethod, job: Source, context: Any, noise: Tensor, targets: Targets, sigmas: list[float]

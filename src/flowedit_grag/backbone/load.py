@@ -147,6 +147,21 @@ def check_budget(budget: Any) -> None:
         raise InputError(f"memory_budget must be a whole number of bytes from 1 on, not {budget!r}.")
 
 
+def check_quantization(quantization: str | Mapping[str, Any]) -> None:
+    """Raise :class:`InputError` for the short name of a quantisation that is not known."""
+    if isinstance(quantization, str) and quantization not in SHORT_QUANTIZATION:
+        raise unknown("quantization", quantization, SHORT_QUANTIZATION)
+
+
+def check_attention_backend(name: str) -> None:
+    """Raise :class:`InputError` for a backend that diffusers does not have."""
+    from diffusers.models.attention_dispatch import AttentionBackendName
+
+    known = [backend.value for backend in AttentionBackendName]
+    if name not in known:
+        raise unknown("attention_backend", name, known)
+
+
 def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     names = [f"lora{index}" for index in range(len(loras))]
     for name, source in zip(names, loras, strict=True):
@@ -183,10 +198,9 @@ def _why_not(model: str | Path, error: Exception) -> str:
 def _quantization(quantization: str | Mapping[str, Any], dtype: torch.dtype):
     from diffusers import PipelineQuantizationConfig
 
-    options = SHORT_QUANTIZATION.get(quantization) if isinstance(quantization, str) else None
     if isinstance(quantization, str):
-        if options is None:
-            raise unknown("quantization", quantization, SHORT_QUANTIZATION)
+        check_quantization(quantization)
+        options = SHORT_QUANTIZATION[quantization]
         compute = {"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}
         quantization = {
             "quant_backend": quantization,

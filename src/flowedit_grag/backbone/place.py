@@ -44,12 +44,13 @@ def checked_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torc
 
 
 def dtype_name(dtype: str | None, device: str | None) -> str:
-    """The name of what :func:`load` takes ``dtype`` for, on this machine where it depends on that."""
+    """The name of what :func:`load` takes ``dtype`` for, on this machine where it depends on that.
+
+    Raises :class:`InputError` for a device that is not there.
+    """
     if dtype is not None:
         return str(DTYPES[dtype]).removeprefix("torch.")
-    on_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    target = torch.device(device or ("cuda" if on_gpu else "cpu"))
-    return str(checked_dtype(None, target)).removeprefix("torch.")
+    return str(checked_dtype(None, checked_device(device))).removeprefix("torch.")
 
 
 def training_attention(device: torch.device | str) -> AbstractContextManager:

@@ -22,7 +22,8 @@ class Profile:
         prompts: typical of the model, for the detector of vital layers.
         roundtrip_psnr: dB; images that the autoencoder cannot reproduce this well are not of the model's world.
         about: one sentence said in a warning to someone who gives the model such an image.
-        settings: method name -> options that suit the model (``"*"`` for every method that has them).
+        settings: method name -> options that suit the model (``"*"`` for every method that has them); under
+            ``early_filter``, the judge of its previews.
     """
 
     vital_layers: tuple[int, ...] | None = None

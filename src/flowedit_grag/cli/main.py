@@ -53,7 +53,7 @@ EarlyFilterText = Annotated[
 ]
 JudgeName = Annotated[
     Optional[str],
-    typer.Option("--judge", help="Of the previews: lab, clip, vlm:MODEL or openai:MODEL@URL; by default lab."),
+    typer.Option("--judge", help="Of the previews: lab, clip, vlm:MODEL, openai:MODEL@URL; else what suits the model."),
 ]
 BothOrders = Annotated[bool, typer.Option("--both-orders", help="Ask the judge twice, with the pictures swapped.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the winner's preview; cheaper.")]

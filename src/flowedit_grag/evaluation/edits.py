@@ -60,9 +60,14 @@ def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[lis
     return images, {"nfe": cost.nfe, "seconds": round(cost.seconds, 3)}
 
 
+def takes_captions(method: Method) -> bool:
+    """Whether a method is told captions, and not an instruction."""
+    return getattr(method, "prompt", "descriptive") == "descriptive"
+
+
 def words(method: Method, problem: Edit | Any) -> dict[str, str | None]:
     """What ``method`` is told of a problem: captions if it works with them, else the instruction alone."""
-    if getattr(method, "prompt", "descriptive") == "descriptive":
+    if takes_captions(method):
         return {"instruction": None, "source_prompt": problem.source_prompt, "target_prompt": problem.target_prompt}
     return {"instruction": problem.instruction, "source_prompt": None, "target_prompt": None}
 

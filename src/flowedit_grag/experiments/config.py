@@ -40,6 +40,7 @@ class RunConfig:
         seed: the noise of a sample depends on this and on the sample's id.
         out: folder of the run.
         paper: the published table that this reproduces, such as ``grag-1``; reports put its numbers beside ours.
+        places: where in the file each key stands, for errors.
     """
 
     model: str
@@ -52,6 +53,7 @@ class RunConfig:
     adapter: str | None = None
     paper: str | None = None
     loading: Mapping[str, Any] = field(default_factory=dict)
+    places: Places = field(default=Places("the config", {}), compare=False, repr=False)
 
     @cached_property
     def metrics(self) -> list[Metric]:
@@ -61,7 +63,8 @@ class RunConfig:
     @cached_property
     def samples(self) -> Dataset:
         """The benchmark, opened. Raises :class:`InputError` where that cannot be done."""
-        return self.dataset.open()
+        with self.places.at("dataset"):
+            return self.dataset.open()
 
     def plain(self) -> dict[str, Any]:
         """As a config that says everything."""
@@ -125,13 +128,13 @@ def parse(values: Any, places: Places) -> RunConfig:
     with places.at("paper"):
         if (paper := optional_text("paper", values.get("paper"))) is not None:
             published(paper)
-    loading = values.get("loading") or {}
+    loading = {} if values.get("loading") is None else values["loading"]
     check_loading(loading, places)
     name, dataset = _dataset(values["dataset"], places)
     return RunConfig(
         model=model, adapter=adapter, loading=loading, dataset_name=name, dataset=dataset, seed=seed, out=out,
         metric_specs=_metrics(values["metrics"], places), rows=_rows(values["methods"], model, adapter, places),
-        paper=paper,
+        paper=paper, places=places,
     )  # fmt: skip
 
 

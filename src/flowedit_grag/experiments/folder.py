@@ -12,13 +12,15 @@ from yaml import YAMLError
 from ..errors import InputError, first_line
 from ..files import written
 from ..sections import flat
+from . import identity
 from .claims import Claims
 from .config import RunConfig
 from .job import Job
 from .manifest import Manifest
 
 CLAIMS = "claims.lock"
-FREE = ("out", "metrics", "paper")  # what may change when a run goes on: no edit depends on it
+# What may change when a run goes on: no edit depends on it.
+FREE = ("out", "metrics", "paper", *(f"loading.{name}" for name in identity.PLACING))
 LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
 
 

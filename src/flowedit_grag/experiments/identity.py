@@ -1,7 +1,7 @@
 """What a result depends on, and the hash of it.
 
 The code counts as the package's major and minor version: a patch release must not change results. What the machine
-adds (its kind of GPU, versions of torch) is not part of a hash, but noted in every record.
+adds (its kind of GPU, versions of torch, what fits into its memory) is not part of a hash, but noted in every record.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from ..result import plain
 from .samples import Sample
 
 VERSION = ".".join(__version__.split(".")[:2])
+PLACING = ("device", "offload", "memory_budget")  # of what loading says: where a model works, and on how much at once
 DIGITS = 16  # hexadecimal: among a million results, the chance that two have one hash is 3e-8
 
 
@@ -45,10 +46,11 @@ def of_adapter(adapter: str | None) -> dict[str, Any] | None:
 
 
 def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
-    """How a model is loaded, with the contents of LoRA files."""
+    """How a model is loaded, with the contents of LoRA files; not where it is put."""
     lora = loading.get("lora") or []
     found = [of_adapter(str(source)) for source in ([lora] if isinstance(lora, str | Path) else lora)]
-    return {**loading, **({"lora": found} if found else {})}
+    kept = {name: value for name, value in loading.items() if name not in PLACING}
+    return {**kept, **({"lora": found} if found else {})}
 
 
 def of_method(method: Method) -> dict[str, Any]:

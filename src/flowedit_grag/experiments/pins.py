@@ -9,5 +9,6 @@ CELLS = "cells.json"
 
 def pinned(folder: Path) -> dict[str, str]:
     """The commits of the hub's models in the run at ``folder``, by the model's name; none where there is no run."""
-    ways = read_object(folder / CELLS).get("made_with", {}).values()
-    return {way["model"]["name"]: way["model"]["commit"] for way in ways if "commit" in way.get("model", {})}
+    ways = read_object(folder / CELLS).get("made_with")
+    models = [way.get("model") for way in ways.values() if isinstance(way, dict)] if isinstance(ways, dict) else []
+    return {model["name"]: model["commit"] for model in models if isinstance(model, dict) and "commit" in model}

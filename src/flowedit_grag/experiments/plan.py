@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..algorithms import Method
 from ..algorithms.select import with_profile
 from ..algorithms.wanted import Wanted
 from ..backbone.facts import facts
 from ..errors import InputError
+from ..evaluation.edits import takes_captions
 from . import identity
 from .config import RunConfig
 from .pins import pinned
-from .rows import Row
-from .samples import Sample
+from .rows import Row, filter_settings
+from .samples import Dataset, Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,13 @@ def noise_seed(seed: int, id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {id}".encode()).digest()[:8]) >> 1  # generators take 63 bits
 
 
+def _check_words(method: Method, row: Row, samples: Dataset) -> None:
+    """Raise :class:`InputError` where the benchmark has not what the method is to be told, in any sample."""
+    needed = "target_prompt" if takes_captions(method) else "instruction"
+    if not any(getattr(sample, needed) for sample in samples):
+        raise InputError(f"no sample of {samples.name} has the {needed} that {row.method} works from.")
+
+
 def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:
     for network in dict.fromkeys(row.network for row in rows):
         yield [row for row in rows if row.network == network]
@@ -90,13 +99,13 @@ def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, A
     }
     found = {}
     for row in rows:
-        try:
+        with config.places.at("methods", row.name):
             method = with_profile(row.method, known, row.grag, row.options)
             method.check_model(known)
             if row.early_filter is not None:
                 row.early_filter.check(method, Wanted())
-        except InputError as error:
-            raise InputError(f"row {row.name!r}: {error}") from None
-        early = {} if row.early_filter is None else {"early_filter": row.filter_settings}
-        found[row.name] = {**network, "method": row.method, "options": identity.of_method(method), **early}
+            _check_words(method, row, config.samples)
+        found[row.name] = {**network, "method": row.method, "options": identity.of_method(method)}
+        if row.early_filter is not None:
+            found[row.name]["early_filter"] = filter_settings(row.early_filter.suited(known.profile))
     return found

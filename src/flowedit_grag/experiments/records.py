@@ -68,6 +68,21 @@ def read_object(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def undecided(record: Mapping[str, Any]) -> list[str]:
+    """Of an edit with an early filter: why its judge decided nothing, for each comparison in which it did not."""
+    compared = _settings(record, "early_filter").get("comparisons")
+    found = [one for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
+    return [str(one.get("reason")) for one in found if one.get("winner") is None]
+
+
+def made_on(record: Mapping[str, Any]) -> dict[str, str]:
+    """Versions and device that an edit was made with, as far as the record says."""
+    found = {name: str(said) for name, said in _settings(record, "versions").items()}
+    if (device := _settings(record).get("device")) is not None:
+        found["device"] = str(device).partition(":")[0]  # which of several like it does not matter
+    return found
+
+
 def size(path: Path) -> int | None:
     """Of a file, in bytes; ``None`` if there is none."""
     try:
@@ -78,6 +93,14 @@ def size(path: Path) -> int | None:
 
 def _made(record: Mapping[str, Any], place: Place) -> bool:
     return record.get("bytes") == size(place.picture) and all(_number(record.get(cost)) for cost in COSTS)
+
+
+def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:
+    """A part of what an edit noted of its settings; hands may have been at it."""
+    found = record.get("settings")
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _explained(record: Mapping[str, Any], place: Place) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from ..algorithms import METHODS
 from ..algorithms.early_filter import EarlyFilter
 from ..algorithms.select import check_selection
-from ..backbone.load import check_budget, check_scale, load, locate
+from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, load, locate
 from ..backbone.place import DTYPES, OFFLOADS
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
@@ -51,12 +51,13 @@ class Row:
         """As a config has it."""
         grag = None if self.grag is None else {"lam": self.grag.lam, "delta": self.grag.delta}
         own = {"method": self.method, "grag": grag, "model": self.model, "adapter": self.adapter}
-        return {**own, "early_filter": self.filter_settings, **self.options}
+        early = None if self.early_filter is None else filter_settings(self.early_filter)
+        return {**own, "early_filter": early, **self.options}
 
-    @property
-    def filter_settings(self) -> dict[str, Any] | None:
-        """The early filter as a config has it."""
-        return self.early_filter and {name: getattr(self.early_filter, name) for name in FILTER}
+
+def filter_settings(early: EarlyFilter) -> dict[str, Any]:
+    """An early filter as a config has it."""
+    return {name: getattr(early, name) for name in FILTER}
 
 
 def row(name: Any, values: Any, model: str, adapter: str | None, places: Places) -> Row:
@@ -141,7 +142,8 @@ def check_loading(values: Any, places: Places) -> None:
             misused = isinstance(value, bool) and bool not in kinds and object not in kinds
             if value is not None and (misused or not isinstance(value, kinds)):
                 raise InputError(f"{name} must be {words}, not {value!r}.")
-            LOADING_CHECKS.get(name, lambda value: None)(value)
+            if value is not None and name in LOADING_CHECKS:
+                LOADING_CHECKS[name](value)
 
 
 def adapter_text(value: Any) -> str | None:
@@ -157,7 +159,13 @@ def _check_loras(value: str | list[Any]) -> None:
         adapter_text(one)
 
 
-LOADING_CHECKS = {"adapter_scale": check_scale, "memory_budget": check_budget, "lora": _check_loras}
+LOADING_CHECKS = {
+    "adapter_scale": check_scale,
+    "memory_budget": check_budget,
+    "lora": _check_loras,
+    "quantization": check_quantization,
+    "attention_backend": check_attention_backend,
+}
 
 
 def text(name: str, value: Any) -> str:

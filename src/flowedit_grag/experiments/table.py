@@ -4,12 +4,13 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import InputError
 from ..files import written
 from .job import Job
+from .records import undecided
 from .store import Store
 
 UP, DOWN = "↑", "↓"  # higher is better, lower is better
@@ -30,7 +31,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others."""
+    """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others. ``undecided``
+    says why the judge of an early filter decided nothing, and how often: the champion stayed."""
 
     row: str
     done: int
@@ -38,6 +40,7 @@ class Line:
     failures: Mapping[str, str]
     nfe: float | None
     entries: tuple[Entry, ...]
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Table:
                 yield f"{line.row}, {name}: {count} missing ({reason})"
         for reason, count in Counter(line.failures.values()).items():
             yield f"{line.row}: {count} failed ({reason})"
+        for reason, count in line.undecided.items():
+            yield f"{line.row}: {count} of the early filter's comparisons undecided ({reason})"
         if line.unfinished:
             yield f"{line.row}: {line.unfinished} not finished"
 
@@ -106,7 +111,9 @@ def _line(row: str, job: Job, store: Store) -> Line:
     numbers = [job.numbers(store, cell) for cell in done]
     entries = tuple(_entry(metric.name, numbers) for metric in job.config.metrics)
     nfe = _mean([float(records[cell]["nfe"]) for cell in done])  # type: ignore[index]
-    return Line(row, len(done), len(cells) - len(done) - len(failures), failures, nfe, entries)
+    unsure = Counter(reason for cell in done for reason in undecided(records[cell]))  # type: ignore[arg-type]
+    unfinished = len(cells) - len(done) - len(failures)
+    return Line(row, len(done), unfinished, failures, nfe, entries, dict(sorted(unsure.items())))
 
 
 def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> Entry:

@@ -1,6 +1,7 @@
 """Reports: what runs have found, as a page to look at, tables to print, and numbers to go on with."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Shown:
 
 
 def report(folders: Sequence[Path], out: Path, on_progress: Callable[[Shown], None] | None = None) -> Path:
-    """Write a report of the runs in ``folders`` into the folder ``out``, all of it or nothing; returns the page.
+    """Write a report of the runs in ``folders`` into the folder ``out``; returns the page. It is made as a whole before
+    anything of an earlier report is replaced.
 
     ::
 
@@ -95,14 +97,13 @@ def _write(sections: Sequence[Section], folder: Path) -> None:
 
 
 def _move(folder: Path, out: Path) -> None:
-    """Put the files of ``folder`` into ``out``, in place of an earlier report's."""
-    for path in sorted(folder.rglob("*")):
-        place = out / path.relative_to(folder)
-        if path.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, place)
+    """Put ``folder`` where ``out`` is. What an earlier report left there goes; other people's files stay."""
+    out.mkdir(exist_ok=True)
+    for name in sorted((path.name for path in folder.iterdir()), key=lambda name: name == "index.html"):
+        place = out / name
+        if place.is_dir():
+            shutil.rmtree(place)
+        os.replace(folder / name, place)
 
 
 __all__ = ["report"]

@@ -1,5 +1,6 @@
 """What the folder of a run says, by its files alone: neither the model nor the benchmark need be there."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ import yaml
 
 from ..errors import InputError, first_line
 from ..experiments.manifest import NAME, Entry, Manifest
-from ..experiments.records import Place, read_numbers, read_object, read_record
+from ..experiments.records import Place, made_on, read_numbers, read_object, read_record, undecided
 
 COSTS = ("nfe", "seconds")
 NEEDED = ("dataset", "metrics", "methods")  # keys that make a config one of a run
@@ -25,6 +26,8 @@ class Outcome:
         reason, traceback: of a failure; empty where there was none.
         numbers: by metric, and what the edit cost: ``nfe`` and ``seconds``.
         missing: by metric, why there is no number.
+        undecided: why the judge of an early filter decided nothing, for each comparison in which it did not.
+        made_on: versions and device.
     """
 
     sample: str
@@ -35,6 +38,8 @@ class Outcome:
     traceback: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    undecided: Sequence[str] = ()
+    made_on: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,18 @@ def _run(folder: Path, name: str) -> Run:
         for row, paths in damaged.items() if paths
     ]  # fmt: skip
     environment = read_object(folder / "environment.json")
-    return Run(name, folder, config, environment, manifest, outcomes, (*remarks, *_left_out(folder, name, manifest)))
+    remarks += [*_made_on(name, every), *_left_out(folder, name, manifest)]
+    return Run(name, folder, config, environment, manifest, outcomes, tuple(remarks))
+
+
+def _made_on(name: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Versions and devices of which a run has more than one, as when it went on after an upgrade."""
+    facts = dict.fromkeys(key for one in outcomes for key in one.made_on)
+    for fact in facts:
+        found = Counter(one.made_on[fact] for one in outcomes if fact in one.made_on)
+        if len(found) > 1:
+            shares = ", ".join(f"{count} with {said}" for said, count in sorted(found.items()))
+            yield f"{name}: edits were not all made with the same {fact}: {shares}."
 
 
 def _left_out(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
@@ -130,4 +146,5 @@ def _outcome(place: Place, cell: Entry, record: Mapping[str, Any]) -> Outcome:
     current = {name: entry for name, entry in read_numbers(place).items() if entry["of"] == cell.of.get(name)}
     numbers = {name: float(entry["value"]) for name, entry in current.items() if "value" in entry}
     missing = {name: entry["missing"] for name, entry in current.items() if "missing" in entry}
-    return Outcome(*about, numbers={**numbers, **{key: float(record[key]) for key in COSTS}}, missing=missing)
+    numbers |= {key: float(record[key]) for key in COSTS}
+    return Outcome(*about, "", "", numbers, missing, undecided(record), made_on(record))

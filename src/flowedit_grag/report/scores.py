@@ -86,6 +86,8 @@ def _remarks(study: Study) -> Iterator[str]:
                 yield f"{line.label}, {column.label}: {count} missing ({reason})."
         for reason, count in Counter(one.reason for one in line.outcomes.values() if one.reason).items():
             yield f"{line.label}: {count} failed ({reason})."
+        for reason, count in Counter(why for one in line.outcomes.values() for why in one.undecided).items():
+            yield f"{line.label}: {count} of the early filter's comparisons undecided ({reason})."
         if line.unfinished:
             yield f"{line.label}: {line.unfinished} not finished."
     yield from study.remarks

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ...algorithms.early_filter import EarlyFilter
 from ...editor import Editor
 from ...errors import InputError, first_line
-from ...incontext.judges import judge
 from ...lab.tasks import TASKS
 from ..edits import Trial, verdicts
 from ..records import Record, Records
@@ -36,14 +34,12 @@ class Setting:
             return "(1, -)"
         return f"({self.seeds}, {self.steps}) {self.judge}" + (", resumed" if self.resume else "")
 
-    def filter(self, trial: Trial) -> EarlyFilter | None:
-        """One for all trials. The judge is asked once before: what it raises :class:`InputError` for, a filter would
-        take for undecided."""
+    @property
+    def filter(self) -> EarlyFilter | None:
+        """One for all trials, so that its judge is loaded once."""
         if self.seeds == 1:
             return None
-        chosen, image = judge(self.judge), Image.fromarray(trial.edit.images()[0])
-        chosen(trial.edit.instruction, image, image, image)
-        return EarlyFilter(seeds=self.seeds, steps=self.steps, judge=chosen, resume=self.resume)
+        return EarlyFilter(seeds=self.seeds, steps=self.steps, judge=self.judge, resume=self.resume)
 
 
 ONE, CHEAP, FULL = Setting(1, 0), Setting(6, 10), Setting(6, 50)
@@ -62,7 +58,7 @@ def section(bench: Bench) -> Table:
     found: dict[str, list[Record]] = {}
     for setting in SETTINGS:
         try:
-            early = setting.filter(trials[0])
+            early = setting.filter
             own = found[setting.label] = [_record(editor, setting, early, trial, records) for trial in trials]
         except InputError as error:
             table.add(setting.label, f"not measured: {first_line(error)}", "", "", "")

@@ -16,4 +16,4 @@ class Benchmark(ABC):
 
     @abstractmethod
     def open(self) -> Dataset:
-        """The samples. Raises :class:`InputError` for what can be seen to be wrong without decoding pictures."""
+        """The samples. Raises :class:`InputError` for what can be seen to be wrong before anything is edited."""

@@ -12,7 +12,7 @@ from typing import Any
 from ...backbone.image import read_image
 from ...errors import InputError, unknown
 from ..masks import white
-from ..samples import Dataset, Sample
+from ..samples import Dataset, Sample, check_id
 from .base import Benchmark
 from .rows import existing, read_text, require, text
 
@@ -32,7 +32,14 @@ class Folder(Benchmark):
     def open(self) -> Dataset:
         file = _prompts(Path(self.path))
         lines = _csv(file) if file.suffix == ".csv" else _jsonl(file)
-        return Dataset(str(file), tuple(_sample(file.parent, values, f"{file}, line {n}") for n, values in lines))
+        samples: dict[str, Sample] = {}
+        for number, values in lines:
+            sample = _sample(file.parent, values, where := f"{file}, line {number}")
+            check_id(sample.id, where)
+            if sample.id in samples:
+                raise InputError(f"{where}: the id {sample.id!r} is there twice; give each line an id of its own.")
+            samples[sample.id] = sample
+        return Dataset(str(file), tuple(samples.values()))
 
 
 def _prompts(path: Path) -> Path:

@@ -27,7 +27,8 @@ class Verdict:
 
 class Judge(Protocol):
     """Anything that compares two edits of ``original`` by ``instruction``. It may raise: selection takes it as
-    undecided."""
+    undecided. One that has a method ``prepare()`` is told before the first picture is made, and may refuse then with an
+    :class:`InputError`."""
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict: ...
 

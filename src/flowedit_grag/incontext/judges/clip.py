@@ -45,6 +45,10 @@ class CLIPJudge:
             out = network(**inputs.to(network.dtype))  # casts the pixels only
         return float((out.text_embeds * out.image_embeds).sum())  # both have length 1
 
+    def prepare(self) -> None:
+        """Load the model. Raises :class:`InputError` where that cannot be done."""
+        self._loaded  # noqa: B018
+
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         return load_pretrained("CLIPModel", self.model, self.device)

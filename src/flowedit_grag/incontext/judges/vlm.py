@@ -83,6 +83,10 @@ class VLMJudge:
         )  # fmt: skip
         return inputs.to(network.device, network.dtype)
 
+    def prepare(self) -> None:
+        """Load the model. Raises :class:`InputError` where that cannot be done."""
+        self._loaded  # noqa: B018
+
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         return load_pretrained("AutoModelForImageTextToText", self.model, self.device)

@@ -27,9 +27,13 @@ SETTINGS = {  # stage ``settings`` adds what it chooses
     "stableflow": {"steps": 20},
     "stableflow+": {"steps": 20},
     "icedit-t2i": {"width": IMAGE_SIZE},
+    "early_filter": {"judge": "lab"},
 }
 BEFORE_DISTILLATION = {"*": {"true_cfg": 3.0}}
-FILL_SETTINGS = {"icedit": {"guidance": 1.0, "width": IMAGE_SIZE}}  # the guidance embedding is not distilled
+FILL_SETTINGS = {
+    "icedit": {"guidance": 1.0, "width": IMAGE_SIZE},  # the guidance embedding is not distilled
+    "early_filter": {"judge": "lab"},
+}
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
