@@ -8,6 +8,7 @@ from report_parts import run
 from flowedit_grag.claims import CLAIMS, attention
 from flowedit_grag.claims.base import Claim, Evidence, judged
 from flowedit_grag.cli import claims as command
+from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation.summary import Mean
 
 ROWS = "".join(
@@ -94,8 +95,7 @@ def test_the_command(lab, runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "load", lambda model: lab)
     for name, few in [("STEPS", 1), ("PER_TASK", 1), ("DELTAS", (1.0, 1.1))]:
         monkeypatch.setattr(attention, name, few)
-    monkeypatch.setattr("sys.argv", ["claims", str(runs[0]), "--bench", str(tmp_path), "-o", str(tmp_path / "x.md")])
-    command.main()
+    command.claims(runs, tmp_path, "lab", tmp_path / "x.md")
     text = capsys.readouterr().out
     assert text == (tmp_path / "x.md").read_text()
     assert "| the toy curves |" in text
@@ -103,10 +103,8 @@ def test_the_command(lab, runs, tmp_path, monkeypatch, capsys):
     assert all(line.count("|") == 5 for line in text.splitlines())
 
 
-def test_a_folder_that_is_no_run(lab, tmp_path, monkeypatch, capsys):
+def test_a_folder_that_is_no_run(lab, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "load", lambda model: lab)
-    monkeypatch.setattr("sys.argv", ["claims", str(tmp_path), "-o", str(tmp_path / "x.md")])
-    with pytest.raises(SystemExit):
-        command.main()
-    assert "is not a run" in capsys.readouterr().err
+    with pytest.raises(InputError, match="is not a run"):
+        command.claims([tmp_path], tmp_path, "lab", tmp_path / "x.md")
     assert not (tmp_path / "x.md").exists()

@@ -1,5 +1,6 @@
 """CONTRIBUTING's examples, run as they stand there."""
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ import torch
 from conftest import GOLDEN
 from PIL import Image
 
+import flowedit_grag
 from flowedit_grag import Editor, methods
 from flowedit_grag.evaluation.convergence import FIELDS, order
 from flowedit_grag.inversion import solver
 
+PACKAGE = Path(flowedit_grag.__file__).parent
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 
 
@@ -30,6 +33,41 @@ def examples(tmp_path_factory):
 
 def test_all_three_are_there(examples):
     assert examples == {"heun.py", "attention_weight.py", "weighted.py"}
+
+
+def units_of_the_table():
+    """What each floor of CONTRIBUTING's table holds, from the top, and what is below them all."""
+    floors = re.findall(r"^\| ((?:`[\w.]+`(?:, )?)+) \|", TEXT, re.MULTILINE)
+    below = re.search(r"^((?:`\w+`(?:, | and )?\s?)+) are below all", TEXT, re.MULTILINE)
+    return [re.findall(r"`([\w.]+)`", names) for names in (*floors, below[1])]
+
+
+def unit(parts):
+    """The entry of the table that a module is part of, given its path below the package."""
+    return ".".join(parts[:2]) if parts[:2] in (["lab", "train"], ["lab", "bench"]) else parts[0]
+
+
+def imported(path):
+    """The units whose modules a file imports."""
+    here = ["flowedit_grag", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            module = [*here[: len(here) - node.level + 1], *(node.module or "").split(".")]
+            names = [alias.name for alias in node.names] if len(module) == 2 and not module[1] else [module[1]]
+            yield from (unit([name, *module[2:]]) for name in names if name != "__version__")
+
+
+def test_upper_floors_import_lower_ones():
+    floor = {name: number for number, names in enumerate(units_of_the_table()) for name in names}
+    floor["lab.bench"] = 0  # an address of the top floor
+    files = [
+        path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem not in ("__init__", "__main__")
+    ]
+    assert len(files) > 150
+    for path in files:
+        own = unit([*path.relative_to(PACKAGE).with_suffix("").parts])
+        for other in imported(path):
+            assert floor[own] <= floor[other], f"{path} imports {other}, which is above {own}"
 
 
 def test_solver(examples):

@@ -23,10 +23,10 @@ from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
-from flowedit_grag.experiments.claims import Claims
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.executors.local import Losses
+from flowedit_grag.experiments.locks import Locks
 from flowedit_grag.experiments.plan import cells, noise_seed
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
@@ -215,15 +215,15 @@ def test_what_a_worker_complains_of_is_said(tmp_path):
 
 CLAIMANT = """
 import pathlib, sys
-from flowedit_grag.experiments.claims import Claims
-with Claims(pathlib.Path(sys.argv[1])) as claims, claims.claimed("0" * 16) as first, claims.claimed("1" * 16) as other:
+from flowedit_grag.experiments.locks import Locks
+with Locks(pathlib.Path(sys.argv[1])) as locks, locks.claimed("0" * 16) as first, locks.claimed("1" * 16) as other:
     print(first, other)
 """
 
 
 def test_claims(tmp_path):
     path = tmp_path / "locks"
-    with Claims(path) as claims, claims.claimed("0" * 16) as mine:
+    with Locks(path) as locks, locks.claimed("0" * 16) as mine:
         said = subprocess.run([sys.executable, "-c", CLAIMANT, path], capture_output=True, text=True)
     assert mine
     assert said.stdout.split() == ["False", "True"], said.stderr

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.incontext.prompts import DIPTYCH
 from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.diptychs import difference, diptych_caption, draw
@@ -16,6 +15,7 @@ from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.lab.train import distil, encoding, fill, flux, masks, reading
 from flowedit_grag.lab.train.loop import Stage
 from flowedit_grag.lab.train.muon import Muon, orthogonal
+from flowedit_grag.prompts import DIPTYCH
 from flowedit_grag.words import words_of
 
 

@@ -16,8 +16,8 @@ from ..guidance.dial import Dial, DialedGroup
 from ..guidance.grag import GRAG
 from ..incontext.diptych import at_width, panels
 from ..incontext.paste import pasted
-from ..incontext.prompts import PromptStyle, diptych_prompt
 from ..inversion import Velocity
+from ..prompts import PromptStyle, diptych_prompt
 from .base import Method
 from .job import Progress, Source, Steps, Targets
 from .wanted import Wanted

@@ -232,6 +232,19 @@ def report(
 
 
 @app.command()
+def claims(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs of configs/lab.", show_default=False)],
+    bench: Annotated[Path, typer.Option(help="Folder that python -m flowedit_grag.lab.bench wrote.")] = Path("bench"),
+    model: Annotated[str, typer.Option(help="For what is computed on the spot: lab, a folder, or a hub id.")] = "lab",
+    out: Annotated[Path, typer.Option("-o", "--output", help="The table, in Markdown.")] = Path("claims.md"),
+) -> None:
+    """The papers' claims: what was measured of each, and whether it holds."""
+    from . import claims as claiming
+
+    claiming.claims(runs, bench, model, out)
+
+
+@app.command()
 def methods() -> None:
     """List the methods, their papers and their options."""
     from .listing import print_methods

@@ -13,12 +13,12 @@ from ..errors import InputError, first_line
 from ..files import written
 from ..sections import flat
 from . import identity
-from .claims import Claims
 from .config import RunConfig
 from .job import Job
+from .locks import Locks
 from .manifest import Manifest
 
-CLAIMS = "claims.lock"
+LOCKS = "claims.lock"
 # What may change when a run goes on: no edit depends on it.
 FREE = ("out", "metrics", "paper", *(f"loading.{name}" for name in identity.PLACING))
 LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
@@ -31,7 +31,7 @@ def begin(job: Job) -> None:
     """
     config, folder = job.config, job.folder
     try:
-        with Claims(folder / CLAIMS) as claims, claims.alone():
+        with Locks(folder / LOCKS) as locks, locks.alone():
             _check(config, folder)
             with written(folder / "config.yaml") as partial:
                 OmegaConf.save(OmegaConf.create(config.plain()), partial)

@@ -10,10 +10,10 @@ from PIL import Image
 from ..errors import InputError, first_line
 from ..evaluation.edits import words
 from ..metrics import Missing, Pictures, measure
-from .claims import Claims
 from .editors import Editors
-from .folder import CLAIMS
+from .folder import LOCKS
 from .job import Done, Job, OnProgress
+from .locks import Locks
 from .plan import Cell
 from .store import Store
 
@@ -41,8 +41,8 @@ def work(
     """
     if threads:
         torch.set_num_threads(threads)
-    with Claims(job.folder / CLAIMS) as claims:
-        worker = _Worker(job, claims, device, on_work)
+    with Locks(job.folder / LOCKS) as locks:
+        worker = _Worker(job, locks, device, on_work)
         left = [cell for cell in job.cells if not job.finished(worker.store, cell)]
         finished = len(job.cells) - len(left)
         report = on_progress or (lambda done: None)
@@ -63,8 +63,8 @@ def work(
 
 
 class _Worker:
-    def __init__(self, job: Job, claims: Claims, device: str | None, on_work: Callable[[Cell], None]):
-        self.job, self.claims, self.store, self.on_work = job, claims, Store(job.folder), on_work
+    def __init__(self, job: Job, locks: Locks, device: str | None, on_work: Callable[[Cell], None]):
+        self.job, self.locks, self.store, self.on_work = job, locks, Store(job.folder), on_work
         loading = {**job.config.loading, **({} if device is None else {"device": device})}
         self.editors = Editors(loading)
         _make_current(loading.get("device"))
@@ -76,7 +76,7 @@ class _Worker:
             return True
         if cell.previous is not None and job.edited(store, cell.previous) is None:
             return False
-        with self.claims.claimed(cell.key) as mine:
+        with self.locks.claimed(cell.key) as mine:
             if not mine:
                 return False
             store.clear(cell)

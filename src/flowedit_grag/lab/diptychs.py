@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..incontext.prompts import DIPTYCH, IN_CONTEXT
+from ..prompts import DIPTYCH, IN_CONTEXT
 from . import world
 from .captions import PLACES, caption, describe
 from .render import render

@@ -14,7 +14,7 @@ from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..incontext.diptych import side_by_side
-from ..incontext.prompts import diptych_prompt
+from ..prompts import diptych_prompt
 from .data import Pair
 
 

@@ -12,9 +12,9 @@ import torch
 
 from ...errors import InputError
 from ...metrics import Missing
-from ..claims import Claims
-from ..folder import CLAIMS
+from ..folder import LOCKS
 from ..job import Job, OnProgress
+from ..locks import Locks
 from ..plan import Cell
 from ..runner import work
 from .watching import EVERY, Watch
@@ -134,9 +134,9 @@ def _give_up(watch: Watch, member: Member) -> int:
     """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
     how many edits that were."""
     job, store, code, edits = watch.job, watch.store, member.process.exitcode, 0
-    with Claims(job.folder / CLAIMS) as claims:
+    with Locks(job.folder / LOCKS) as locks:
         for cell in (cell for cell in watch.left if cell.key == member.key):
-            with claims.claimed(cell.key) as free:
+            with locks.claimed(cell.key) as free:
                 if free and job.edited(store, cell) is None:
                     store.fail(cell, RuntimeError(DIED.format(work="edited", code=code)))
                     edits += 1

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from ...algorithms.options import check_options
-from ...lab.train.data import edit_at
+from ...lab.tasks import sample_edit
 from . import Pair
+
+SEED = 4_000_037  # of the stream
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabSource:
-    """``pairs`` editing problems of all tasks, from a random stream that no benchmark shares."""
+    """``pairs`` editing problems of all tasks, from a random stream that neither a benchmark nor the lab's models'
+    training shares."""
 
     source: str = "lab"
     pairs: int = 50_000
@@ -33,6 +37,6 @@ class LabPairs:
         return self.count
 
     def __getitem__(self, index: int) -> Pair:
-        edit = edit_at(index)
+        edit = sample_edit(np.random.default_rng((SEED, index)))
         source, target, _ = edit.images()
         return Pair(Image.fromarray(source), Image.fromarray(target), edit.instruction, f"lab edit {index}")

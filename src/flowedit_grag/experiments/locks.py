@@ -13,7 +13,7 @@ DIGITS = 15  # of a key: a place in the file below 2**60
 ALONE = 2**61  # the place that stands for the folder itself
 
 
-class Claims:
+class Locks:
     """A file of which every key locks one byte, far behind its end: nothing is ever written or deleted.
 
     These are POSIX record locks (``fcntl.lockf``) and not ``flock``, which a child process would inherit and keep
