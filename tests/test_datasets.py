@@ -90,7 +90,7 @@ def test_lab():
     assert np.array_equal(first.mask(), mask)
     assert first.instruction == problems("held-out", 1)[0].instruction
     assert first.source_prompt != first.target_prompt
-    assert all(len(session) == 1 for session in samples.turns)
+    assert all(sample.previous is None for sample in samples)
 
 
 def test_lab_ids_name_the_same_problem_however_many_there_are():
@@ -305,7 +305,9 @@ def test_magicbrush_single_turn(table):
 
 def test_magicbrush_multi_turn_edits_its_own_results(table):
     samples = dataset("magicbrush", path=table(ROWS), turns="multi")
-    assert [[sample.id for sample in session] for session in samples.turns] == [["9-1", "9-2", "9-3"], ["7-1"]]
+    assert [(sample.id, sample.previous) for sample in samples] == [
+        ("9-1", None), ("9-2", "9-1"), ("9-3", "9-2"), ("7-1", None)
+    ]  # fmt: skip
     results = {}
     for sample in samples:
         before = sample.start(results.__getitem__)

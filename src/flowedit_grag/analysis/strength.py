@@ -1,7 +1,7 @@
 """Ways of turning an edit's strength, side by side (GRAG, arXiv:2510.24657, table 2, figs. 1, 9 and 10)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ Measure = Callable[[Image.Image, Image.Image], Mapping[str, float | None]]  # (e
 class Control:
     """A way of turning the strength, and the ``values`` that table 2 has for it, from the most change to the least.
 
-    ``dial`` makes the dial of a value; without it the value is the scale of true classifier-free guidance.
+    ``dial`` makes the dial of a value; without it the value is the scale of true classifier-free guidance, in place of
+    the distilled one.
     """
 
     values: tuple[float, ...]
@@ -80,12 +81,15 @@ def edits(
     dials = [control.dial(value) for control in controls.values() if control.dial for value in control.values]
     dialed = iter(run(method, dials) if dials else ())
     return {
-        name: [
-            next(dialed) if control.dial else run(replace(method, true_cfg=value), [None])[0]
-            for value in control.values
-        ]
+        name: [next(dialed) if control.dial else run(_guided(method, value), [None])[0] for value in control.values]
         for name, control in controls.items()
     }
+
+
+def _guided(method: Method, scale: float) -> Method:
+    """With true guidance alone: 1 is none of the distilled one."""
+    distilled = {field.name: 1.0 for field in fields(method) if field.name.endswith("guidance")}
+    return replace(method, true_cfg=scale, **distilled)
 
 
 def variation(curve: Sequence[float | None]) -> float | None:

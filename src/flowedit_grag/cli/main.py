@@ -212,7 +212,9 @@ def run_experiment(
     executor: Annotated[str, typer.Option(help="serial, local, ray, or your own 'module:function'.")] = "serial",
     workers: Annotated[Optional[int], typer.Option(help="How many processes; by default one for each GPU.")] = None,
     limit: Annotated[Optional[int], typer.Option(help="Take the benchmark's first samples only.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed samples again.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try failed samples again, and missing numbers.")
+    ] = False,
 ) -> None:
     """Methods on a benchmark, measured, as a table; goes on where a killed run stopped."""
     from . import run as running

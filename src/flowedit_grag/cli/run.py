@@ -23,6 +23,7 @@ def run(
     with output.waiting("loading", quiet=False):
         from ..experiments.config import read
         from ..experiments.run import run as finish
+        from ..experiments.table import INFINITE
 
         settings = read(config, changes)
     with output.progress(quiet=False) as on_progress:
@@ -39,6 +40,8 @@ def run(
             f"all samples failed, the first with: {reason} (tracebacks are in {edits}); "
             "--retry-failed tries them again."
         )
+    again = "--retry-failed tries them again"
     if failed:
-        again = "--retry-failed tries them again"
         print(f"some samples failed; tracebacks are in {edits}, and {again}.", file=sys.stderr)
+    if any(set(entry.missing) - {INFINITE} for line in table.lines for entry in line.entries):
+        print(f"some numbers are missing, for the reasons under the table; {again}.", file=sys.stderr)

@@ -76,19 +76,6 @@ class Dataset(Sequence):
         """Why samples are left out, and how many for each reason."""
         return dict(Counter(reason for _, reason in self.left_out))
 
-    @property
-    def turns(self) -> tuple[tuple[Sample, ...], ...]:
-        """Sessions: a sample and those that edit its result in turn. Published multi-turn numbers are of the last."""
-        sessions: list[list[Sample]] = []
-        of: dict[str, list[Sample]] = {}
-        for sample in self.samples:
-            if sample.previous is None:
-                sessions.append([])
-            session = sessions[-1] if sample.previous is None else of[sample.previous]
-            session.append(sample)
-            of[sample.id] = session
-        return tuple(map(tuple, sessions))
-
 
 def check_id(id: str, where: str) -> None:
     """Raise :class:`InputError` unless ``id`` is a safe file name: results are stored under it."""
