@@ -187,7 +187,7 @@ FIRST = "transformer.single_transformer_blocks.0.proj_out"
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 384),
                              "transformer.x_embedder.lora_B.weight": torch.zeros(64, 8)}), "down to rank 4 and up"),
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4)}), "no matrices"),
-        (lambda t: t.update({"transformer.x_embedder.alpha": torch.ones(1), "lora_x": torch.ones(1)}), "not a LoRA"),
+        (lambda t: t.update({"transformer.x_embedder.alpha": torch.ones(1), "lora_x": torch.ones(1)}), "not known here"),
         (lambda t: t.update({"transformer.nowhere.lora_A.weight": torch.zeros(4, 64),
                              "transformer.nowhere.lora_B.weight": torch.zeros(64, 4)}), "another model"),
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 63),
@@ -330,6 +330,53 @@ def test_a_mixture_is_no_lora():
 
     with pytest.raises(InputError, match="give it as adapter="):
         load(GOLDEN / "tiny_flux_fill", lora=MOE)
+
+
+@pytest.mark.parametrize(
+    ("expert", "router"), [("experts.0.lora_A", "lora_gate"), ("lora_A.0", "router"), ("lora_A.0", "lora_router")]
+)
+def test_a_mixture_in_another_layout_is_refused_either_way(tmp_path, expert, router):
+    from flowedit_grag import load
+
+    tensors = {
+        key.replace("lora_A.expert_0", expert).replace("lora_route", router): tensor
+        for key, tensor in load_file(next(MOE.glob("*.safetensors"))).items()
+    }
+    save_file(tensors, path := tmp_path / "lora.safetensors")
+    for way in ({"adapter": path}, {"lora": path}):
+        with pytest.raises(InputError, match="seems to be a mixture of experts in a layout that is not known here"):
+            load(GOLDEN / "tiny_flux_fill", **way)
+
+
+def test_a_lora_with_layers_that_the_model_does_not_have(tmp_path):
+    from flowedit_grag import load
+
+    tensors = load_file(next(PLAIN.glob("*.safetensors")))
+    key = next(key for key in tensors if ".lora_A." in key)
+    for side in ("A", "B"):
+        name = key.replace("lora_A", f"lora_{side}")
+        tensors[name.replace("blocks.0", "blocks.7")] = tensors.pop(name)
+    save_file(tensors, path := tmp_path / "lora.safetensors")
+    with pytest.raises(
+        InputError, match=r"is a LoRA of another model: 1 of its layers are not here, such as .*blocks\.7"
+    ):
+        load(GOLDEN / "tiny_flux_fill", lora=path)
+
+
+def test_weights_and_routers_that_are_none(tmp_path):
+    whole, path = load_file(next(MOE.glob("*.safetensors"))), tmp_path / "lora.safetensors"
+    route = next(key for key in whole if "lora_route" in key)
+    for spoiled, said in ((torch.tensor(1.0), "its router is"), (whole[route] * float("nan"), "not finite")):
+        save_file({**whole, route: spoiled}, path)
+        with pytest.raises(InputError, match=said):
+            load_adapter(fill(), path)
+    save_file(whole, path)
+    with pytest.raises(InputError, match="top_k"):
+        load_adapter(fill(), path, top_k=0)
+    (folder := tmp_path / "pickled").mkdir()
+    (folder / "adapter_model.bin").touch()
+    with pytest.raises(InputError, match=r"adapter_model\.bin may be a pickle"):
+        load_adapter(fill(), folder)
 
 
 @pytest.mark.parametrize("scale", ["much", float("nan"), float("inf"), True])

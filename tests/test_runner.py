@@ -14,10 +14,12 @@ from types import SimpleNamespace
 import kill_thirty
 import numpy as np
 import pytest
+import torch
 import yaml
 from kill_thirty import begun, check, finished, pictures, settings, start, write
 from PIL import Image
 from runner_parts import Session
+from safetensors.torch import save_file
 
 from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
@@ -197,7 +199,7 @@ def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):
 def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
     """At a file that only shows when it is loaded that it is no adapter."""
     out, poison = tmp_path / "run", tmp_path / "poison.safetensors"
-    poison.write_bytes(b"half of a download")
+    save_file({"unet.weight": torch.zeros(1)}, poison)
     changed = settings(out)["methods"]
     changed["half"]["adapter"] = str(poison)
     with pytest.raises(InputError, match=r"poison\.safetensors"):
@@ -208,7 +210,7 @@ def test_what_is_there_is_in_a_table_when_a_run_breaks_off(tmp_path):
 
 
 def test_what_a_worker_complains_of_is_said(tmp_path):
-    (poison := tmp_path / "poison.safetensors").write_bytes(b"half of a download")
+    save_file({"unet.weight": torch.zeros(1)}, poison := tmp_path / "poison.safetensors")
     with pytest.raises(InputError, match=r"poison\.safetensors is not"):
         done(tmp_path / "run", adapter=str(poison), executor="local", workers=1)
 

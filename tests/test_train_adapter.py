@@ -19,6 +19,7 @@ from PIL import Image
 
 from flowedit_grag import Editor, load
 from flowedit_grag.algorithms.icedit import ICEdit
+from flowedit_grag.backbone.facts import facts
 from flowedit_grag.backbone.fill import filling_right_of
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
@@ -162,8 +163,46 @@ def test_another_config_in_the_same_folder_is_refused(whole):
     folder.check(TrainConfig.of({**values, "steps": 2 * STEPS, "checkpoint_every": 1}))
     with pytest.raises(InputError, match=r"another adapter\.rank \(4 there, 5 here\)"):
         folder.check(TrainConfig.of({**values, "adapter": {**MIXTURE, "rank": 5}}))
-    with pytest.raises(InputError, match=r"another optimizer\.(decay|lr|name)"):
+    with pytest.raises(InputError, match=r"another optimizer\.(decay|name)"):
         train(TrainConfig.of({**values, "optimizer": ADAMW}))
+
+
+@pytest.mark.parametrize("spoiled", ["loss", "gradient"])
+def test_a_step_without_a_number_spoils_no_checkpoint(tmp_path, monkeypatch, spoiled):
+    """And what the message says helps: the run goes on with another learning rate."""
+    run(tmp_path, steps=1)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    class Spoiled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, value):
+            return value * float("nan") if spoiled == "loss" else value.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * float("nan")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "loss", lambda *given: Spoiled.apply(loss(*given)))
+        with pytest.raises(InputError, match=r"step 2 has a loss or a gradient .*optimizer.lr may help"):
+            run(tmp_path, steps=2)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    run(tmp_path, steps=2, optimizer={**ADAMW, "lr": 1e-4}, gradient_checkpointing=True)
+    assert [json.loads(line)["learning_rate"] for line in log(tmp_path).splitlines()] == [ADAMW["lr"], 1e-4]
+
+
+def test_places_that_cannot_be_written_are_said_before_the_model_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "load", lambda *given, **options: pytest.fail("loaded"))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write in .*choose another folder with out="):
+        run(tmp_path / "file" / "run")
+
+
+def test_edits_are_as_wide_as_the_adapter_was_trained(tmp_path):
+    adapter = run(tmp_path, steps=1)
+    assert Editor("icedit", model=MODEL, adapter=str(adapter)).method.width == WIDTH
+    assert Editor("icedit", model=MODEL, adapter=str(adapter), width=64).method.width == 64
+    assert facts(MODEL, adapter=str(adapter)).profile.for_method("icedit", {"width"}) == {"width": WIDTH}
 
 
 class Stopped(Exception):
@@ -340,8 +379,12 @@ def test_a_folder(folder, tmp_path):
     data = {"source": "folder", "path": str(folder)}
     run(tmp_path / "run", data=data, samples={"pairs": 1, "every": 1, "steps": 1}, steps=1)
     assert len(losses(tmp_path / "run")) == 1
-    with pytest.raises(InputError, match="set batch to 1"):
-        run(tmp_path / "batch", data=data, samples={"pairs": 0}, batch=3)
+    with pytest.raises(InputError, match="choose panel=square, or batch=1"):
+        run(tmp_path / "batch", data=data, samples={"pairs": 0}, batch=3, panel="proportional")
+    run(tmp_path / "square", data=data, samples={"pairs": 0}, batch=3, steps=1)
+    (folder / "instructions.jsonl").write_text((folder / "instructions.jsonl").read_text().rsplit("\n", 2)[0] + "\n")
+    with pytest.raises(InputError, match="was begun with 3 pairs and cannot go on with 2"):
+        run(tmp_path / "square", data=data, samples={"pairs": 0}, batch=3, steps=2)
 
 
 @pytest.mark.parametrize(
@@ -496,6 +539,14 @@ def test_files_that_are_no_configs(tmp_path):
     with pytest.raises(InputError, match="unknown key of the config 'sead'"):
         command(path, ["sead=5"])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["icedit/train_lora", "icedit/train_lora_moe"])
+def test_other_kinds_than_the_files_can_be_chosen_on_the_command_line(name):
+    changes = {"optimizer": {"name": "adamw", "lr": 1e-3}, "data": {"source": "folder", "path": "pairs"}}
+    config = read(CONFIGS / f"{name}.yaml", changes)
+    assert (config.optimizer.lr, config.data.path) == (1e-3, "pairs")
+    assert read(CONFIGS / f"{name}.yaml", {"optimizer": {"name": "prodigy", "lr": 2.0}}).optimizer.safeguard_warmup
 
 
 def test_runs_that_cannot_begin_leave_nothing(tmp_path):

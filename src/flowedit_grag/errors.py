@@ -25,8 +25,14 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
+LESS_MEMORY = (
+    "a smaller image or memory_budget needs less, and on a GPU so do offload='model' (or 'sequential') and "
+    "quantization='bitsandbytes_4bit'."
+)
+
+
 @contextmanager
-def memory_advice() -> Iterator[None]:
+def memory_advice(advice: str = LESS_MEMORY) -> Iterator[None]:
     """Turn running out of memory into an :class:`InputError` that says which option lowers it."""
     try:
         yield
@@ -34,7 +40,4 @@ def memory_advice() -> Iterator[None]:
         said = f"{type(error).__name__} {error}".lower()
         if not any(words in said for words in ALLOCATORS_SAY):
             raise
-        raise InputError(
-            "out of memory; a smaller image or memory_budget needs less, and on a GPU so do offload='model' "
-            "(or 'sequential') and quantization='bitsandbytes_4bit'."
-        ) from error
+        raise InputError(f"out of memory; {advice}") from error

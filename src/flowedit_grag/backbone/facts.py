@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+from ..lora_moe.notes import Notes
+from ..lora_moe.places import locate as locate_adapter
 from .load import commit, in_one_sentence, locate, profile_of
 from .profile import Profile
 
@@ -23,9 +25,9 @@ class Facts:
     profile: Profile
 
 
-def facts(model: str, revision: str | None = None) -> Facts:
-    """The facts about a model, by the name that :func:`load` takes; of a hub's model only its config is downloaded,
-    at the ``revision`` or as it is there now.
+def facts(model: str, revision: str | None = None, adapter: str | None = None) -> Facts:
+    """The facts about a model with an ``adapter``, by the names that :func:`load` takes; of a hub's model only its
+    config is downloaded, at the ``revision`` or as it is there now.
 
     Raises :class:`InputError` for names that lead nowhere.
     """
@@ -36,4 +38,5 @@ def facts(model: str, revision: str | None = None) -> Facts:
         config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
         fills = config.in_channels > (config.out_channels or config.in_channels)
         layers = config.num_layers + config.num_single_layers
-        return Facts(str(model), place, at, fills, layers, profile_of(place, config))
+        width = None if adapter is None else Notes.of(locate_adapter(adapter)).width
+        return Facts(str(model), place, at, fills, layers, profile_of(place, config).trained_at(width))

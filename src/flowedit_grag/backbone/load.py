@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
+from ..lora_moe.parts import is_mixture, read_parts
 from ..lora_moe.places import locate as locate_adapter
 from .flow import Flow
 from .place import Offload, check_offload, checked_device, checked_dtype, put
@@ -82,7 +83,7 @@ def load(
         put(pipeline, offload, target)
         if compile:
             pipeline.transformer.compile_repeated_blocks(fullgraph=True)
-    profile = profile_of(folder, pipeline.transformer.config)
+    profile = profile_of(folder, pipeline.transformer.config).trained_at(read.notes.width if read else None)
     return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget)
 
 
@@ -165,13 +166,24 @@ def check_attention_backend(name: str) -> None:
 def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     names = [f"lora{index}" for index in range(len(loras))]
     for name, source in zip(names, loras, strict=True):
-        path = str(locate_adapter(source))
-        if any("lora_route" in key or ".expert_" in key for key in pipeline.lora_state_dict(path)):
+        path = locate_adapter(source)
+        if is_mixture(keys := pipeline.lora_state_dict(str(path))):
+            read_parts(path)  # raises for those that adapter= cannot read either
             raise InputError(f"{source} is a mixture of experts and no plain LoRA; give it as adapter=.")
-        pipeline.load_lora_weights(path, adapter_name=name)
+        pipeline.load_lora_weights(str(path), adapter_name=name)
+        _check_loaded(pipeline.transformer, keys, name, source)
     if names:
         mixture = ADAPTER in pipeline.transformer.peft_config
         pipeline.transformer.set_adapter([*([ADAPTER] if mixture else []), *names])
+
+
+def _check_loaded(transformer, keys: Iterable[str], name: str, source: str | Path) -> None:
+    """Raise :class:`InputError` where diffusers left out layers of a LoRA, of which it only warns."""
+    layers = {key.removeprefix("transformer.").partition(".lora_")[0] for key in keys if key.startswith("transformer.")}
+    there = {module for module, layer in transformer.named_modules() if name in getattr(layer, "lora_A", {})}
+    if layers and (lost := sorted(layers - there)):
+        few = f"{len(lost)} of its layers are not here, such as {lost[0]}"
+        raise InputError(f"{source} is a LoRA of another model: {few}.")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What is known of a model beyond its weights: vital layers, sizes, vocabulary, settings that suit it."""
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ class Profile:
         """The recommended settings of method ``name`` that are among its ``options``."""
         merged = {**self.settings.get("*", {}), **self.settings.get(name, {})}
         return {key: value for key, value in merged.items() if key in options}
+
+    def trained_at(self, width: int | None) -> "Profile":
+        """With the width of a panel that an adapter was trained at, if it says so."""
+        if width is None:
+            return self
+        return replace(self, settings={**self.settings, "icedit": {**self.settings.get("icedit", {}), "width": width}})
 
 
 def _frozen(value):

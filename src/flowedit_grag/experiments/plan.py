@@ -90,7 +90,8 @@ def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:
 def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, Any]]:
     """For rows of one network, by name: what their edits depend on besides seed and sample."""
     model = rows[0].model
-    known: Any = facts(model, pinned(Path(config.out)).get(model))  # stands for the Flow in what follows
+    at = pinned(Path(config.out)).get(model)
+    known: Any = facts(model, at, rows[0].adapter)  # stands for the Flow in what follows
     network = {
         "version": identity.VERSION,
         "model": identity.of_model(known),

@@ -56,7 +56,7 @@ class Adapter:
         rank = max(part.rank for part in self.parts.values())
         return LoraMoeConfig(
             experts=experts.pop(), rank=rank, alpha=self.notes.alpha_over_rank * rank,
-            top_k=(top_k or self.notes.top_k) if mixed else 1, router=router or self.notes.router,
+            top_k=(self.notes.top_k if top_k is None else top_k) if mixed else 1, router=router or self.notes.router,
             mixtures=_any_of(mixed), plain=_any_of([module for module in self.parts if module not in mixed]),
         )  # fmt: skip
 
@@ -93,8 +93,11 @@ def load_adapter(transformer: Any, source: str | Path, name: str = "adapter", **
     return read_adapter(source).add_to(transformer, name, **options)
 
 
-def save_adapter(transformer: Any, path: str | Path, name: str = "adapter") -> Path:
-    """Write adapter ``name`` in the published layout. Returns the file; ``path`` may be a folder."""
+def save_adapter(transformer: Any, path: str | Path, name: str = "adapter", width: int | None = None) -> Path:
+    """Write adapter ``name`` in the published layout. Returns the file; ``path`` may be a folder.
+
+    ``width`` is that of a panel in training, and by default that of edits with the adapter.
+    """
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -108,8 +111,9 @@ def save_adapter(transformer: Any, path: str | Path, name: str = "adapter") -> P
         raise InputError(f"there is no adapter called {name!r} to save.")
     with written(path) as partial:
         save_file(
-            tensors, partial, metadata={"format": "pt", **Notes.from_config(transformer.peft_config[name]).metadata()}
-        )
+            tensors, partial,
+            metadata={"format": "pt", **Notes.from_config(transformer.peft_config[name], width).metadata()},
+        )  # fmt: skip
     return path
 
 

@@ -1,37 +1,46 @@
 """What an adapter file says of itself beside its weights."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .config import Router
 
 OURS = "flowedit_grag"  # keys in a file's metadata
 DIFFUSERS = "lora_adapter_metadata"
+NOT_WHOLE = "is not a whole safetensors file ({reason}); download it again."
 UNEVEN = ("use_rslora", "alpha_pattern", "rank_pattern")  # the scale is then no one alpha over rank
 
 
 @dataclass(frozen=True)
 class Notes:
-    """The defaults are what was published, where files say nothing."""
+    """The defaults are what was published, where files say nothing. ``width`` is that of a panel in training."""
 
     top_k: int = 1
     router: Router = "published"
     alpha_over_rank: float = 1.0
+    width: int | None = None
 
     @classmethod
     def of(cls, path: Path) -> "Notes":
         """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other notes."""
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path} {NOT_WHOLE.format(reason=first_line(error))}") from None
         try:
             if OURS in metadata:
                 noted = json.loads(metadata[OURS])
-                return cls(int(noted["top_k"]), noted["router"], float(noted["alpha_over_rank"]))
+                width, ratio = noted.get("width"), float(noted["alpha_over_rank"])
+                if not math.isfinite(ratio):
+                    raise ValueError(f"alpha_over_rank is {ratio}")
+                return cls(int(noted["top_k"]), noted["router"], ratio, None if width is None else int(width))
             noted = json.loads(metadata.get(DIFFUSERS, "{}"))
             if uneven := [name for name in UNEVEN if noted.get(f"transformer.{name}")]:
                 raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
@@ -41,10 +50,10 @@ class Notes:
             raise InputError(f"{path} has notes that cannot be read ({error}).") from None
 
     @classmethod
-    def from_config(cls, config: Any) -> "Notes":
+    def from_config(cls, config: Any, width: int | None = None) -> "Notes":
         """From the configuration that peft holds."""
         ratio = config.lora_alpha / config.r
-        return cls(getattr(config, "top_k", 1), getattr(config, "router", "published"), ratio)
+        return cls(getattr(config, "top_k", 1), getattr(config, "router", "published"), ratio, width)
 
     def metadata(self) -> dict[str, str]:
         """For a safetensors file."""

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, first_line
+from .notes import NOT_WHOLE
 
 KEY = re.compile(
     r"transformer\.(?P<module>.+)\.(?:lora_(?P<side>[AB])(?:\.expert_(?P<expert>\d+))?|(?P<route>lora_route))\.weight"
 )
+
+MIXTURE_WORDS = ("expert", "route", "gate")
 
 
 @dataclass
@@ -41,6 +45,8 @@ class Part:
             return f"it goes down to rank {down} and up from rank {up}"
         if self.route is None and len(self.a) > 1:
             return "it has experts and no router"
+        if self.route is not None and self.route.ndim != 2:
+            return f"its router is {list(self.route.shape)}"
         if self.route is not None and len(self.route) != len(self.a):
             return f"its router knows {len(self.route)} experts and there are {len(self.a)}"
         if self.route is not None and self.route.shape != (len(self.a), self.a[0].shape[1]):
@@ -62,13 +68,14 @@ def read_parts(path: Path) -> dict[str, Part]:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({first_line(error)}); download it again.") from None
+        raise InputError(f"{path} {NOT_WHOLE.format(reason=first_line(error))}") from None
     parts: dict[str, Part] = defaultdict(Part)
     for key, tensor in tensors.items():
         found = KEY.fullmatch(key)
         if found is None:
-            advice = "; diffusers may know this layout: give it as lora=" if "lora" in key else ""
-            raise InputError(f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}.")
+            raise InputError(_foreign(path, key, tensors))
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path} has weights that are not finite, in {key!r}.")
         part, expert = parts[found["module"]], int(found["expert"] or 0)
         if found["route"]:
             part.route = tensor
@@ -83,6 +90,19 @@ def read_parts(path: Path) -> dict[str, Part]:
         if problem := part.problem():
             raise InputError(f"{path} is not a complete adapter: of {module}, {problem}.")
     return dict(parts)
+
+
+def is_mixture(keys: Iterable[str]) -> bool:
+    """Whether the keys of an adapter speak of experts, in whatever layout."""
+    return any(word in key for key in keys for word in MIXTURE_WORDS)
+
+
+def _foreign(path: Path, key: str, keys: Iterable[str]) -> str:
+    """What a file is that has another key than ours."""
+    if is_mixture(keys) and ("lora" in key or is_mixture([key])):
+        return f"{path} seems to be a mixture of experts in a layout that is not known here: it has {key!r}."
+    advice = "; diffusers may know this layout: give it as lora=" if "lora" in key else ""
+    return f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}."
 
 
 def check_shapes(path: Path, parts: dict[str, Part], transformer: Any) -> None:

@@ -18,7 +18,10 @@ def locate(source: str | Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        return path / _one_of(sorted(file.name for file in path.glob("*.safetensors")), str(path))
+        names = sorted(file.name for file in path.iterdir())
+        whole = [name for name in names if name.endswith(".safetensors")]
+        pickles = [name for name in names if name.endswith(PICKLES)]
+        return path / _one_of(whole, str(path)) if whole or not pickles else locate(path / pickles[0])  # refused there
     if not is_hub_id(source):
         others = ", ".join(ADAPTERS)
         raise InputError(

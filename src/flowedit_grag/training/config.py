@@ -17,6 +17,8 @@ from ..sections import check_keys, chosen, section
 from .data import SOURCES
 from .optimizers import OPTIMIZERS, ProdigyConfig
 
+KINDS = {"optimizer": "name", "data": "source"}  # sections, and the key that says which kind it is
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterConfig:
@@ -76,6 +78,8 @@ class TrainConfig:
         data: where pairs come from.
         out: folder of the run.
         width: of a panel, in pixels; the diptych is twice as wide.
+        panel: ``"square"`` as in the paper, whatever the pictures' shape, or ``"proportional"``, as an edit is: tall
+            pictures then need more memory.
         steps: optimizer steps in all.
         batch: pairs in one forward call; they need one size.
         accumulation: forward calls in one step.
@@ -90,6 +94,7 @@ class TrainConfig:
     data: Any
     out: str
     width: int = 512
+    panel: Literal["square", "proportional"] = "square"
     steps: int = 50_000
     batch: int = 1
     accumulation: int = 2
@@ -123,7 +128,12 @@ class TrainConfig:
 def read(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
     """The run that the YAML file at ``path`` describes, with some values replaced (``{"adapter": {"rank": 8}}``)."""
     try:
-        loaded = OmegaConf.merge(OmegaConf.load(path), dict(overrides or {}))
+        loaded = OmegaConf.load(path)
+        for key, kind in KINDS.items():
+            wanted = (overrides or {}).get(key, {}).get(kind)
+            if wanted not in (None, loaded.get(key, {}).get(kind)):
+                loaded[key] = {}  # another kind has keys of its own
+        loaded = OmegaConf.merge(loaded, dict(overrides or {}))
         values = OmegaConf.to_container(loaded, resolve=True)
     except FileNotFoundError:
         raise InputError(f"there is no config at {path}.") from None

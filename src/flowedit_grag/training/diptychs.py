@@ -28,22 +28,22 @@ class Diptychs:
 
 
 @torch.no_grad()
-def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair]) -> Diptychs:
-    """Encode ``pairs`` exactly as ``method`` encodes a source when it edits.
+def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair], square: bool = False) -> Diptychs:
+    """Encode ``pairs`` exactly as ``method`` encodes a source when it edits; but in ``square`` panels, if asked for.
 
     Both pictures of a pair have one shape. Raises :class:`InputError` for batches of several sizes.
     """
-    encoded = [_encoded(flow, method, pair) for pair in pairs]
+    encoded = [_encoded(flow, method, pair, square) for pair in pairs]
     if len({latents.shape for latents, _ in encoded}) > 1:
         sizes = ", ".join(f"{pair.name} ({pair.source.width}x{pair.source.height})" for pair in pairs)
-        raise InputError(f"pictures of one batch need one shape: {sizes}; set batch to 1 and accumulation higher.")
+        raise InputError(f"pictures of one batch need one shape: {sizes}; choose panel=square, or batch=1.")
     latents, context = (torch.cat(parts) for parts in zip(*encoded, strict=True))
     return Diptychs(latents, context, flow.condition([diptych_prompt(pair.instruction) for pair in pairs]))
 
 
-def _encoded(flow: Flow, method: ICEdit, pair: Pair) -> tuple[Tensor, Tensor]:
+def _encoded(flow: Flow, method: ICEdit, pair: Pair, square: bool) -> tuple[Tensor, Tensor]:
     """Latents ``[1, C, h, 2w]`` and context ``[1, tokens, C']`` of one pair."""
-    size = method.size(flow, pair.source.size)
+    size = (method.width, method.width) if square else method.size(flow, pair.source.size)
     source, target = resized(pair.source, size), resized(pair.target, size)
     whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
     seen = filling_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2).context

@@ -1,6 +1,8 @@
 """The folder of a run: what makes a killed run go on as if nothing had happened."""
 
 import json
+import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +20,12 @@ from ..lora_moe.files import FILE_NAME
 from ..sections import flat
 from .config import TrainConfig
 
-# What may change when a run goes on: none of it changes a step.
-FREE = {"out", "steps", "checkpoint_every", "samples.every", "samples.steps"}
+# What may change when a run goes on: none of it changes a step,
+FREE = {"out", "steps", "checkpoint_every", "samples.every", "samples.steps", "gradient_checkpointing"}
+MENDED = {"optimizer.lr", "dtype"}  # but for these, for steps that give no number otherwise
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,24 @@ class RunFolder:
         free = FREE - {"steps"} if here.get("optimizer.decay") else FREE  # where the rate falls depends on them
         for key in sorted((here.keys() | there.keys()) - free):
             if (old := there.get(key)) != (new := here.get(key)):
+                if key in MENDED:
+                    log.warning("goes on with another %s (%r until now, %r from here)", key, old, new)
+                    continue
                 raise InputError(
                     f"{self.path} holds a run with another {key} ({old!r} there, {new!r} here); "
                     "give it the same, or choose another folder with out=FOLDER."
                 )
+
+    def make(self) -> None:
+        """Raise :class:`InputError` unless the folder is there, or can be, and takes files."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"cannot write in {self.path} ({error.strerror}); choose another folder with out=FOLDER."
+            ) from None
 
     def begin(self, config: TrainConfig) -> None:
         """Write the resolved config, and take away what a killed run may have left half-written."""

@@ -1,7 +1,6 @@
 """The training loop: seeded by sample, checkpointed, resumed to the same losses, bit for bit on one machine."""
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from ..algorithms.icedit import ICEdit
 from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..backbone.place import training_attention
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, memory_advice
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.files import FILE_NAME
 from .adapter import NAME, add_adapter
@@ -32,6 +31,7 @@ from .plots import expert_usage, loss_curve
 from .samples import write_samples
 
 log = logging.getLogger(__name__)
+LESS_MEMORY = "gradient_checkpointing=true needs less, and so do a smaller width and batch; it goes on where it was."
 USAGE_CALLS = 8  # forward calls that the experts' usage is counted in
 
 
@@ -60,15 +60,17 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
     shown = config.samples.pairs
     if len(pairs) <= shown:
         raise InputError(f"the data has {len(pairs)} pairs and samples.pairs keeps {shown} of them from training.")
+    folder.make()
     accelerator = Accelerator(
         gradient_accumulation_steps=config.accumulation, log_with="tensorboard", project_dir=config.out
     )
     flow = load(config.model, dtype=config.dtype, device=accelerator.device)
-    run = Run(config, folder, accelerator, flow, pairs)
-    for done in run.steps():
-        if on_progress and accelerator.is_main_process:
-            on_progress(done)
-    return run.finish()
+    with memory_advice(LESS_MEMORY):
+        run = Run(config, folder, accelerator, flow, pairs)
+        for done in run.steps():
+            if on_progress and accelerator.is_main_process:
+                on_progress(done)
+        return run.finish()
 
 
 class Run:
@@ -125,16 +127,20 @@ class Run:
             with self.accelerator.accumulate(self.transformer), training_attention(self.accelerator.device):
                 value = self._loss(self._numbers(self.step, part))
                 self.accelerator.backward(value)
+                self._check(value)
                 self.optimizer.step()
                 self.optimizer.zero_grad()
             losses.append(value.detach())
-        mean = self.accelerator.reduce(torch.stack(losses).mean(), "mean").item()
-        if not math.isfinite(mean):
+        return self.accelerator.reduce(torch.stack(losses).mean(), "mean").item()
+
+    def _check(self, value: Tensor) -> None:
+        """Raise :class:`InputError` for a loss or a gradient that is no number, before it is in the weights."""
+        gradients = [value.detach(), *(p.grad for p in self.trainable.values() if p.grad is not None)]
+        if not torch.stack([norm.float().cpu() for norm in torch._foreach_norm(gradients)]).isfinite().all():
             raise InputError(
-                f"the loss of step {self.step + 1} is {mean}; a lower optimizer.lr may help, or dtype=float32. "
-                "The last checkpoint is from before."
+                f"step {self.step + 1} has a loss or a gradient that is not finite (the loss is {value.item():g}); "
+                "a lower optimizer.lr may help, or dtype=float32. The last checkpoint is from before, and can go on so."
             )
-        return mean
 
     def _numbers(self, step: int, part: int) -> range:
         """The numbers of this process' samples in forward call ``part`` of a step."""
@@ -143,7 +149,8 @@ class Run:
         return range(first, first + self.config.batch)
 
     def _loss(self, samples: range) -> Tensor:
-        batch = diptychs(self.flow, self.method, [self.pairs[self.order[sample]] for sample in samples])
+        chosen = [self.pairs[self.order[sample]] for sample in samples]
+        batch = diptychs(self.flow, self.method, chosen, square=self.config.panel == "square")
         noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:])
         return loss(self.transformer, batch, noise, sigma, self.flow.transformer.dtype)
 
@@ -164,9 +171,9 @@ class Run:
         self.accelerator.init_trackers("tensorboard", init_kwargs=logger)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        now, before = self.accelerator.num_processes, state["processes"]
-        if now != before:
-            raise InputError(f"{self.folder.path} was begun with {before} processes and cannot go on with {now}.")
+        for what, now in (("processes", self.accelerator.num_processes), ("pairs", len(self.pairs))):
+            if now != (before := state.get(what, now)):
+                raise InputError(f"{self.folder.path} was begun with {before} {what} and cannot go on with {now}.")
         with torch.no_grad():
             for name, parameter in self.trainable.items():
                 parameter.copy_(state["adapter"][name])
@@ -175,10 +182,12 @@ class Run:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            save_adapter(self.flow.transformer, self.folder.path, NAME)  # first: a checkpoint says that it is there
+            # first: a checkpoint says that it is there
+            save_adapter(self.flow.transformer, self.folder.path, NAME, self.config.width)
             adapter = {name: parameter.detach() for name, parameter in self.trainable.items()}
             state = {"step": self.step, "adapter": adapter, "optimizer": self.optimizer.state_dict()}
-            self.folder.save({**state, "processes": self.accelerator.num_processes})
+            facts = {"processes": self.accelerator.num_processes, "pairs": len(self.pairs)}
+            self.folder.save({**state, **facts})
         self.accelerator.wait_for_everyone()
 
     def _log(self, mean: float) -> None:
