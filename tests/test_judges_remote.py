@@ -31,8 +31,12 @@ def verdict(winner, reason="the star is green"):
     return completion(json.dumps({"winner": winner, "reason": reason}))
 
 
+DRIP = object()
+
+
 class Server(ThreadingHTTPServer):
-    """Gives the ``answers`` in turn, the last one for ever; ``None`` stalls until the server is closed."""
+    """Gives the ``answers`` in turn, the last one for ever; ``None`` stalls until the server is closed, ``DRIP`` sends a
+    space now and then until then."""
 
     daemon_threads = True
 
@@ -61,6 +65,13 @@ class Handler(BaseHTTPRequestHandler):
         answer = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
         if answer is None:
             self.server.closing.wait()
+            return
+        if answer is DRIP:
+            self.send_response(200)
+            self.end_headers()
+            while not self.server.closing.wait(0.05):
+                self.wfile.write(b" ")
+                self.wfile.flush()
             return
         status, kind, text = answer
         self.send_response(status)
@@ -142,6 +153,9 @@ def test_a_stall_and_a_refused_connection_are_undecided():
     with Server(None) as server:
         found = server.judge(timeout=0.2)("make the star green", RED, GREEN, BLUE)
     assert (found.winner, "timed out" in found.reason) == (None, True)
+    with Server(DRIP) as server:
+        found = server.judge(timeout=0.2, retries=1)("make the star green", RED, GREEN, BLUE)
+    assert (found.winner, found.reason) == (None, "no whole answer within 0.4 seconds.")
     found = server.judge()("make the star green", RED, GREEN, BLUE)  # closed by now
     assert (found.winner, "Connection error" in found.reason) == (None, True)
 

@@ -187,7 +187,7 @@ FIRST = "transformer.single_transformer_blocks.0.proj_out"
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 384),
                              "transformer.x_embedder.lora_B.weight": torch.zeros(64, 8)}), "down to rank 4 and up"),
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4)}), "no matrices"),
-        (lambda t: t.update({"transformer.x_embedder.alpha": torch.ones(1), "lora_x": torch.ones(1)}), "not known here"),
+        (lambda t: t.update({"transformer.x_embedder.alpha": torch.ones(1), "lora_x": torch.ones(1)}), "not known"),
         (lambda t: t.update({"transformer.nowhere.lora_A.weight": torch.zeros(4, 64),
                              "transformer.nowhere.lora_B.weight": torch.zeros(64, 4)}), "another model"),
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 63),

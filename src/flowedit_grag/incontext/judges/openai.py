@@ -4,11 +4,13 @@ import json
 import os
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from io import BytesIO
+from threading import Thread
 from typing import Any, Self
 
 from PIL import Image
@@ -24,6 +26,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 LONGEST = 300  # characters of a reason
+GRACE = 1.0  # seconds, in which the client may say itself what is wrong
 NO_JSON = "the answer is not the JSON that was asked for"
 
 
@@ -36,7 +39,7 @@ class OpenAIJudge:
     Attributes:
         model: what the server calls it.
         url: of the API, as a rule ending in ``/v1``.
-        timeout: seconds without a word from the server.
+        timeout: seconds without a word from the server; a question, with all its retries, takes so many for each try.
         retries: by the client, after timeouts, refused connections and 408, 409, 429 and 5xx.
     """
 
@@ -73,16 +76,15 @@ class OpenAIJudge:
         Raises :class:`InputError` for an answer that is no JSON, and whatever the client raises.
         """
         pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
-        completion = self._client.chat.completions.create(
+        wanted = {"name": "answer", "strict": True, "schema": schema}
+        ask = partial(
+            self._client.chat.completions.create,
             model=self.model,
             messages=[{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}],
             temperature=0,
-            response_format={
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "strict": True, "schema": schema},
-            },
+            response_format={"type": "json_schema", "json_schema": wanted},
         )
-        return _json(completion)
+        return _json(_within(self.timeout * (1 + self.retries), ask))
 
     @cached_property
     def _client(self) -> Any:
@@ -94,6 +96,24 @@ class OpenAIJudge:
             timeout=self.timeout,
             max_retries=self.retries,
         )
+
+
+def _within(seconds: float, ask: Callable[[], Any]) -> Any:
+    """What ``ask()`` returns or raises. The client's own time-out begins again with every byte, and a server that drips
+    would never be given up; the thread that still listens to it ends with the process."""
+    answer: Future[Any] = Future()
+
+    def listen() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=listen, daemon=True).start()
+    try:
+        return answer.result(seconds + GRACE)
+    except TimeoutError:
+        raise InputError(f"no whole answer within {seconds:g} seconds.") from None
 
 
 def data_url(image: Image.Image) -> str:
