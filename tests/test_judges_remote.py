@@ -35,8 +35,8 @@ DRIP = object()
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the ``answers`` in turn, the last one for ever; ``None`` stalls until the server is closed, ``DRIP`` sends a
-    space now and then until then."""
+    """Gives the ``answers`` in turn, the last one for ever; until the server is closed, ``None`` stalls and ``DRIP``
+    sends a space now and then."""
 
     daemon_threads = True
 

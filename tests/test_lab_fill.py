@@ -135,6 +135,7 @@ def test_sections_of_instructions(tmp_path, lab, monkeypatch, name, rows):
     monkeypatch.setattr(early_filter, "SETTINGS", FEW)
     monkeypatch.setattr(early_filter, "COMPARED", [(FEW[1], FEW[0])])
     monkeypatch.setattr(adapters, "REPEATS", 2)
+    monkeypatch.setattr(adapters, "LAYERS", (("a small layer", (2, 2, 8, 8), 9),))
     table = SECTIONS[name](OneTrial(lab, tmp_path, "validation", share=0.01))
     assert len(table.rows) == rows
     assert all(len(row) == len(table.head) for row in table.rows)

@@ -13,6 +13,7 @@ from torch import nn
 from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation.replay import relative_error as error
 from flowedit_grag.evaluation.replay_incontext import FORWARD
+from flowedit_grag.evaluation.sparse_experts import Experts, sparse_over_dense
 from flowedit_grag.lora_moe import (
     LoraMoeConfig,
     load_adapter,
@@ -418,3 +419,11 @@ def test_a_name_is_taken_once_and_refusal_leaves_nothing():
 def test_settings_that_make_no_sense(options, words):
     with pytest.raises(InputError, match=words):
         LoraMoeConfig(**options)
+
+
+def test_experts_that_are_not_chosen_can_be_left_out():
+    """The way that the bench compares with gives the same numbers."""
+    experts = Experts.drawn(4, 3, 10, 6)
+    x = torch.randn(20, 10, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(experts.only_the_chosen(x), experts.all_of_them(x))
+    assert sparse_over_dense(experts, 20, repeats=1) > 0

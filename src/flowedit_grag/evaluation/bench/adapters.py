@@ -12,12 +12,17 @@ from ...lab.tasks import TASKS
 from ...lora_moe import recorded_usage
 from ..edits import Contestant, edited_images
 from ..overhead import recorded_calls, seconds
+from ..sparse_experts import Experts, sparse_over_dense
 from .base import Bench, Table
 from .instructions import STAGES, opened, parameters
 
 PLAIN = STAGES[-3:]  # the Fill model alone, with LoRA, with the mixture
 REPEATS = 15
 PER_TASK = 4
+LAYERS = (  # where; experts, rank, features in and out; tokens of a diptych with its text
+    ("a layer of lab-fill", (4, 7, 960, 192), 176),
+    ("one of FLUX.1-Fill-dev at 512x1024", (4, 32, 15360, 3072), 2560),
+)
 EDIT = Contestant("icedit", "icedit", {"steps": 8})
 
 
@@ -32,6 +37,9 @@ def section(bench: Bench) -> Table:
     table = Table("Adapters in a forward call of one diptych", ("what", "parameters", "time over none"))
     for (name, flow), own in zip(list(flows.items())[1:], zip(*ratios, strict=True), strict=True):
         table.add(name, f"{parameters(flow):,}", f"{statistics.median(own):.2f}")
+    for place, sizes, tokens in LAYERS:
+        ratio = sparse_over_dense(Experts.drawn(*sizes, device=bench.flow.device), tokens)
+        table.remarks.append(f"Computing only the chosen of {sizes[0]} experts in {place}: {ratio:.2f} times the time.")
     mixture = list(flows.values())[-1]
     shares = {task: _usage(bench, mixture, task) for task in TASKS}
     table.figures.append(heatmap(list(shares.values()), list(shares), bench.out / "experts.png", "expert",

@@ -33,7 +33,7 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     try:
         actors = _actors(ray, workers)  # kept: an actor that nobody refers to is not restarted
         shared, threads = ray.put(job), torch.get_num_threads()
-        tasks = [actor.work.remote(shared, threads) for actor in actors]
+        tasks = [actor.work.remote(shared, threads, os.getcwd()) for actor in actors]
         watch = Watch(job, on_progress)
         while tasks:
             done, tasks = ray.wait(tasks, timeout=EVERY)
@@ -50,8 +50,9 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
 class Worker:
     """The actor."""
 
-    def work(self, job: Job, threads: int) -> None:
-        """See :func:`work`. The cluster says which GPU is seen."""
+    def work(self, job: Job, threads: int, here: str) -> None:
+        """See :func:`work`. The cluster says which GPU is seen. Paths in a config are as seen from ``here``."""
+        os.chdir(here)
         work(job, threads=threads)  # ray gives a process one thread, and results would differ in their last bits
 
 

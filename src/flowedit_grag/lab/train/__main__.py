@@ -19,8 +19,8 @@ STAGES = {  # name -> (module, function, default steps)
     "vital": ("vital", "train", 15),
     "settings": ("settings", "train", 3),
     "shipped": ("shipped", "train", 1),
-    "masks": ("masks", "train", 8_000),
-    "fill": ("fill", "train", 2_900),
+    "masks": ("masks", "train", 24_000),
+    "fill": ("fill", "train", 6_000),
     "export-fill": ("export", "train_fill", 1),
     "export-adapters": ("export_adapters", "train", 1),
 }

@@ -14,11 +14,11 @@ from .vae import trained_encoder
 TOKEN = PIXELS_PER_LATENT * PATCH  # pixels a side: masks are made of whole tokens
 DIPTYCH_PANEL = 0.9  # of the diptychs lack their right panel; the others lack a box, as single scenes do
 OUTPAINTED = 0.3  # of the boxes are what is left over
-SCENES = 0.25  # for each diptych
+SCENES = 1 / 12  # for each diptych
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Encode ``steps`` training diptychs and a quarter as many scenes (rounded up to whole shards): masked, and whole
+    """Encode ``steps`` training diptychs and a twelfth as many scenes (rounded up to whole shards): masked, and whole
     where stage ``latents`` has not done so."""
     encoder = trained_encoder(folder).to(device).eval()
     for kind, count in (("diptychs", steps), ("scenes", steps * SCENES)):
