@@ -70,8 +70,11 @@ def bar_chart(found: "VitalLayers", path: Path) -> Path:
     return path
 
 
-def heatmap(values: Sequence[Sequence[float]], rows: Sequence[str], path: Path, x: str, title: str) -> Path:
-    """Parts of 1 as colours: a row for each of the named ``rows``, a column for each number."""
+def heatmap(
+    values: Sequence[Sequence[float]], rows: Sequence[str], path: Path, x: str, title: str,
+    columns: Sequence[str] | None = None,
+) -> Path:  # fmt: skip
+    """Parts of 1 as colours: a row for each of the named ``rows``, a column for each number, named or counted."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -79,7 +82,7 @@ def heatmap(values: Sequence[Sequence[float]], rows: Sequence[str], path: Path, 
     axes = FigureCanvasAgg(figure).figure.add_subplot()
     drawn = axes.imshow(values, vmin=0, vmax=1, aspect="auto", cmap="viridis")
     axes.set(xlabel=x, title=title)
-    axes.set_xticks(range(len(values[0])))
+    axes.set_xticks(range(len(values[0])), columns, rotation=90 if columns else 0, fontsize=6 if columns else None)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
     figure.colorbar(drawn)
     with written(path) as partial:

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -41,9 +42,7 @@ def section(bench: Bench) -> Table:
         ratio = sparse_over_dense(Experts.drawn(*sizes, device=bench.flow.device), tokens)
         table.remarks.append(f"Computing only the chosen of {sizes[0]} experts in {place}: {ratio:.2f} times the time.")
     mixture = list(flows.values())[-1]
-    shares = {task: _usage(bench, mixture, task) for task in TASKS}
-    table.figures.append(heatmap(list(shares.values()), list(shares), bench.out / "experts.png", "expert",
-                                 "Share of tokens, all mixtures together"))  # fmt: skip
+    table.figures.append(_experts(bench, mixture))
     return table
 
 
@@ -56,10 +55,16 @@ def _forward(flow: Flow, call: dict) -> None:
     flow.transformer(**call)
 
 
-def _usage(bench: Bench, flow: Flow, task: str) -> list[float]:
-    """Each expert's share of the tokens in edits of a task."""
-    with recorded_usage(flow.transformer) as usage:
-        for trial in bench.trials(PER_TASK, (task,)):
-            edited_images(flow, EDIT, trial)
-    counts = torch.stack(list(usage.counts.values())).sum(dim=0)
-    return (counts / counts.sum()).tolist()
+def _experts(bench: Bench, flow: Flow) -> Path:
+    """Each expert's share of the tokens, by layer and by task of the edits."""
+    shares: dict[str, list[float]] = {}
+    for task in TASKS:
+        with recorded_usage(flow.transformer) as usage:
+            for trial in bench.trials(PER_TASK, (task,)):
+                edited_images(flow, EDIT, trial)
+        for layer, own in usage.shares().items():
+            shares.setdefault(layer, []).extend(own)
+    experts = len(next(iter(shares.values()))) // len(TASKS)
+    columns = [f"{task} {expert}" for task in TASKS for expert in range(experts)]
+    return heatmap(list(shares.values()), list(shares), bench.out / "experts.png", "task and expert", "Share of tokens",
+                   columns)  # fmt: skip
