@@ -20,7 +20,7 @@ BATCH = 32  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.15  # part of the steps that see diptychs
 CAPTION_DROPOUT = 0.1
 FOREGROUND_WEIGHT = 8.0  # items cover little of the picture, and all that is hard to learn
-SIGMA_MEAN, SIGMA_STD = 0.4, 1.1  # of the logit: biased towards noise, where the caption decides
+SIGMA = (0.4, 1.1)  # mean and deviation of the logit: biased towards noise, where the caption decides
 GUIDANCE = (1.0, 7.0)  # drawn at random: until it is distilled, the guidance embedding must not matter
 SHORT_TEXT, SHORT = 28, 0.7  # most captions fit in fewer tokens, which is faster; the model must know both lengths
 
@@ -62,10 +62,10 @@ class Batches:
 
     def __init__(
         self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS,
-        sigma_mean: float = SIGMA_MEAN,
+        sigma: tuple[float, float] = SIGMA,
     ):  # fmt: skip
         self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
-        self.device, self.size, self.diptych_steps, self.sigma_mean = device, size, diptych_steps, sigma_mean
+        self.device, self.size, self.diptych_steps, self.sigma = device, size, diptych_steps, sigma
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; torch's own generator draws noise and sigma."""
@@ -77,7 +77,8 @@ class Batches:
         x = torch.from_numpy(latents[numbers].astype(np.float32))
         weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
         texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
-        sigma = torch.sigmoid(self.sigma_mean + SIGMA_STD * torch.randn(len(x)))
+        mean, deviation = self.sigma
+        sigma = torch.sigmoid(mean + deviation * torch.randn(len(x)))
         tensors = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
         return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
 
