@@ -451,7 +451,9 @@ def test_folder_lists_that_cannot_be_read(folder):
 def test_folder_refuses_ids_that_are_no_file_names_or_twice(folder):
     good = {"image": "cat.png", "instruction": "go"}
     fails("../../x", "name of a file", path=jsonl(folder, {**good, "id": "../../x"}))
-    fails("'cat' twice", path=jsonl(folder, good, good))
+    fails("line 2: the id 'cat' is there twice", path=jsonl(folder, good, good))
+    (folder / "Cat.png").write_bytes((folder / "cat.png").read_bytes())
+    fails("'cat' twice, the second time as 'Cat'", path=jsonl(folder, good, {**good, "image": "Cat.png"}))
     assert len(dataset("folder", path=jsonl(folder, good, {**good, "id": "again"}))) == 2
 
 

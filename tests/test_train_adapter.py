@@ -465,7 +465,8 @@ def test_tables_with_something_wrong(table, tmp_path):
         source("huggingface", paths=[foreign])
     empty = table("b.parquet", source_img=pictures(0), target_img=pictures(5), instruction=["one", ""])
     with pytest.raises(InputError, match=r"b\.parquet, row 1: the instruction is empty"):
-        source("huggingface", paths=[empty])
+        source("huggingface", paths=[empty])[1]
+    assert source("huggingface", paths=[empty])[0].instruction == "one"  # which one bad row must not cost
     gap = table("c.parquet", source_img=[*pictures(0, 1), None], target_img=pictures(5), instruction=["one", "two"])
     with pytest.raises(InputError, match="row 1: there is no picture in 'source_img'"):
         source("huggingface", paths=[gap])[1]

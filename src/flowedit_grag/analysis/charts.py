@@ -82,7 +82,7 @@ def heatmap(
     axes = FigureCanvasAgg(figure).figure.add_subplot()
     drawn = axes.imshow(values, vmin=0, vmax=1, aspect="auto", cmap="viridis")
     axes.set(xlabel=x, title=title)
-    axes.set_xticks(range(len(values[0])), columns, rotation=90 if columns else 0, fontsize=6 if columns else None)
+    axes.set_xticks(range(len(values[0])), **({"labels": columns, "rotation": 90, "fontsize": 6} if columns else {}))
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
     figure.colorbar(drawn)
     with written(path) as partial:

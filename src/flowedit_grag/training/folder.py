@@ -66,11 +66,11 @@ class RunFolder:
                     "give it the same, or choose another folder with out=FOLDER."
                 )
 
-    def make(self) -> None:
-        """Raise :class:`InputError` unless the folder is there, or can be, and takes files."""
+    def check_writable(self) -> None:
+        """Raise :class:`InputError` unless the folder takes files, or can be made. Leaves nothing."""
+        there = next(folder for folder in (self.path, *self.path.resolve().parents) if folder.exists())
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
+            with tempfile.TemporaryFile(dir=there):
                 pass
         except OSError as error:
             raise InputError(

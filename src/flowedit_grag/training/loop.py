@@ -60,7 +60,7 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
     shown = config.samples.pairs
     if len(pairs) <= shown:
         raise InputError(f"the data has {len(pairs)} pairs and samples.pairs keeps {shown} of them from training.")
-    folder.make()
+    folder.check_writable()
     accelerator = Accelerator(
         gradient_accumulation_steps=config.accumulation, log_with="tensorboard", project_dir=config.out
     )
