@@ -20,6 +20,7 @@ from .seeing import WEIGHT, Sight
 BATCH = 32  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.9
 SIGMA = (1.2, 1.4)  # of the logit: what to change is decided in the noise, and how sharp it is after that
+FOREGROUND_WEIGHT = 2.5  # with the lab model's 8, backgrounds keep patches that read as items
 GUIDANCE = 1.0  # at which the shipped model's velocity is not guided
 
 
@@ -27,7 +28,7 @@ class MaskedBatches(Batches):
     """Batches with what a Fill model sees beside the noise."""
 
     def __init__(self, folder: Path, device: str):
-        super().__init__(folder, device, BATCH, DIPTYCH_STEPS, SIGMA)
+        super().__init__(folder, device, BATCH, DIPTYCH_STEPS, SIGMA, FOREGROUND_WEIGHT)
         self.masked = {kind: mask_stage.load(folder, kind) for kind in KINDS}
         self.data = {kind: tuple(part[: len(self.masked[kind][0])] for part in self.data[kind]) for kind in KINDS}
 

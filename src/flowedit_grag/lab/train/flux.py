@@ -62,10 +62,11 @@ class Batches:
 
     def __init__(
         self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS,
-        sigma: tuple[float, float] = SIGMA,
+        sigma: tuple[float, float] = SIGMA, foreground: float = FOREGROUND_WEIGHT,
     ):  # fmt: skip
         self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
-        self.device, self.size, self.diptych_steps, self.sigma = device, size, diptych_steps, sigma
+        self.device, self.size, self.diptych_steps = device, size, diptych_steps
+        self.sigma, self.foreground = sigma, foreground
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; torch's own generator draws noise and sigma."""
@@ -75,7 +76,7 @@ class Batches:
         latents, masks = self.data[kind]
         numbers = rng.integers(len(latents), size=self.size // 2 if diptychs else self.size)
         x = torch.from_numpy(latents[numbers].astype(np.float32))
-        weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
+        weight = 1 + (self.foreground - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
         texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
         mean, deviation = self.sigma
         sigma = torch.sigmoid(mean + deviation * torch.randn(len(x)))
