@@ -369,13 +369,19 @@ def test_a_run_without_its_list_of_cells(made, tmp_path):
     refused([folder], tmp_path / "report", "has no cells.json, or a damaged one; run its config once more")
 
 
-def test_last_turns_have_numbers_of_their_own(made, tmp_path):
+def of_turns(made, tmp_path):
+    """The run, as if one sample of each task went on with the other."""
     folder = copy(made, tmp_path)
     manifest = json.loads((folder / "cells.json").read_text())
-    for cell in manifest["cells"]:  # as if one of a task went on with the other
+    for cell in manifest["cells"]:
         if cell["sample"].endswith("-001"):
             cell["previous"] = cell["sample"].replace("-001", "-000")
     (folder / "cells.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_last_turns_have_numbers_of_their_own(made, tmp_path):
+    folder = of_turns(made, tmp_path)
     (study,) = studies(read_runs([folder]))
     assert study.tasks["last turns"] == tuple(id for id in study.ids if id.endswith("-001"))
     report([folder], tmp_path / "report")
@@ -440,10 +446,14 @@ def test_places_that_cannot_be_written(made, tmp_path, monkeypatch):
 def test_a_second_report_replaces_the_first(made, tmp_path):
     report([made[0] / "run"], tmp_path / "report")
     (old := tmp_path / "report" / "figures" / "s9-strength.svg").write_text("of a study that is not there any more")
-    (own := tmp_path / "report" / "notes.txt").write_text("somebody's")
+    others = [tmp_path / "report" / "notes.txt", tmp_path / "report" / "figures" / "teaser.pdf"]
+    for own in others:
+        own.write_text("somebody's")
     report([made[0] / "run"], tmp_path / "report")
     assert not old.exists()
-    own.unlink()
+    for own in others:
+        assert own.read_text() == "somebody's"
+        own.unlink()
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
         for folder in (made[0] / "report", tmp_path / "report")
@@ -549,3 +559,13 @@ def test_in_a_browser(page, made):
     page.locator(".card img").first.click()
     assert page.locator("dialog img").is_visible()
     assert page.said == []
+
+
+def test_last_turns_in_a_browser(page, made, tmp_path):
+    page.goto(report([of_turns(made, tmp_path)], tmp_path / "report").as_uri())
+    page.locator("select.task").select_option("last turns")
+    assert page.locator(".gallery output").inner_text() == "1–8 of 8"
+    assert all("-001" in title for title in page.locator(".card h4").all_inner_texts())
+    assert page.locator(".failures tbody tr:visible").count() == 0
+    page.locator("select.task").select_option("color")
+    assert page.locator(".failures tbody tr:visible").count() == 2

@@ -1,7 +1,7 @@
 """Reports: what runs have found, as a page to look at, tables to print, and numbers to go on with."""
 
 import os
-import shutil
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from .scores import scores
 from .smoothness import smoothness
 from .spreadsheets import differences_csv, samples_csv, scores_csv
 from .studies import Study, studies
+
+FIGURE = re.compile(r"s\d+-strength.*\.(svg|pdf)")  # what a report calls its own
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,14 @@ def _write(sections: Sequence[Section], folder: Path) -> None:
 
 
 def _move(folder: Path, out: Path) -> None:
-    """Put ``folder`` where ``out`` is. What an earlier report left there goes; other people's files stay."""
-    out.mkdir(exist_ok=True)
-    for name in sorted((path.name for path in folder.iterdir()), key=lambda name: name == "index.html"):
-        place = out / name
-        if place.is_dir():
-            shutil.rmtree(place)
-        os.replace(folder / name, place)
+    """Put ``folder`` where ``out`` is, the page last. What an earlier report left there goes; other files stay."""
+    new = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    for old in (out / "figures").glob("*"):
+        if FIGURE.fullmatch(old.name):
+            old.unlink()
+    for name in sorted(new, key=lambda name: name.name == "index.html"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(folder / name, out / name)
 
 
 __all__ = ["report"]

@@ -33,7 +33,7 @@ def side(studies: Sequence[Study]) -> int:
 
 
 def gallery(study: Study, side: int, tick: Tick) -> list[dict[str, Any]]:
-    """For each sample its id, task and words, and pictures, each with a caption; ``tick`` is called after each sample.
+    """For each sample its id, task, entries of the page's filter, words, and pictures, each with a caption; ``tick`` is called after each sample.
 
     A picture has ``image``, a data URI, or else ``reason`` says why it has none.
     """
@@ -42,7 +42,7 @@ def gallery(study: Study, side: int, tick: Tick) -> list[dict[str, Any]]:
         outcomes = [line.outcomes[id] for line in study.lines if id in line.outcomes]
         pictures = [*_given(study.samples.get(id), side), *(_edit(line, id, side) for line in study.lines)]
         about = {"task": outcomes[0].task, "words": outcomes[0].words} if outcomes else {"task": "", "words": {}}
-        found.append({"id": id, **about, "pictures": pictures})
+        found.append({"id": id, "entries": study.entries[id], **about, "pictures": pictures})
         tick()
     return found
 
@@ -59,7 +59,8 @@ def _given(sample: Sample | None, side: int) -> Iterator[dict[str, Any]]:
     """What the benchmark has."""
     if sample is None:
         return
-    yield _picture("source", sample.image, side)
+    follows = sample.previous is not None  # every row edited what it made of the turn before
+    yield _picture("annotators' source" if follows else "source", sample.image, side)
     if (mask := sample.mask) is not None:
         yield _picture("mask", lambda: Image.fromarray(np.uint8(255) * mask()), side)
     if sample.truth is not None:

@@ -106,6 +106,15 @@ class Study:
         return {ALL: self.ids, **last, **(of_task if len(names) > 1 else {})}
 
     @cached_property
+    def entries(self) -> dict[str, list[str]]:
+        """By id, which of :attr:`tasks` it is in."""
+        found: dict[str, list[str]] = {id: [] for id in self.ids}
+        for name, ids in self.tasks.items():
+            for id in ids:
+                found[id].append(name)
+        return found
+
+    @cached_property
     def last(self) -> tuple[str, ...]:
         """Ids whose result no other sample goes on with: all, or the last turn of every session."""
         gone_on_with = {cell.previous for run in self.runs for cell in run.manifest.cells}

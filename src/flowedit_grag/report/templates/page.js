@@ -1,6 +1,5 @@
 "use strict";
 const PER_PAGE = 12;
-const ALL = "all tasks";
 
 const make = (tag, text, name) => {
   const made = document.createElement(tag);
@@ -95,7 +94,7 @@ const gallery = (root) => {
   const draw = () => {
     const end = Math.min(start + PER_PAGE, shown.length);
     root.querySelector(".cards").replaceChildren(...shown.slice(start, end).map(cardOf));
-    root.querySelector("output").textContent = `${start + 1}–${end} of ${shown.length}`;
+    root.querySelector("output").textContent = `${Math.min(start + 1, end)}–${end} of ${shown.length}`;
     [back.disabled, on.disabled] = [start === 0, end === shown.length];
   };
   const turn = (by) => {
@@ -107,7 +106,7 @@ const gallery = (root) => {
   on.addEventListener("click", () => turn(PER_PAGE));
   draw();
   return (task) => {
-    shown = task === ALL ? samples : samples.filter((sample) => sample.task === task);
+    shown = samples.filter((sample) => sample.entries.includes(task));
     start = 0;
     draw();
   };
@@ -120,7 +119,7 @@ for (const study of document.querySelectorAll(".study")) {
   study.querySelector(".task")?.addEventListener("change", ({ target }) => {
     for (const sheet of study.querySelectorAll('.sheet[data-choice="task"]')) showEdition(sheet, target.value);
     for (const row of study.querySelectorAll(".failures tbody tr")) {
-      row.hidden = target.value !== ALL && row.dataset.task !== target.value;
+      row.hidden = !JSON.parse(row.dataset.entries).includes(target.value);
     }
     filterGallery(target.value);
   });
