@@ -26,7 +26,7 @@ from flowedit_grag.cli import run as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
-from flowedit_grag.experiments.executors import EXECUTORS
+from flowedit_grag.experiments.executors import EXECUTORS, ray
 from flowedit_grag.experiments.executors.local import Losses
 from flowedit_grag.experiments.locks import Locks
 from flowedit_grag.experiments.plan import cells, noise_seed
@@ -235,6 +235,31 @@ def test_rays_actors_make_the_same_table(whole, tmp_path):
     pytest.importorskip("ray")
     done(out := tmp_path / "run", executor="ray", workers=2)
     check(out, whole, 0)
+
+
+def test_a_ray_actor_that_finds_no_place_is_not_waited_for(whole, monkeypatch):
+    """As when a machine with a GPU is lost, and the others have done its work."""
+    asked = {}
+
+    class Stub:
+        exceptions = SimpleNamespace(RayTaskError=ConnectionError, RayActorError=ConnectionError)
+        init = get = staticmethod(lambda *given, **options: None)
+        put, shutdown = staticmethod(lambda job: job), staticmethod(lambda: None)
+        cluster_resources = staticmethod(lambda: {"GPU": 2.0})
+
+        @staticmethod
+        def remote(**options):
+            asked.update(options)
+            work = SimpleNamespace(remote=lambda *given: "never done")
+            return lambda kind: SimpleNamespace(remote=lambda: SimpleNamespace(work=work))
+
+        @staticmethod
+        def wait(tasks, timeout):
+            raise AssertionError("there is nothing left to wait for")
+
+    monkeypatch.setattr(ray, "_library", Stub)
+    done(whole, executor="ray", workers=3)
+    assert asked["num_gpus"] == 0.5, "three thirds of two GPUs cannot be placed"
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------------------

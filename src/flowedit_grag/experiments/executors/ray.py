@@ -7,6 +7,7 @@ see the run's folder at one path, on a file system with POSIX locks, and the sam
 import os
 import sys
 from importlib import import_module
+from math import ceil
 from typing import Any
 
 import torch
@@ -35,7 +36,8 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
         shared, threads = ray.put(job), torch.get_num_threads()
         tasks = [actor.work.remote(shared, threads, os.getcwd()) for actor in actors]
         watch = Watch(job, on_progress)
-        while tasks:
+        watch.look()
+        while tasks and watch.left:  # the rest may wait for a place that will not come
             done, tasks = ray.wait(tasks, timeout=EVERY)
             watch.look()
             ray.get(done)
@@ -62,7 +64,8 @@ def _actors(ray: Any, workers: int | None) -> list[Any]:
         raise InputError("the cluster has no GPU; say with --workers how many processes share its CPUs.")
     count = workers or gpus
     # processors are not counted, so that as many start as were asked for
-    needs = {"num_cpus": 0, "num_gpus": min(1.0, gpus / count), "scheduling_strategy": "SPREAD"}
+    share = 1 / ceil(count / gpus) if gpus else 0  # of a GPU: an actor's parts cannot lie on two
+    needs = {"num_cpus": 0, "num_gpus": share, "scheduling_strategy": "SPREAD"}
     kind = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, **needs)(Worker)
     return [kind.remote() for _ in range(count)]
 
