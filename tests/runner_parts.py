@@ -3,11 +3,14 @@
 import os
 import signal
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from flowedit_grag.algorithms.sdedit import SDEdit
 from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
+from flowedit_grag.experiments.executors import EXECUTORS
+from flowedit_grag.experiments.folder import begin
 from flowedit_grag.metrics import Missing
 
 
@@ -84,6 +87,19 @@ class Session(Benchmark):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherSizes(Session):
+    """The same with masks twice as large: the second's was drawn on somebody else's result of the first."""
+
+    def open(self):
+        found = super().open()
+        return replace(found, samples=tuple(replace(one, mask=partial(_twice, one.mask)) for one in found))
+
+
+def _twice(mask):
+    return mask().repeat(2, 0).repeat(2, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Partial(Benchmark):
     """Eight problems of the lab, and two that cannot be used."""
 
@@ -106,6 +122,12 @@ def _broken():
 
 def nothing(job, workers, on_progress):
     """An executor that is stopped before it begins."""
+
+
+def interrupted(job, workers, on_progress):
+    """An executor that works while somebody else begins with one sample only."""
+    begin(replace(job, cells=job.cells[:1], limit=1))
+    EXECUTORS["serial"](job, workers, on_progress)
 
 
 def silent(instruction, original, first, second):

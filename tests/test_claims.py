@@ -9,6 +9,7 @@ from flowedit_grag.claims import CLAIMS, attention
 from flowedit_grag.claims.base import Claim, Evidence, judged
 from flowedit_grag.cli import claims as command
 from flowedit_grag.errors import InputError
+from flowedit_grag.evaluation.records import weights
 from flowedit_grag.evaluation.summary import Mean
 
 ROWS = "".join(
@@ -76,8 +77,9 @@ def test_smoothness_of_delta_and_lambda(runs, tmp_path):
 
 
 def test_pairs_of_the_bench(tmp_path):
+    of = {"weights": weights("lab")}
     lines = [
-        {"key": f"{name} {index}", "solver": name, "psnr": 30 + gain + index % 2}
+        {"key": f"{name} {index}", "of": of, "solver": name, "psnr": 30 + gain + index % 2}
         for index in range(20)
         for name, gain in [("euler", 0), ("midpoint", 5)]
     ]
@@ -89,6 +91,15 @@ def test_pairs_of_the_bench(tmp_path):
         of["LoRA edits better than no training"].measured
         == "run `python -m flowedit_grag.lab.bench instructions` first"
     )
+
+
+def test_what_was_measured_on_other_weights_does_not_count(runs, tmp_path, monkeypatch):
+    record = {"key": "x", "of": {"weights": {"lab": "0" * 16}}, "solver": "euler", "psnr": 30}
+    (tmp_path / "reconstruction.jsonl").write_text(json.dumps(record) + "\n")
+    assert Evidence(None, tmp_path, ()).records("reconstruction") == []
+    monkeypatch.setattr("flowedit_grag.claims.base.fingerprint", lambda path: "another")
+    with pytest.raises(InputError, match="was made with other weights of lab than those here; run its config again"):
+        found("grag", Evidence(None, tmp_path, runs))
 
 
 def test_the_command(lab, runs, tmp_path, monkeypatch, capsys):

@@ -40,6 +40,17 @@ def test_the_winner_is_the_edit_of_its_seed(tiny_fill):
     assert np.array_equal(np.asarray(result.image), np.asarray(alone.image))
 
 
+def test_progress_runs_once_and_prompts_are_encoded_once(tiny_fill, monkeypatch):
+    asked, steps, stock = [], [], type(tiny_fill).condition
+    monkeypatch.setattr(type(tiny_fill), "condition", lambda self, *of: asked.append(of) or stock(self, *of))
+    editor_of(tiny_fill, true_cfg=2.0).edit(
+        IMAGE, instruction="make it red", early_filter=EarlyFilter(seeds=3, steps=2, judge=brighter, one_batch=False),
+        on_progress=lambda made: steps.append((made.stage, made.step, made.steps)),
+    )  # fmt: skip
+    assert [(step, of) for stage, step, of in steps if stage == "preview"] == [(step, 6) for step in range(1, 7)]
+    assert len(asked) == 3  # source, target and negative prompt
+
+
 def test_a_preview_is_a_short_edit(tiny_fill):
     early = EarlyFilter(seeds=2, steps=2, judge=brighter, keep_record=True, one_batch=False)
     result = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", seed=3, early_filter=early)

@@ -62,14 +62,16 @@ def test_a_method_finds_its_embedded_model(recolor):
     assert embedded("stableflow+", {}) == {"model": "lab"}
     editor = Editor("icedit", steps=2)
     assert editor.flow.name == "lab-fill"
-    assert editor.loading == {"adapter": "lab-moe"}
+    assert editor.flow.loading == {"adapter": "lab-moe"}
     assert editor.method.width == 128
     assert parameters(editor.flow) > 0
     bare = Editor("icedit", adapter=None)  # said, not left out
-    assert bare.loading == {"adapter": None}
+    assert bare.flow.loading == {}
     assert parameters(bare.flow) == 0
     made = editor.edit(recolor.images()[0], instruction=recolor.instruction)
     assert made.settings["loading"] == {"adapter": "lab-moe"}
+    again = Editor("icedit", model=editor.flow, steps=1).edit(recolor.images()[0], instruction=recolor.instruction)
+    assert again.settings["loading"] == {"adapter": "lab-moe"}
     assert made.image.size == (128, 128)
 
 

@@ -2,14 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from conftest import GOLDEN
 from diffusers import FluxTransformer2DModel
 from peft import LoraConfig
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from flowedit_grag import Editor
 from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation.replay import relative_error as error
 from flowedit_grag.evaluation.replay_incontext import FORWARD
@@ -326,6 +329,40 @@ def test_an_adapter_and_loras_act_together(tmp_path):
     assert scaling(both, "lora0") == 1.0
 
 
+def test_loras_of_text_encoders_act_together(tmp_path):
+    from flowedit_grag import load
+
+    folder, names = GOLDEN / "tiny_flux_fill", ("first", "second")
+    transformer, encoder = fill(), load(folder).pipeline.text_encoder
+    query = next(name for name, _ in encoder.named_modules() if name.endswith("self_attn.q_proj"))
+    inside = ("single_transformer_blocks.0.proj_out", query)
+    for name in names:
+        tensors = {}
+        for part, model, module in zip(("transformer", "text_encoder"), (transformer, encoder), inside, strict=True):
+            layer = model.get_submodule(module)
+            tensors[f"{part}.{module}.lora_A.weight"] = torch.randn(2, layer.in_features)
+            tensors[f"{part}.{module}.lora_B.weight"] = torch.randn(layer.out_features, 2)
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    flow = load(folder, lora=[tmp_path / f"{name}.safetensors" for name in names])
+    for network in (flow.transformer, flow.pipeline.text_encoder):
+        assert sorted(network.active_adapters()) == ["lora0", "lora1"]
+
+
+def test_compiled_blocks_take_any_size_and_edit(tiny, monkeypatch):
+    from flowedit_grag import load
+
+    kind = type(tiny.transformer)
+    stock = kind.compile_repeated_blocks
+    monkeypatch.setattr(
+        kind, "compile_repeated_blocks", lambda self, **options: stock(self, backend="eager", **options)
+    )
+    flow = load(GOLDEN / "tiny_flux", compile=True)
+    editor = Editor("icedit-t2i", flow, steps=2, width=32)
+    for size in ((32, 32), (32, 48), (32, 64)):
+        image = Image.fromarray(np.zeros((*size[::-1], 3), np.uint8))
+        assert editor.edit(image, instruction="make it red").image.size == size
+
+
 def test_a_mixture_is_no_lora():
     from flowedit_grag import load
 
@@ -367,7 +404,12 @@ def test_a_lora_with_layers_that_the_model_does_not_have(tmp_path):
 def test_weights_and_routers_that_are_none(tmp_path):
     whole, path = load_file(next(MOE.glob("*.safetensors"))), tmp_path / "lora.safetensors"
     route = next(key for key in whole if "lora_route" in key)
-    for spoiled, said in ((torch.tensor(1.0), "its router is"), (whole[route] * float("nan"), "not finite")):
+    for spoiled, said in (
+        (torch.tensor(1.0), "its router is"),
+        (whole[route] * float("nan"), "not finite"),
+        (whole[route].to(torch.float8_e4m3fn), "has weights in float8_e4m3fn"),
+        (whole[route].long(), "has weights in int64"),
+    ):
         save_file({**whole, route: spoiled}, path)
         with pytest.raises(InputError, match=said):
             load_adapter(fill(), path)
@@ -397,6 +439,8 @@ def test_missing_files_are_not_looked_for_on_the_hub(source, tmp_path, monkeypat
 
 def test_a_name_is_taken_once_and_refusal_leaves_nothing():
     transformer = fill()
+    with pytest.raises(InputError, match=r"an adapter cannot be called 'my\.adapter'"):
+        load_adapter(transformer, PLAIN, "my.adapter")
     load_adapter(transformer, PLAIN)
     with pytest.raises(InputError, match="already has an adapter"):
         load_adapter(transformer, MOE)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from report_parts import CONFIG, run
 from scipy.stats import bootstrap
@@ -367,6 +368,22 @@ def test_a_run_without_its_list_of_cells(made, tmp_path):
     folder = copy(made, tmp_path)
     (folder / "cells.json").write_text("{")
     refused([folder], tmp_path / "report", "has no cells.json, or a damaged one; run its config once more")
+
+
+@pytest.mark.parametrize("damage", ["dataset: lab", "methods: [sdedit]"])
+def test_a_config_that_hands_have_been_at(made, tmp_path, damage):
+    folder = copy(made, tmp_path)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, **yaml.safe_load(damage)}))
+    refused([folder], tmp_path / "report", "config.yaml is damaged")
+
+
+def test_rows_that_the_config_has_not(made, tmp_path):
+    folder = copy(made, tmp_path)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["methods"].pop("sdedit")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    refused([folder], tmp_path / "report", "has no cells.json, or a damaged one")
 
 
 def of_turns(made, tmp_path):

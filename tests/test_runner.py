@@ -24,12 +24,13 @@ from safetensors.torch import save_file
 from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
 from flowedit_grag.errors import InputError
+from flowedit_grag.evaluation.edits import noise_seed
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS, ray
 from flowedit_grag.experiments.executors.local import Losses
 from flowedit_grag.experiments.locks import Locks
-from flowedit_grag.experiments.plan import cells, noise_seed
+from flowedit_grag.experiments.plan import cells
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
 from flowedit_grag.report.runs import read_runs
@@ -37,6 +38,7 @@ from flowedit_grag.result import Result
 
 CONFIGS = kill_thirty.HERE.parent / "configs"
 CELLS = 16
+OF_MASKS = ("psnr_outside", "l1_truth")
 
 
 def done(out, *, executor="serial", workers=None, limit=None, retry_failed=False, on_progress=None, **changes):
@@ -360,6 +362,21 @@ def test_samples_that_cannot_be_read(tmp_path):
     ).lines  # fmt: skip
     assert list(line.failures.values()) == ["OSError: this file is damaged"]
     assert dict(line.entries[0].missing) == {"this file is damaged": 1}
+
+
+def test_a_runner_of_fewer_samples_beside_it(tmp_path):
+    done(out := tmp_path / "run", executor="runner_parts:interrupted")
+    (one,) = read_runs([out])
+    assert (one.manifest.limit, len(one.manifest.cells)) == (None, CELLS)
+
+
+def test_masks_of_other_sizes(tmp_path):
+    row = {"method": "runner_parts:Traced", "log": f"{tmp_path}/run.log"}
+    changes = {"dataset": {"name": "runner_parts:OtherSizes"}, "methods": {"plain": row}, "metrics": list(OF_MASKS)}
+    (line,) = done(tmp_path / "run", **changes).lines
+    outside, truth = line.entries[:2]
+    assert (outside.n, dict(outside.missing)) == (1, {"the mask is 256x256, but its picture 128x128": 1})
+    assert truth.n == 2, "it needs no mask"
 
 
 def test_what_a_benchmark_leaves_out_is_said(tmp_path):

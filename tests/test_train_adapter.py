@@ -539,6 +539,12 @@ def test_files_that_are_no_configs(tmp_path):
     assert read(path, {"adapter": {"rank": 8}, "seed": 5}).adapter == AdapterConfig(experts=1, rank=8)
     with pytest.raises(InputError, match="unknown key of the config 'sead'"):
         command(path, ["sead=5"])
+    assert read(path, {"optimizer": "prodigy"}).optimizer == ProdigyConfig()
+    with pytest.raises(InputError, match="data does not say 'path'"):
+        read(path, {"data": "folder"})
+    path.write_text("optimizer: adamw\ndata:\n")
+    with pytest.raises(InputError, match="data must be made of 'key: value' lines, not None"):
+        read(path)
     assert not (tmp_path / "run").exists()
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from . import __version__
 from .algorithms import Method
 from .algorithms.early_filter import EarlyFilter
-from .algorithms.job import OnProgress, Targets, drained, generator
+from .algorithms.job import OnProgress, Source, Targets, drained, generator
 from .algorithms.select import check_selection, embedded, with_profile
 from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
@@ -59,7 +59,6 @@ class Editor:
             raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
         wanted = {**(embedded(method, options) if model is None else {"model": model}), **given}
         self.flow = model if isinstance(model, Flow) else load(**wanted)
-        self.loading = {name: value for name, value in wanted.items() if name in LOADING}
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = with_profile(method, self.flow, strength, options)
         self.method.check_model(self.flow)
@@ -158,7 +157,7 @@ class Editor:
                 )
                 edits, filtered = drained(steps, on_progress)
             images = [self.method.decode(self.flow, row[None], original) for row in edits]
-        layout = self.method.canvas(self.method.source(self.flow, latents, source, noise))
+        layout = self.method.canvas(Source(self.flow, latents, source, iter(())))
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
         if filtered is not None:
             settings["early_filter"] = filtered.record()
@@ -182,7 +181,7 @@ class Editor:
             "options": options,
             "grag": own if strengths is None else [plain(strength) for strength in strengths],
             "model": self.flow.name,
-            "loading": {name: plain(value) for name, value in self.loading.items()},
+            "loading": {name: plain(value) for name, value in self.flow.loading.items()},
             "dtype": str(self.flow.transformer.dtype).removeprefix("torch."),
             "device": str(self.flow.device),
             "rows_at_once": rows_that_fit(self.flow, layout),

@@ -27,7 +27,7 @@ def first_line(error: Exception) -> str:
 
 LESS_MEMORY = (
     "a smaller image or memory_budget needs less, and on a GPU so do offload='model' (or 'sequential') and "
-    "quantization='bitsandbytes_4bit'."
+    "quantization='bitsandbytes_4bit'; what icedit-t2i records can lie in CPU memory (record_on='cpu')."
 )
 
 

@@ -1,7 +1,7 @@
 """What a method is: a frozen dataclass whose fields are its options, with two generators that do the work."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -18,7 +18,7 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.dial import Dial
 from ..guidance.grag import GRAG
 from ..injection.seam import check_sites
-from .job import Noise, Source, Steps, Targets, drained, draws
+from .job import Noise, Source, Steps, Targets, drained, draws, part
 from .options import check_options
 from .wanted import Wanted
 
@@ -118,7 +118,7 @@ class Method:
         prepared = yield from self.prepare(job)
         edited, chunks = [], list(self._chunks(job, targets))
         for index, chunk in enumerate(chunks):
-            edited.append((yield from _part(self.edit(job, prepared, chunk), index, len(chunks))))
+            edited.append((yield from part(self.edit(job, prepared, chunk), index, len(chunks))))
         return torch.cat(edited)
 
     def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:
@@ -164,13 +164,3 @@ class Method:
         size = self.targets_at_once(source)
         for start in range(0, len(targets), size):
             yield targets[start : start + size]
-
-
-def _part(steps: Steps, index: int, count: int) -> Steps:
-    """``steps`` as part ``index`` of ``count``, so that progress runs once from start to end."""
-    while True:
-        try:
-            made = next(steps)
-        except StopIteration as done:
-            return done.value
-        yield replace(made, step=index * made.steps + made.step, steps=count * made.steps)

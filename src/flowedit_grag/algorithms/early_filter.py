@@ -17,7 +17,7 @@ from ..incontext.judges import Judge, judge
 from ..incontext.selection import Selection, contact_sheet, select
 from .base import Method
 from .diptych import DiptychMethod
-from .job import Progress, Source, Steps, Targets, generator
+from .job import Progress, Source, Steps, Targets, draws, generator, part
 from .wanted import Wanted
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
@@ -87,13 +87,14 @@ class EarlyFilter:
         chosen = self.suited(flow.profile)
         getattr(chosen._judge, "prepare", lambda: None)()
         seeds = tuple(range(seed, seed + self.seeds))
-        jobs = [method.source(flow, latents, source, generator(number)) for number in seeds]
+        first = method.source(flow, latents, source, generator(seeds[0]))
+        jobs = [first, *(replace(first, noise=draws(generator(number), latents)) for number in seeds[1:])]
         targets = method.targets(target, grag)
-        context = yield from method.context(jobs[0])
+        context = yield from method.context(first)
         noise = torch.cat([method.start(job, context) for job in jobs])
         schedule = flow.schedule(method.steps, noise)
         early = schedule[: self.steps + 1] if self.resume else flow.schedule(self.steps, noise)
-        states, clean = yield from self._previews(method, jobs[0], context, noise, targets, early)
+        states, clean = yield from self._previews(method, first, context, noise, targets, early)
         previews = [method.decode(flow, row[None], shown) for row in clean]
         selection = select(instruction, shown, previews, chosen._judge, both_orders=self.both_orders)
         if selection.undecided == len(seeds) - 1 > 0:
@@ -103,7 +104,7 @@ class EarlyFilter:
             )
         best = slice(selection.winner, selection.winner + 1)
         x, sigmas = (states[best], schedule[self.steps :]) if self.resume else (noise[best], schedule)
-        edit = yield from method.sample(jobs[0], context, x, targets, sigmas)
+        edit = yield from method.sample(first, context, x, targets, sigmas)
         return edit, Filtered(chosen, seeds, selection, tuple(previews) if self.keep_record else ())
 
     def _previews(
@@ -112,10 +113,10 @@ class EarlyFilter:
         """Where ``noise`` ``[M, C, h, w]`` is at the last of ``sigmas``, and the results it is heading to."""
         size = method.targets_at_once(job) if self.one_batch else 1
         ends: list[Progress] = []
-        for start in range(0, len(noise), size):
-            rows = noise[start : start + size]
+        batches = noise.split(size)
+        for index, rows in enumerate(batches):
             many = Targets(targets.condition[[0] * len(rows)], targets.dials * len(rows))
-            for made in method.sample(job, context, rows, many, sigmas):
+            for made in part(method.sample(job, context, rows, many, sigmas), index, len(batches)):
                 yield replace(made, stage="preview")
             ends.append(made)
         return torch.cat([end.latents for end in ends]), torch.cat([end.clean for end in ends])

@@ -1,7 +1,7 @@
 """What a method works on and what it yields."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -78,6 +78,16 @@ def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:
             return done.value
         if on_progress:
             on_progress(progress)
+
+
+def part(steps: Steps, index: int, count: int) -> Steps:
+    """``steps`` as part ``index`` of ``count``, so that progress runs once from start to end."""
+    while True:
+        try:
+            made = next(steps)
+        except StopIteration as done:
+            return done.value
+        yield replace(made, step=index * made.steps + made.step, steps=count * made.steps)
 
 
 def generator(seed: int) -> torch.Generator:

@@ -1,6 +1,6 @@
 """A FLUX pipeline seen as an editor needs it: encode, decode, condition, schedule, velocity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ class Flow:
     pipeline: Any  # FluxPipeline; its attributes are dynamic
     profile: Profile = field(default_factory=Profile)
     name: str = ""
+    loading: Mapping[str, Any] = field(default_factory=dict)  # what load() was asked for, besides the model
     memory_budget: int | None = None  # bytes of activations in one forward call; None: a share of the memory
     context: Tensor | None = None  # [1, tokens, C]: what a Fill model sees beside the noisy tokens
     cost: Cost = field(default_factory=Cost)

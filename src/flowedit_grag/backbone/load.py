@@ -64,6 +64,7 @@ def load(
 
     Raises :class:`InputError` for names that lead nowhere and devices that are not there.
     """
+    asked = {name: value for name, value in locals().items() if load.__kwdefaults__.get(name, value) != value}
     target = checked_device(device)
     kind = checked_dtype(dtype, target)
     check_offload(offload, target)
@@ -82,9 +83,9 @@ def load(
             pipeline.transformer.set_attention_backend(attention_backend)
         put(pipeline, offload, target)
         if compile:
-            pipeline.transformer.compile_repeated_blocks(fullgraph=True)
+            pipeline.transformer.compile_repeated_blocks()  # not as whole graphs: sizes and edits would be too many
     profile = profile_of(folder, pipeline.transformer.config).trained_at(read.notes.width if read else None)
-    return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget)
+    return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget, loading=asked)
 
 
 def locate(model: str | Path) -> str:
@@ -173,8 +174,10 @@ def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
         pipeline.load_lora_weights(str(path), adapter_name=name)
         _check_loaded(pipeline.transformer, keys, name, source)
     if names:
-        mixture = ADAPTER in pipeline.transformer.peft_config
-        pipeline.transformer.set_adapter([*([ADAPTER] if mixture else []), *names])
+        for network in (pipeline.transformer, pipeline.text_encoder):  # each load left only its own active
+            known = getattr(network, "peft_config", {})
+            if active := [name for name in (ADAPTER, *names) if name in known]:
+                network.set_adapter(active)
 
 
 def _check_loaded(transformer, keys: Iterable[str], name: str, source: str | Path) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..backbone.flow import Flow
-from ..evaluation.records import Record, Records
+from ..embedded import MODELS
+from ..errors import InputError
+from ..evaluation.records import Record, Records, weights
 from ..evaluation.summary import Mean
+from ..files import fingerprint
 from ..report.runs import read_runs
 from ..report.studies import Study, studies
 
@@ -35,12 +38,25 @@ class Evidence:
 
     @cached_property
     def studies(self) -> list[Study]:
-        """Of the runs, as a report has them."""
-        return studies(read_runs(self.runs))
+        """Of the runs, as a report has them. Raises :class:`InputError` for runs of other weights than those here."""
+        runs = read_runs(self.runs)
+        for run in runs:
+            for row, way in run.manifest.made_with.items():
+                name, files = way["model"]["name"], way["model"]["files"]
+                if name in MODELS and files != fingerprint(MODELS[name]):
+                    raise InputError(
+                        f"{run.folder}: {row!r} was made with other weights of {name} than those here; "
+                        "run its config again."
+                    )
+        return studies(runs)
 
     def records(self, section: str) -> list[Record]:
-        """What the bench has measured in a section, problem by problem in the same order for all contestants."""
+        """What the bench has measured in a section, problem by problem in the same order for all contestants; nothing
+        where that was on other weights than those here."""
         found = Records.read(self.bench / f"{section}.jsonl")
+        measured = found[-1]["of"]["weights"] if found else {}
+        if measured != weights(*measured):
+            return []
         return sorted(found, key=lambda record: (str(record.get("task")), int(record.get("index", 0))))
 
 

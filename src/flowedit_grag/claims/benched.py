@@ -44,7 +44,7 @@ def pairs(evidence: Evidence) -> Iterator[Claim]:
 def _claim(pair: Pair, evidence: Evidence) -> Claim:
     records = evidence.records(pair.section)
     first, second = (
-        [float(record[pair.measure]) for record in records if record.get(pair.by) == name]
+        [float(record[pair.measure]) for record in records if record.get(pair.by) == name and pair.measure in record]
         for name in (pair.better, pair.worse)
     )
     if not first or len(first) != len(second):

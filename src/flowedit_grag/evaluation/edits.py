@@ -1,5 +1,6 @@
 """Methods on the lab's editing problems, judged by the oracle and against the ground truth."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,13 +45,27 @@ class Trial:
     index: int
     edit: Edit
 
+    @property
+    def id(self) -> str:
+        return f"{self.split} {self.edit.task} {self.index}"
+
+    @property
+    def seed(self) -> int:
+        """Of its noise: no two problems share one, and what is measured of them does not depend on each other."""
+        return noise_seed(0, self.id)
+
+
+def noise_seed(seed: int, id: str) -> int:
+    """The seed of a sample's noise: of the run's seed and the sample's id, and of nothing else."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {id}".encode()).digest()[:8]) >> 1  # generators take 63 bits
+
 
 def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[list[np.ndarray], dict[str, float]]:
     """The contestant's pictures, ``[H, W, 3]`` uint8, and what they cost (NFE and seconds, of all together)."""
     method = with_profile(contestant.method, flow, contestant.grag, contestant.options)
     count = max(1, len(contestant.deltas))
     strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
-    noise = torch.Generator().manual_seed(trial.index)
+    noise = torch.Generator().manual_seed(trial.seed)
     image = Image.fromarray(trial.edit.images()[0])
     source_prompt, targets = method.prompts(Wanted.of(**words(method, trial.edit)))
     with measured(flow) as cost:
@@ -99,7 +114,7 @@ def _measure(flow: Flow, contestant: Contestant, trial: Trial, records: Records)
 
 
 def _key(label: str, trial: Trial) -> str:
-    return f"{label} | {trial.split} {trial.edit.task} {trial.index}"
+    return f"{label} | {trial.id}"
 
 
 def verdicts(edit: Edit, image: np.ndarray) -> dict[str, Any]:

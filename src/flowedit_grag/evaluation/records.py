@@ -1,36 +1,45 @@
 """Measurements one line each in a file that only grows: what is in it need not be measured again."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..files import written
+from ..backbone.load import locate
+from ..embedded import ADAPTERS
+from ..files import fingerprint, written
 
 Record = dict[str, Any]
+
+
+def weights(*names: str) -> dict[str, str]:
+    """A short hash of what lies in the files of each model or adapter by name."""
+    return {name: (fingerprint(ADAPTERS.get(name) or Path(locate(name))) or name)[:16] for name in names}
 
 
 class Records:
     """Records by key. With a ``path``, every new one is appended there at once, and earlier ones are read from there.
 
-    A last line that a kill left unfinished is dropped and its record made again. ``of`` says what was measured (which
-    weights, which split): records of anything else are left in the file, and not counted.
+    A line that a kill left unfinished, or that is damaged, is dropped and its record made again. ``of`` says what was
+    measured (which weights, which split), in plain values: records of anything else are left in the file, and not
+    counted.
     """
 
-    def __init__(self, path: Path | None = None, of: str = ""):
+    def __init__(self, path: Path | None = None, of: Any = ""):
         self.path, self.of = path, of
         self.known: dict[str, Record] = {}
         if path and path.exists():
-            whole = _whole_lines(path)
-            if "".join(whole) != path.read_text():
+            found = dict(_read(path))
+            if "".join(found) != path.read_text():
                 with written(path) as partial:
-                    partial.write_text("".join(whole))
-            self.known = {record["key"]: record for record in map(json.loads, whole) if record.get("of", "") == of}
+                    partial.write_text("".join(found))
+            self.known = {record["key"]: record for record in found.values() if record.get("of", "") == of}
 
     @staticmethod
     def read(path: Path) -> list[Record]:
         """The records in a file of whatever was measured last; none where there is no file, which is left as it is."""
-        found = [json.loads(line) for line in _whole_lines(path)] if path.exists() else []
+        found = [record for _, record in _read(path)] if path.exists() else []
         return [record for record in found if record.get("of", "") == found[-1].get("of", "")]
 
     def missing(self, keys: Iterable[str]) -> list[str]:
@@ -46,5 +55,10 @@ class Records:
                 file.write(json.dumps(self.known[key]) + "\n")
 
 
-def _whole_lines(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+def _read(path: Path) -> Iterator[tuple[str, Record]]:
+    """The lines that are whole, each with its record."""
+    for line in path.read_text().splitlines(keepends=True):
+        with suppress(ValueError):
+            record = json.loads(line)
+            if line.endswith("\n") and isinstance(record, dict) and "key" in record:
+                yield line, record

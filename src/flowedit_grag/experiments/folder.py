@@ -2,6 +2,8 @@
 
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,18 +31,33 @@ def begin(job: Job) -> None:
 
     Raises :class:`InputError` if a run of another config is there, with the first difference.
     """
-    config, folder = job.config, job.folder
+    with _alone(job):
+        _check(job.config, job.folder)
+        _describe(job)
+        if not (job.folder / "environment.json").exists():
+            with written(job.folder / "environment.json") as partial:
+                partial.write_text(json.dumps(_environment(), indent=1) + "\n")
+
+
+def settle(job: Job) -> None:
+    """Let the folder say again what its table is of: another runner may have begun with fewer samples since."""
+    with _alone(job):
+        _describe(job)
+
+
+@contextmanager
+def _alone(job: Job) -> Iterator[None]:
     try:
-        with Locks(folder / LOCKS) as locks, locks.alone():
-            _check(config, folder)
-            with written(folder / "config.yaml") as partial:
-                OmegaConf.save(OmegaConf.create(config.plain()), partial)
-            Manifest.of(job).write(folder)
-            if not (folder / "environment.json").exists():
-                with written(folder / "environment.json") as partial:
-                    partial.write_text(json.dumps(_environment(), indent=1) + "\n")
+        with Locks(job.folder / LOCKS) as locks, locks.alone():
+            yield
     except OSError as error:
-        raise InputError(f"cannot write in {folder} ({error.strerror}); choose another folder with out=.") from None
+        raise InputError(f"cannot write in {job.folder} ({error.strerror}); choose another folder with out=.") from None
+
+
+def _describe(job: Job) -> None:
+    with written(job.folder / "config.yaml") as partial:
+        OmegaConf.save(OmegaConf.create(job.config.plain()), partial)
+    Manifest.of(job).write(job.folder)
 
 
 def _check(config: RunConfig, folder: Path) -> None:

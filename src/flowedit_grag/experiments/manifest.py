@@ -60,8 +60,10 @@ class Manifest:
         found = read_object(folder / NAME)
         try:
             cells = tuple(Entry(**cell) for cell in found["cells"])
-            return cls(found["limit"], dict(found["made_with"]), cells, dict(found.get("left_out", {})))
-        except (KeyError, TypeError, ValueError):
+            made_with = {row: dict(way) for row, way in found["made_with"].items()}
+            whole = all(cell.row in made_with for cell in cells)
+            return cls(found["limit"], made_with, cells, dict(found.get("left_out", {}))) if whole else None
+        except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
     def write(self, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """From a config to cells: one sample for one row of the table, each with the hash of what determines it."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from ..algorithms.select import with_profile
 from ..algorithms.wanted import Wanted
 from ..backbone.facts import facts
 from ..errors import InputError
-from ..evaluation.edits import takes_captions
+from ..evaluation.edits import noise_seed, takes_captions
 from . import identity
 from .config import RunConfig
 from .pins import pinned
@@ -68,11 +67,6 @@ def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
                     truths[sample.id], before,
                 )  # fmt: skip
     return tuple(made.values())
-
-
-def noise_seed(seed: int, id: str) -> int:
-    """The seed of a sample's noise: of the run's seed and the sample's id, and of nothing else."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {id}".encode()).digest()[:8]) >> 1  # generators take 63 bits
 
 
 def _check_words(method: Method, row: Row, samples: Dataset) -> None:

@@ -9,7 +9,7 @@ from ..backbone.place import dtype_name
 from ..errors import InputError
 from .config import RunConfig
 from .executors import EXECUTORS
-from .folder import begin
+from .folder import begin, settle
 from .job import Job, OnProgress
 from .plan import cells
 from .table import Table, table, write
@@ -53,5 +53,6 @@ def run(
             write(table(job), job)
         raise
     made = table(job)
+    settle(job)
     write(made, job)
     return made

@@ -126,10 +126,12 @@ class _Worker:
             self.store.keep_numbers(cell, measure([metric], pictures), of)
 
     def _pictures(self, cell: Cell) -> Pictures:
-        sample = cell.sample
+        sample, source = cell.sample, self._start(cell)
+        mask = _read(sample.mask)
+        if isinstance(mask, np.ndarray):
+            mask = _fitted(mask, source.size, drawn_on_another=cell.previous is not None)
         return Pictures(
-            edited=np.asarray(self.store.image(cell)), source=np.asarray(self._start(cell)),
-            truth=_read(sample.truth), mask=_read(sample.mask),
+            edited=np.asarray(self.store.image(cell)), source=np.asarray(source), truth=_read(sample.truth), mask=mask,
             source_prompt=sample.source_prompt, target_prompt=sample.target_prompt, instruction=sample.instruction,
             edit=sample.edit,
         )  # fmt: skip
@@ -141,6 +143,17 @@ def _read(picture: Callable[[], Image.Image | np.ndarray] | None) -> np.ndarray 
         return None if picture is None else np.asarray(picture())
     except Exception as error:
         return Missing(first_line(error))
+
+
+def _fitted(mask: np.ndarray, size: tuple[int, int], drawn_on_another: bool) -> np.ndarray | Missing:
+    """``mask`` for a picture of ``size = (width, height)``. A later turn's was drawn on the annotators' own result of
+    the turn before, which need not be as large as ours."""
+    height, width = mask.shape
+    if (width, height) == size:
+        return mask
+    if drawn_on_another:
+        return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    return Missing(f"the mask is {width}x{height}, but its picture {size[0]}x{size[1]}")
 
 
 def _make_current(device: str | None) -> None:

@@ -31,6 +31,8 @@ class Adapter:
     ) -> LoraMoeConfig:  # fmt: skip
         """Add it to ``transformer`` and activate it alone; see :func:`load_adapter`."""
         check_shapes(self.path, self.parts, transformer)
+        if not name or "." in name:  # which torch does not take as a module's name
+            raise InputError(f"an adapter cannot be called {name!r}; give it a name without dots.")
         if name in getattr(transformer, "peft_config", {}):
             raise InputError(f"the model already has an adapter called {name!r}; unload it, or load the model again.")
         config, ranks = self._config(top_k, router), {module: part.rank for module, part in self.parts.items()}

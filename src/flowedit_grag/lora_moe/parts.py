@@ -17,6 +17,7 @@ KEY = re.compile(
     r"transformer\.(?P<module>.+)\.(?:lora_(?P<side>[AB])(?:\.expert_(?P<expert>\d+))?|(?P<route>lora_route))\.weight"
 )
 
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 MIXTURE_WORDS = ("expert", "route", "gate")
 
 
@@ -74,6 +75,11 @@ def read_parts(path: Path) -> dict[str, Part]:
         found = KEY.fullmatch(key)
         if found is None:
             raise InputError(_foreign(path, key, tensors))
+        if tensor.dtype not in DTYPES:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise InputError(
+                f"{path} has weights in {kind}, in {key!r}; an adapter's are float32, float16 or bfloat16."
+            )
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} has weights that are not finite, in {key!r}.")
         part, expert = parts[found["module"]], int(found["expert"] or 0)

@@ -1,6 +1,7 @@
 """Where an adapter file is: in the package, at a path, in a folder, or in a repository on the hub."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from ..embedded import ADAPTERS
@@ -48,8 +49,11 @@ def _one_of(names: list[str], where: str) -> str:
 
 def _downloaded(repository: str) -> Path:
     from huggingface_hub import hf_hub_download, list_repo_files
+    from huggingface_hub.errors import EntryNotFoundError
 
     try:
+        with suppress(EntryNotFoundError):
+            return Path(hf_hub_download(repository, FILE_NAME))  # once it is here, without the network
         names = [name for name in list_repo_files(repository) if name.endswith(".safetensors")]
         return Path(hf_hub_download(repository, _one_of(sorted(names), repository)))
     except InputError:

@@ -77,7 +77,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 def _run(folder: Path, name: str) -> Run:
     config, manifest = _config(folder), Manifest.read(folder)
-    if manifest is None:
+    if manifest is None or not manifest.made_with.keys() <= config["methods"].keys():
         raise InputError(
             f"{folder} has no {NAME}, or a damaged one; run its config once more, which makes nothing again."
         )
@@ -134,6 +134,8 @@ def _config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({first_line(error)}).") from None
     if not isinstance(found, dict) or not all(found.get(key) for key in NEEDED):
         raise InputError(f"{folder} is not a run of experiments: its config.yaml does not say {', '.join(NEEDED)}.")
+    if not isinstance(found["methods"], dict) or not isinstance(found["dataset"], dict) or "name" not in found["dataset"]:
+        raise InputError(f"{path} is damaged; the run's own config, run once more, writes it again.")
     return found
 
 

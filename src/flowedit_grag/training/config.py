@@ -125,16 +125,28 @@ class TrainConfig:
         return section(cls, {**values, **parts}, "the config")
 
 
+def _spelled_out(values: Any) -> dict[str, Any]:
+    """With ``optimizer: adamw`` as ``optimizer: {name: adamw}``. Raises :class:`InputError` for what is no section."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"a config is made of 'key: value' lines, not {values!r}.")
+    named = {key: {kind: values[key]} for key, kind in KINDS.items() if isinstance(values.get(key), str)}
+    for key in KINDS:
+        if not isinstance({**values, **named}.get(key, {}), Mapping):
+            raise InputError(f"{key} must be made of 'key: value' lines, not {values[key]!r}.")
+    return {**values, **named}
+
+
 def read(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
     """The run that the YAML file at ``path`` describes, with some values replaced (``{"adapter": {"rank": 8}}``)."""
     try:
-        loaded = OmegaConf.load(path)
+        there, given = _spelled_out(OmegaConf.to_container(OmegaConf.load(path))), _spelled_out(overrides or {})
         for key, kind in KINDS.items():
-            wanted = (overrides or {}).get(key, {}).get(kind)
-            if wanted not in (None, loaded.get(key, {}).get(kind)):
-                loaded[key] = {}  # another kind has keys of its own
-        loaded = OmegaConf.merge(loaded, dict(overrides or {}))
-        values = OmegaConf.to_container(loaded, resolve=True)
+            wanted = given.get(key, {}).get(kind)
+            if wanted not in (None, there.get(key, {}).get(kind)):
+                there[key] = {}  # another kind has keys of its own
+        values = OmegaConf.to_container(OmegaConf.merge(there, given), resolve=True)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"there is no config at {path}.") from None
     except (OmegaConfBaseException, YAMLError, OSError, ValueError, TypeError) as error:

@@ -62,7 +62,10 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
         raise InputError(f"the data has {len(pairs)} pairs and samples.pairs keeps {shown} of them from training.")
     folder.check_writable()
     accelerator = Accelerator(
-        gradient_accumulation_steps=config.accumulation, log_with="tensorboard", project_dir=config.out
+        gradient_accumulation_steps=config.accumulation,
+        log_with="tensorboard",
+        project_dir=config.out,
+        mixed_precision="no",  # the loss has its own, whatever the environment says
     )
     flow = load(config.model, dtype=config.dtype, device=accelerator.device)
     with memory_advice(LESS_MEMORY):
@@ -111,7 +114,8 @@ class Run:
         self.accelerator.end_training()
         path = self.folder.path
         if self.accelerator.is_main_process:
-            loss_curve(self.folder.lines(), path / "loss.png")
+            if lines := self.folder.lines():
+                loss_curve(lines, path / "loss.png")
             if usage.counts:
                 expert_usage(usage, path / "experts.png")
         return path / FILE_NAME

@@ -1,17 +1,13 @@
 """What a section is given, and what it returns."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...backbone.flow import Flow
-from ...backbone.load import locate
-from ...files import fingerprint
 from ...lab.tasks import TASKS
 from ..edits import Trial
-from ..records import Record, Records
+from ..records import Record, Records, weights
 from ..splits import problems
 from ..summary import mean, rate
 
@@ -29,10 +25,9 @@ class Bench:
     golden: Path | None = None  # recorded runs of the published implementations
 
     def records(self, section: str, *others: str) -> Records:
-        """The records of a section, on disk: of these weights (and those of ``others`` by path), split and share."""
-        files = [fingerprint(Path(place)) for place in (locate(self.flow.name), *others)]
-        of = json.dumps([self.flow.name, files, self.split, self.share])
-        return Records(self.out / f"{section}.jsonl", hashlib.sha256(of.encode()).hexdigest()[:16])
+        """The records of a section, on disk: of the model's weights and those of ``others``, split and share."""
+        of = {"weights": weights(self.flow.name, *others), "split": self.split, "share": self.share}
+        return Records(self.out / f"{section}.jsonl", of)
 
     def count(self, whole: int) -> int:
         """How many of ``whole`` problems to measure, at least one."""

@@ -8,12 +8,11 @@ import numpy as np
 from ...algorithms.early_filter import EarlyFilter
 from ...editor import Editor
 from ...errors import InputError, first_line
-from ...lab.tasks import TASKS
 from ..edits import Trial, verdicts
 from ..records import Record, Records
 from ..summary import difference, rate
 from .base import Bench, Table
-from .instructions import STAGES, files, opened
+from .instructions import STAGES, opened, others
 
 PER_TASK = 10
 STAGE = STAGES[-1]  # the LoRA-MoE
@@ -49,7 +48,7 @@ COMPARED = ((CHEAP, ONE), (CHEAP, FULL), (RESUMED, CHEAP))
 
 
 def section(bench: Bench) -> Table:
-    trials, records = bench.trials(PER_TASK), bench.records("early-filter", *files(bench, (STAGE,)))
+    trials, records = bench.trials(PER_TASK), bench.records("early-filter", *others(bench, (STAGE,)))
     editor = Editor(STAGE.contestant.method, opened(bench, STAGE), **STAGE.contestant.options)
     table = Table(
         f"Early filter with the LoRA-MoE, {len(trials)} {bench.split} edits (ICEdit, Table 3 b)",
@@ -83,12 +82,10 @@ def _values(found: list[Record], key: str) -> list[float]:
 
 
 def _record(editor: Editor, setting: Setting, early: EarlyFilter | None, trial: Trial, records: Records) -> Record:
-    key = f"{setting.label} | {trial.split} {trial.edit.task} {trial.index}"
+    key = f"{setting.label} | {trial.id}"
     if records.missing([key]):
         source = trial.edit.images()[0]
-        place = TASKS.index(trial.edit.task) * PER_TASK + trial.index
-        seed = place * max(one.seeds for one in SETTINGS)  # problems share no noise
-        made = editor.edit(source, instruction=trial.edit.instruction, seed=seed, early_filter=early)
+        made = editor.edit(source, instruction=trial.edit.instruction, seed=trial.seed, early_filter=early)
         facts = {"label": setting.label, "task": trial.edit.task, "index": trial.index, "nfe": made.nfe}
         undecided = made.filtered.undecided if made.filtered else 0
         records.add(key, **facts, **verdicts(trial.edit, np.asarray(made.image)), undecided=undecided)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from ...backbone.flow import Flow
 from ...backbone.load import load
-from ...embedded import ADAPTERS, MODELS
 from ..edits import Contestant, run
 from ..summary import difference
 from .base import OUTCOMES, Bench, Table, outcomes
@@ -34,7 +33,7 @@ STEPS_UP = (("training-free, inpainting", "direct prompt"), ("LoRA", "training-f
 
 
 def section(bench: Bench) -> Table:
-    trials, records = bench.trials(PER_TASK), bench.records("instructions", *files(bench, STAGES))
+    trials, records = bench.trials(PER_TASK), bench.records("instructions", *others(bench, STAGES))
     table = Table(
         f"{len(trials)} {bench.split} edits from instructions alone (ICEdit, Table 3 a)",
         ("what", "adapter's parameters", *OUTCOMES, "NFE"),
@@ -54,10 +53,9 @@ def section(bench: Bench) -> Table:
     return table
 
 
-def files(bench: Bench, stages: tuple[Stage, ...]) -> list[str]:
-    """What the records of ``stages`` belong to, beside the bench's own model."""
-    named = {name for stage in stages for name in (stage.model, stage.adapter) if name and name != bench.flow.name}
-    return [str({**MODELS, **ADAPTERS}[name]) for name in sorted(named)]
+def others(bench: Bench, stages: tuple[Stage, ...]) -> list[str]:
+    """The models and adapters of ``stages`` beside the bench's own model."""
+    return sorted({name for stage in stages for name in (stage.model, stage.adapter) if name} - {bench.flow.name})
 
 
 def opened(bench: Bench, stage: Stage) -> Flow:

@@ -53,8 +53,11 @@ def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FI
     parts, averages = model.components(), averaged(folder, "flux")
     parts["transformer"] = widened(parts["transformer"], averages["transformer"])
     parts["transformer"].load_state_dict(averaged(folder, "fill")["transformer"])
+    shared = _shared(parts, averages, folder)
+    if (folder / "fill_decoder.pt").exists():
+        shared["vae"].decoder.load_state_dict(averaged(folder, "fill_decoder")["decoder"])
     about = ABOUT.format(name="lab-fill", other="FLUX.1-Fill-dev", more=" and an --adapter")
-    _write(weights, FluxFillPipeline(**_shared(parts, averages, folder)), profile(FILL_SETTINGS, about))
+    _write(weights, FluxFillPipeline(**shared), profile(FILL_SETTINGS, about))
 
 
 def _shared(parts: dict, averages: dict, folder: Path) -> dict:

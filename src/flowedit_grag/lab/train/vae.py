@@ -1,6 +1,7 @@
 """The autoencoder: random crops, mostly around items, for speed; then whole pictures, since group norm sees
 other statistics there."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +42,18 @@ def crops(rng: np.random.Generator) -> Tensor:
 def whole(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Whole pictures ``[WHOLE_BATCH, 3, H, W]`` in -1..1, and weights ``[WHOLE_BATCH, 1, H, W]``."""
     numbers = rng.integers(SCENES, size=WHOLE_BATCH)
-    return weighted(numbers, np.stack([_recolored(image, rng) for image in pictures(SCENES)[numbers]]))
+    return weighted(np.stack([_recolored(image, rng) for image in pictures(SCENES)[numbers]]), _items(numbers))
 
 
-def weighted(numbers: np.ndarray, images: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Pictures ``[B, H, W, 3]`` as a batch in -1..1, and weights that favour items."""
-    masks = [foreground(scene_at(int(number)), images.shape[2:0:-1]) for number in numbers]
+def weighted(images: np.ndarray, masks: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Pictures ``[B, H, W, 3]`` as a batch in -1..1, and weights that favour items, of which ``[H, W]`` bool are."""
     near = np.stack([binary_dilation(mask, iterations=FOREGROUND_MARGIN) for mask in masks])
     weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(near).float()[:, None]
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1, weight / weight.mean()
+
+
+def _items(numbers: np.ndarray) -> list[np.ndarray]:
+    return [foreground(scene_at(int(number))) for number in numbers]
 
 
 def _recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -101,7 +105,7 @@ def train_decoder(folder: Path, steps: int, device: str = "cpu") -> None:
 
     def loss_at(rng):
         numbers = rng.integers(SCENES, size=WHOLE_BATCH)
-        image, weight = weighted(numbers, pictures(SCENES)[numbers])
+        image, weight = weighted(pictures(SCENES)[numbers], _items(numbers))
         latents = torch.from_numpy(data[numbers].astype(np.float32))
         output = vae.decode((latents + DECODER_NOISE * torch.randn(latents.shape)).to(device)).sample
         loss = reconstruction_loss(output, image.to(device), weight.to(device))
