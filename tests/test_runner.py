@@ -25,7 +25,7 @@ from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation.edits import noise_seed
-from flowedit_grag.experiments import editors
+from flowedit_grag.experiments import editors, identity
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS, ray
 from flowedit_grag.experiments.executors.local import Losses
@@ -33,6 +33,7 @@ from flowedit_grag.experiments.locks import Locks
 from flowedit_grag.experiments.plan import cells
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
+from flowedit_grag.metrics.dino import DINO
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
 
@@ -479,6 +480,31 @@ def test_keys_depend_on_what_matters(tmp_path):
     assert len({base[0], before[0], keys(loading={"lora": [str(lora)]})[0]}) == 3
     renamed = {f"my {name}": row for name, row in settings(tmp_path / "run")["methods"].items()}
     assert [cell.key for cell in cells(read(write(tmp_path / "run", methods=renamed)), limit=2)] == base
+
+
+def test_code_of_ones_own_is_part_of_a_key(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from runner_parts import Absent, Traced\nclass Method(Traced): pass\nclass Metric(Absent): pass\n"
+    found = []
+    for number in range(2):
+        (tmp_path / "own_code.py").write_text(f"{text}# {number}")
+        sys.modules.pop("own_code", None)
+        identity._own_code.cache_clear()
+        row = {"method": "own_code:Method", "log": "x"}
+        config = read(write(tmp_path / "run", methods={"own": row}, metrics=["own_code:Metric", "psnr"]))
+        (cell,) = cells(config, limit=1)
+        found.append((cell.key, *(identity.of_metric(metric, "") for metric in config.metrics)))
+    before, after = found
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True]
+
+
+def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
+    hashes = set()
+    for content in ("one", "another"):
+        (tmp_path / "weights").write_text(content)
+        identity._folder.cache_clear()
+        hashes.add(identity.of_metric(DINO(model=str(tmp_path)), ""))
+    assert len(hashes) == 2
 
 
 def test_the_command(whole, capsys):

@@ -1,13 +1,16 @@
 """What a result depends on, and the hash of it.
 
-The code counts as the package's major and minor version: a patch release must not change results. What the machine
+The package's code counts as its major and minor version: a patch release must not change results. Of a method or metric
+of one's own, the file that its class is in counts. What the machine
 adds (its kind of GPU, versions of torch, what fits into its memory) is not part of a hash, but noted in every record.
 """
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +57,10 @@ def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_method(method: Method) -> dict[str, Any]:
-    """All options, as resolved from the model's profile and the defaults."""
-    return {f.name: plain(getattr(method, f.name)) for f in fields(method)}
+    """All options, as resolved from the model's profile and the defaults; and the code of a method of one's own."""
+    options = {f.name: plain(getattr(method, f.name)) for f in fields(method)}
+    code = _own_code(type(method))
+    return options if code is None else {**options, "code": code}
 
 
 def of_sample(sample: Sample) -> dict[str, Any]:
@@ -75,8 +80,28 @@ def of_truth(sample: Sample) -> str:
 
 
 def of_metric(metric: Metric, truth: str) -> str:
-    """A hash of what a number depends on besides the edit: the metric with its options, and ``truth``."""
-    return digest([VERSION, type(metric).__module__, repr(metric), truth])
+    """A hash of what a number depends on besides the edit: the metric with its options, weights that lie in a folder,
+    the code of a metric of one's own, and ``truth``."""
+    places = [value for value in vars(metric).values() if isinstance(value, str)]
+    own = [found for found in (_own_code(type(metric)), *map(_folder, places)) if found]
+    return digest([VERSION, type(metric).__module__, repr(metric), truth, *own])
+
+
+@cache
+def _own_code(kind: type) -> str | None:
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    try:
+        file = inspect.getsourcefile(kind)
+    except TypeError:  # made at a prompt
+        return None
+    found = fingerprint(Path(file)) if file else None
+    return found and found[:DIGITS]
+
+
+@cache
+def _folder(path: str) -> str | None:
+    return fingerprint(Path(path)) if Path(path).is_dir() else None
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

@@ -1,1 +1,1 @@
-"""Parts of in-context editing (ICEdit, arXiv:2504.20690): prompts and adapters."""
+"""Parts of in-context editing (ICEdit, arXiv:2504.20690): prompts, diptychs, judges."""

@@ -21,7 +21,7 @@ STAGES = {  # name -> (module, function, default steps)
     "shipped": ("shipped", "train", 1),
     "masks": ("masks", "train", 24_000),
     "fill": ("fill", "train", 6_000),
-    "fill-decoder": ("fill_decoder", "train", 1_500),
+    "fill-decoder": ("fill_decoder", "train", 3_000),
     "export-fill": ("export", "train_fill", 1),
     "export-adapters": ("export_adapters", "train", 1),
 }
