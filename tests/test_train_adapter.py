@@ -319,9 +319,10 @@ def test_noise_belongs_to_a_sample():
     assert torch.equal(noise[1:], alone)
     assert torch.equal(sigma[1:], own)
     assert not torch.equal(noise, draw(4, [4, 9], (2, 4, 6))[0])
-    many = draw(0, range(4000), (1,))[1].logit()
-    assert abs(many.mean()) < 0.08
-    assert many.std() == pytest.approx(1.0, abs=0.05)
+    for mean in (0.0, 2.0):
+        many = draw(0, range(4000), (1,), mean)[1].logit() - mean
+        assert abs(many.mean()) < 0.08
+        assert many.std() == pytest.approx(1.0, abs=0.05)
 
 
 def test_every_pair_once_an_epoch():

@@ -84,6 +84,8 @@ class TrainConfig:
         batch: pairs in one forward call; they need one size.
         accumulation: forward calls in one step.
         seed: of everything random.
+        logit_mean: where the noise levels that are trained on are centred, in logits of sigma: 0 as in the published
+            code; higher for more training where an edit is decided on, less where its details are.
         dtype: of the networks; the adapter is trained in float32 whatever theirs.
         gradient_checkpointing: compute activations twice and store few of them.
         checkpoint_every: steps between checkpoints.
@@ -99,6 +101,7 @@ class TrainConfig:
     batch: int = 1
     accumulation: int = 2
     seed: int = 0
+    logit_mean: float = 0.0
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     gradient_checkpointing: bool = False
     checkpoint_every: int = 500

@@ -155,7 +155,7 @@ class Run:
     def _loss(self, samples: range) -> Tensor:
         chosen = [self.pairs[self.order[sample]] for sample in samples]
         batch = diptychs(self.flow, self.method, chosen, square=self.config.panel == "square")
-        noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:])
+        noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:], self.config.logit_mean)
         return loss(self.transformer, batch, noise, sigma, self.flow.transformer.dtype)
 
     def _due(self, every: int) -> bool:
