@@ -16,7 +16,7 @@ from .instructions import STAGES, others, opened
 DELTAS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 PER_TASK = 10
 TASKS = ("color", "background", "shape", "style")
-LAYER = 4  # of all twelve on 12 validation edits: makes the most edits, and delta turns it evenly and furthest
+LAYER = 3  # of all twelve on 12 validation edits: keeps the most among those that make most edits
 VITAL = Contestant("stableflow+", "stableflow+", deltas=DELTAS)
 OTHER = Contestant(f"stableflow+ in layer {LAYER}", "stableflow+", {"vital_layers": (LAYER,)}, deltas=DELTAS)
 IN_CONTEXT = Contestant("icedit", "icedit", deltas=DELTAS)
