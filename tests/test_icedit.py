@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.algorithms.wanted import Wanted
-from flowedit_grag.backbone.fill import filling_right_of
+from flowedit_grag.backbone.fill import context_right_of
 from flowedit_grag.backbone.tokens import pack
 from flowedit_grag.evaluation.replay import relative_error
 from flowedit_grag.incontext.paste import pasted
@@ -42,7 +42,7 @@ def test_the_recorded_picture(tiny_fill, recorded):
 def test_context_is_the_recorded_one(tiny_fill, recorded):
     edit, image = method("icedit", width=128), Image.open(GOLDEN / "source_128.png").convert("RGB")
     latents = edit.encode(tiny_fill, image)
-    context = filling_right_of(tiny_fill, latents, latents.shape[-1] // 4).context
+    context = context_right_of(tiny_fill, latents, latents.shape[-1] // 4)
     assert torch.equal(context[..., 64:], recorded["cond"][..., 64:])
     # the recording drew from the posterior where we take its mean
     vae = tiny_fill.pipeline.vae

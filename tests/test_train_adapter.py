@@ -20,7 +20,7 @@ from PIL import Image
 from flowedit_grag import Editor, load
 from flowedit_grag.algorithms.icedit import ICEdit
 from flowedit_grag.backbone.facts import facts
-from flowedit_grag.backbone.fill import filling_right_of
+from flowedit_grag.backbone.fill import context_right_of, filling_right_of
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.lora_moe import load_adapter
@@ -287,7 +287,7 @@ def test_training_sees_what_an_edit_sees(tiny_fill):
         found = velocity(tiny_fill.transformer, noise, torch.full((2,), 0.5), batch, torch.float32)
     for row, pair in enumerate(pairs):
         source = method.encode(tiny_fill, pair.source.resize((WIDTH, WIDTH), Image.Resampling.LANCZOS))
-        context = filling_right_of(tiny_fill, source, WIDTH // 16).context
+        context = context_right_of(tiny_fill, source, WIDTH // 16)
         assert torch.equal(batch.context[row : row + 1], context)
     flow = filling_right_of(tiny_fill, source, WIDTH // 16)
     edits = flow.velocity(batch.condition[1], 1.0)(noise[1:], 0.5)

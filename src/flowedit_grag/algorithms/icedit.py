@@ -10,7 +10,7 @@ from torch import Tensor
 from ..backbone.fill import filling_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded
-from ..incontext.diptych import beside_itself
+from ..incontext.diptych import side_by_side
 from ..injection.seam import edited, sites
 from .diptych import DiptychMethod, denoised
 from .job import Source, Steps, Targets
@@ -24,7 +24,8 @@ class ICEdit(DiptychMethod):
 
     def encode(self, flow: Flow, image: Image.Image) -> Tensor:
         """The source beside a masked panel ``[1, C, h, 2w]``; both padded by reflection."""
-        sheet = beside_itself(padded(image, flow.multiple))
+        panel = padded(image, flow.multiple)
+        sheet = side_by_side(panel, panel)
         masked = np.broadcast_to(np.arange(sheet.width) >= sheet.width // 2, (sheet.height, sheet.width))
         return flow.encode(sheet, masked.copy())
 

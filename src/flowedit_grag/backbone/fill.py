@@ -20,8 +20,13 @@ def fill_context(latents: Tensor, masked: Tensor, pixels_per_latent: int) -> Ten
     return torch.cat([pack(latents), mask], dim=-1)
 
 
-def filling_right_of(flow: Flow, latents: Tensor, column: int) -> Flow:
-    """``flow`` as the velocity field that fills the token columns from ``column`` on of the picture in ``latents``."""
+def context_right_of(flow: Flow, latents: Tensor, column: int) -> Tensor:
+    """What ``flow`` sees where the token columns from ``column`` on of the picture in ``latents`` are masked."""
     layout = TokenLayout.of(latents, 0)
     masked = (torch.arange(layout.width, device=latents.device) >= column).expand(layout.height, -1)
-    return replace(flow, context=fill_context(latents, masked, flow.pipeline.vae_scale_factor))
+    return fill_context(latents, masked, flow.pipeline.vae_scale_factor)
+
+
+def filling_right_of(flow: Flow, latents: Tensor, column: int) -> Flow:
+    """``flow`` as the velocity field that fills these columns."""
+    return replace(flow, context=context_right_of(flow, latents, column))

@@ -17,11 +17,6 @@ def at_width(size: tuple[int, int], width: int) -> tuple[int, int]:
     return width, max(1, round(size[1] * width / size[0]))
 
 
-def beside_itself(panel: Image.Image) -> Image.Image:
-    """A diptych of ``panel`` twice."""
-    return side_by_side(panel, panel)
-
-
 def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
     """A diptych of two panels of one size."""
     sheet = Image.new("RGB", (left.width + right.width, left.height))

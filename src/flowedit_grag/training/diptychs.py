@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..algorithms.icedit import ICEdit
 from ..backbone.condition import Condition
-from ..backbone.fill import filling_right_of
+from ..backbone.fill import context_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
@@ -46,6 +46,4 @@ def _encoded(flow: Flow, method: ICEdit, pair: Pair, square: bool) -> tuple[Tens
     size = (method.width, method.width) if square else method.size(flow, pair.source.size)
     source, target = resized(pair.source, size), resized(pair.target, size)
     whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
-    seen = filling_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2).context
-    assert seen is not None
-    return whole, seen
+    return whole, context_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2)

@@ -14,9 +14,7 @@ from .diptychs import Diptychs
 GUIDANCE = 1.0  # of distilled guidance, as ICEdit's and OminiControl's code train FLUX's adapters
 
 
-def draw(
-    seed: int, samples: Sequence[int], shape: Sequence[int], logit_mean: float = 0.0
-) -> tuple[Tensor, Tensor]:
+def draw(seed: int, samples: Sequence[int], shape: Sequence[int], logit_mean: float = 0.0) -> tuple[Tensor, Tensor]:
     """Noise ``[B, *shape]`` and sigma ``[B]`` for samples of the given numbers, each from (seed, its number).
 
     sigma is logit-normal(``logit_mean``, 1) (Esser et al., arXiv:2403.03206, §3.1); ICEdit's training code has 0.
@@ -25,7 +23,9 @@ def draw(
     for sample in samples:
         number = int(np.random.SeedSequence((seed, sample)).generate_state(1, np.uint64)[0] >> np.uint64(1))
         generator = torch.Generator().manual_seed(number)
-        drawn.append((torch.randn(*shape, generator=generator), (logit_mean + torch.randn((), generator=generator)).sigmoid()))
+        drawn.append(
+            (torch.randn(*shape, generator=generator), (logit_mean + torch.randn((), generator=generator)).sigmoid())
+        )
     noise, sigma = zip(*drawn, strict=True)
     return torch.stack(noise), torch.stack(sigma)
 
