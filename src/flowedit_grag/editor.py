@@ -135,8 +135,11 @@ class Editor:
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
 
-    def _edited(self, kind, image, wanted, strengths, seed, on_progress, early_filter=None):
-        """One run; with ``strengths``, of the only target at each of them."""
+    def _edited(
+        self, kind: type[Result], image: ImageLike, wanted: Wanted, strengths: Sequence[GRAG] | None, seed: int,
+        on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
+    ) -> Any:  # fmt: skip
+        """One run, as a ``kind``; with ``strengths``, of the only target at each of them."""
         source_prompt, targets = self.method.prompts(wanted)
         noise, original, filtered = generator(seed), read_image(image), None
         worked = resized(original, self.method.size(self.flow, original.size))
