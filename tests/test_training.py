@@ -1,12 +1,14 @@
 """The lab's recipe: resumable to the bit, seeded, and made of parts that do what they say."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.lab import world
+from flowedit_grag.lab import model, world
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.diptychs import difference, diptych_caption, draw
 from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
@@ -131,6 +133,15 @@ def test_a_widened_transformer_starts_by_seeing_the_masked_picture_as_it_does_th
         before = flux.velocity(narrow, x + masked, sigma, embeds, pooled, torch.ones(2))
         after = flux.velocity(wide, x, sigma, embeds, pooled, torch.ones(2), torch.cat([pack(masked), mask], dim=-1))
     assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_words_keep_their_numbers(monkeypatch, tmp_path):
+    number = {word: model.clip_tokenizer().convert_tokens_to_ids(f"{word}</w>") for word in vocabulary()}
+    shipped = json.loads((model.SHIPPED / "tokenizer.json").read_text())["model"]["vocab"]
+    assert number == {word: shipped[f"{word}</w>"] for word in vocabulary()}
+    monkeypatch.setattr(model, "SHIPPED", tmp_path / "none")
+    learned = model.clip_tokenizer()
+    assert all(len(learned.tokenize(word)) == 1 for word in vocabulary())
 
 
 def test_words_are_labelled_with_the_one_item_that_they_mean():

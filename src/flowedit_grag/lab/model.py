@@ -14,8 +14,10 @@ from transformers import (
     T5EncoderModel,
 )
 
+from ..embedded import MODELS
 from .captions import vocabulary
 
+SHIPPED = MODELS["lab"] / "tokenizer"
 TEXT_TOKENS = 48  # captions take up to 25, diptychs 41
 TEXT_WIDTH, POOLED_WIDTH = 128, 64
 HEADS, HEAD_DIM = 6, 32
@@ -35,7 +37,14 @@ def t5_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def clip_tokenizer() -> CLIPTokenizer:
-    """Byte-pair merges learned until every word of the lab is one token."""
+    """Byte-pair merges learned until every word of the lab is one token; those that ship, as long as they do that.
+
+    Which of two equally frequent pairs comes first differs from process to process, and with it a word's number.
+    """
+    if SHIPPED.exists():
+        shipped = CLIPTokenizer.from_pretrained(SHIPPED)
+        if all(len(shipped.tokenize(word)) == 1 for word in vocabulary()):
+            return shipped
     merges = _merges(vocabulary())
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = [*alphabet, *(c + "</w>" for c in alphabet), *("".join(pair) for pair in merges)]
