@@ -20,8 +20,8 @@ STAGES = {  # name -> (module, function, default steps)
     "settings": ("settings", "train", 3),
     "shipped": ("shipped", "train", 1),
     "masks": ("masks", "train", 24_000),
-    "fill": ("fill", "train", 6_000),
-    "fill-decoder": ("fill_decoder", "train", 3_000),
+    "fill": ("fill", "train", 8_400),
+    "fill-decoder": ("fill_decoder", "train", 2_800),
     "export-fill": ("export", "train_fill", 1),
     "export-adapters": ("export_adapters", "train", 1),
 }
