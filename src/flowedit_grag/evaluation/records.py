@@ -11,11 +11,16 @@ from ..embedded import ADAPTERS
 from ..files import fingerprint, written
 
 Record = dict[str, Any]
+DIGITS = 16  # hexadecimal, of a hash
 
 
 def weights(*names: str) -> dict[str, str]:
-    """A short hash of what lies in the files of each model or adapter by name."""
-    return {name: (fingerprint(ADAPTERS.get(name) or Path(locate(name))) or name)[:16] for name in names}
+    """A short hash of what lies in the files of each model or adapter, by name or path."""
+    places = {name: ADAPTERS.get(name, Path(name)) for name in names}
+    return {
+        name: (fingerprint(place if place.is_file() else Path(locate(name))) or name)[:DIGITS]
+        for name, place in places.items()
+    }
 
 
 class Records:
