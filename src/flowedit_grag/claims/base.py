@@ -54,8 +54,9 @@ class Evidence:
         """What the bench has measured in a section, problem by problem in the same order for all contestants; nothing
         where that was on other weights than those here."""
         found = Records.read(self.bench / f"{section}.jsonl")
-        measured = found[-1]["of"]["weights"] if found else {}
-        if measured != weights(*measured):
+        of = found[-1].get("of") if found else None
+        measured = of.get("weights", {}) if isinstance(of, dict) else {}  # earlier versions did not say
+        if not measured or measured != weights(*measured):
             return []
         return sorted(found, key=lambda record: (str(record.get("task")), int(record.get("index", 0))))
 
