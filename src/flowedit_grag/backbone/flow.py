@@ -13,9 +13,10 @@ from ..errors import InputError
 from ..inversion import Velocity
 from ..words import words_of
 from .condition import Condition
+from .forward import velocity_of
 from .image import ImageLike, padded, read_image
 from .profile import Profile
-from .tokens import PATCH, TokenLayout, image_ids, pack, unpack
+from .tokens import PATCH, TokenLayout
 
 
 @dataclass
@@ -163,42 +164,22 @@ class Flow:
         ``guidance`` is the distilled guidance scale, one or one a row; models without its embedding ignore it.
         """
         transformer, dtype, device = self.transformer, self.transformer.dtype, self.device
-        batch, length = condition.embeds.shape[:2]
-        static: dict[str, Any] = {
-            "encoder_hidden_states": condition.embeds.to(device, dtype),
-            "pooled_projections": condition.pooled.to(device, dtype),
-            "txt_ids": torch.zeros(length, 3, device=device),
-            "guidance": None,
-            "return_dict": False,
-        }
-        if transformer.config.guidance_embeds:
-            static["guidance"] = torch.as_tensor(guidance, device=device, dtype=dtype).expand(batch)
-        positions: dict[tuple[int, int], Tensor] = {}
+        batch = len(condition)
+        placed = Condition(condition.embeds.to(device, dtype), condition.pooled.to(device, dtype))
+        scales = torch.as_tensor(guidance, device=device, dtype=dtype).expand(batch)
 
         @torch.no_grad()
         def v(x: Tensor, sigma: float) -> Tensor:
             if len(x) != batch:
                 raise ValueError(f"{len(x)} latents for {batch} prompts")
-            grid = x.shape[-2], x.shape[-1]
-            if grid not in positions:
-                positions[grid] = image_ids(TokenLayout.of(x, 0), device, torch.float32)  # bfloat16 counts to 256
             self.cost.calls += 1
             self.cost.nfe += batch
+            sigmas = torch.full((batch,), sigma, device=device, dtype=dtype)
             with transformer.cache_context("flow"):
-                out = transformer(
-                    hidden_states=self._with_context(pack(x)).to(device, dtype),
-                    timestep=torch.full((batch,), sigma, device=device, dtype=dtype),
-                    img_ids=positions[grid],
-                    **static,
-                )[0]
-            return unpack(out, x.shape[-2]).to(x)
+                made = velocity_of(transformer, x.to(device), sigmas, placed, scales, context=self.context, dtype=dtype)
+            return made.to(x)
 
         return v
-
-    def _with_context(self, tokens: Tensor) -> Tensor:
-        if self.context is None:
-            return tokens
-        return torch.cat([tokens, self.context.to(tokens).expand(len(tokens), -1, -1)], dim=-1)
 
     def layout(self, latents: Tensor, condition: Condition) -> TokenLayout:
         """Which tokens of the joint sequence are text and which are image."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..backbone.tokens import TokenLayout, image_ids, pack, unpack
+from ..backbone.forward import velocity_of
 from .diptychs import Diptychs
 
 GUIDANCE = 1.0  # of distilled guidance, as ICEdit's and OminiControl's code train FLUX's adapters
@@ -40,21 +40,7 @@ def loss(transformer: Any, batch: Diptychs, noise: Tensor, sigma: Tensor, dtype:
 
 
 def velocity(transformer: Any, x: Tensor, sigma: Tensor, batch: Diptychs, dtype: torch.dtype) -> Tensor:
-    """What :meth:`Flow.velocity` computes, with gradients and a ``sigma`` ``[B]`` for every row of ``x``.
-
-    The adapter's float32 weights work in the networks' ``dtype``. ``transformer`` may be wrapped by accelerate.
-    """
-    guided = getattr(transformer, "module", transformer).config.guidance_embeds  # accelerate may wrap it
-    layout, length = TokenLayout.of(x, 0), batch.condition.embeds.shape[1]
+    """The adapter's float32 weights work in the networks' ``dtype``. ``transformer`` may be wrapped by accelerate."""
+    guidance = torch.full_like(sigma, GUIDANCE)
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-        out = transformer(
-            hidden_states=torch.cat([pack(x), batch.context], dim=-1).to(dtype),
-            timestep=sigma.to(dtype),
-            guidance=torch.full_like(sigma, GUIDANCE, dtype=dtype) if guided else None,
-            encoder_hidden_states=batch.condition.embeds.to(x.device, dtype),
-            pooled_projections=batch.condition.pooled.to(x.device, dtype),
-            txt_ids=torch.zeros(length, 3, device=x.device),
-            img_ids=image_ids(layout, x.device, torch.float32),  # bfloat16 counts to 256
-            return_dict=False,
-        )[0]
-    return unpack(out, x.shape[-2])
+        return velocity_of(transformer, x, sigma, batch.condition, guidance, context=batch.context, dtype=dtype)

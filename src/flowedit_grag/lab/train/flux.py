@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...backbone.tokens import TokenLayout, image_ids, pack, unpack
+from ...backbone.condition import Condition
+from ...backbone.forward import velocity_of
 from .. import model
 from . import latents as latent_stage
 from .data import KINDS, scene_at
@@ -133,10 +134,4 @@ def velocity(
 
     ``context`` ``[B, tokens, C]`` is what a Fill model sees beside them.
     """
-    tokens = pack(x) if context is None else torch.cat([pack(x), context], dim=-1)
-    out = transformer(
-        hidden_states=tokens, timestep=sigma, guidance=guidance.to(x.device), encoder_hidden_states=embeds,
-        pooled_projections=pooled, img_ids=image_ids(TokenLayout.of(x, 0), x.device, x.dtype),
-        txt_ids=torch.zeros(embeds.shape[1], 3, device=x.device), return_dict=False,
-    )[0]  # fmt: skip
-    return unpack(out, x.shape[-2])
+    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context=context)
