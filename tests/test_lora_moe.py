@@ -191,6 +191,7 @@ FIRST = "transformer.single_transformer_blocks.0.proj_out"
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4, 384),
                              "transformer.x_embedder.lora_B.weight": torch.zeros(64, 8)}), "down to rank 4 and up"),
         (lambda t: t.update({"transformer.x_embedder.lora_A.weight": torch.zeros(4)}), "no matrices"),
+        (lambda t: t.update({f"{FIRST}.lora_magnitude_vector.weight": torch.ones(1)}), "beside its mixture of experts"),
         (lambda t: t.update({"transformer.x_embedder.alpha": torch.ones(1), "lora_x": torch.ones(1)}), "not known"),
         (lambda t: t.update({"transformer.nowhere.lora_A.weight": torch.zeros(4, 64),
                              "transformer.nowhere.lora_B.weight": torch.zeros(64, 4)}), "another model"),
@@ -452,9 +453,38 @@ def test_a_name_is_taken_once_and_refusal_leaves_nothing():
     assert set(dict(stock.named_parameters())) == before
 
 
+@pytest.mark.parametrize("change", [{"use_rslora": True}, {"alpha_pattern": {"to_k": 16}}, {"lora_bias": True}])
+def test_what_the_layout_cannot_say_is_not_saved(tmp_path, change):
+    transformer = fill()
+    transformer.add_adapter(LoraConfig(r=2, lora_alpha=4, target_modules=["to_q", "to_k"], **change), "adapter")
+    with pytest.raises(InputError, match="cannot be saved in the published layout"):
+        save_adapter(transformer, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        ({"width": 1e400}, "width is inf"),
+        ({"width": 0}, "width is 0"),
+        ({"top_k": True}, "top_k is True"),
+        ({"alpha_over_rank": -1}, "alpha_over_rank is -1"),
+        ({"top_k": 9}, r"safetensors cannot be loaded so: LoRA-MoE needs 1 <= top_k <= experts"),
+    ],
+)
+def test_notes_that_make_no_sense(tmp_path, noted, said):
+    tensors, path = load_file(next(MOE.glob("*.safetensors"))), tmp_path / "lora.safetensors"
+    notes = {"top_k": 1, "router": "published", "alpha_over_rank": 1.0, **noted}
+    save_file(tensors, path, metadata={"flowedit_grag": json.dumps(notes)})
+    with pytest.raises(InputError, match=said):
+        load_adapter(fill(), path)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"alpha": float("nan")}, "alpha must be a number above 0"),
+        ({"alpha": "x"}, "alpha must be a number above 0"),
         ({"rank": "4"}, "rank must be a whole number"),
         ({"plain": "("}, "plain is not a regular expression"),
         ({"plain": "", "mixtures": ""}, "adapts nothing"),

@@ -13,6 +13,7 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
+from ..lora_moe.config import NAME
 from ..lora_moe.parts import is_mixture, read_parts
 from ..lora_moe.places import locate as locate_adapter
 from .flow import Flow
@@ -20,7 +21,6 @@ from .place import Offload, check_offload, checked_device, checked_dtype, put
 from .profile import FLUX_DEV, Profile
 from .tokens import PATCH
 
-ADAPTER = "adapter"  # its name in the transformer
 PIPELINES = ("FluxPipeline", "FluxFillPipeline")
 SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
     "bitsandbytes_4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
@@ -77,7 +77,7 @@ def load(
     with memory_advice(), in_one_sentence(model):
         pipeline = _pipeline(folder, kind, extra, at)
         if read:
-            read.add_to(pipeline.transformer, ADAPTER, scale=adapter_scale)
+            read.add_to(pipeline.transformer, scale=adapter_scale)
         _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
         if attention_backend:
             pipeline.transformer.set_attention_backend(attention_backend)
@@ -176,7 +176,7 @@ def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     if names:
         for network in (pipeline.transformer, pipeline.text_encoder):  # each load left only its own active
             known = getattr(network, "peft_config", {})
-            if active := [name for name in (ADAPTER, *names) if name in known]:
+            if active := [name for name in (NAME, *names) if name in known]:
                 network.set_adapter(active)
 
 

@@ -1,5 +1,6 @@
 """What a LoRA-MoE adapter is made of."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from torch import nn
 
 from ..errors import InputError
 
+NAME = "adapter"  # of an adapter in a transformer, where nothing else is said
 Router = Literal["published", "softmax_then_topk"]
 # As published: experts where a block's work is projected back, plain LoRA elsewhere.
 MIXTURES = r"transformer_blocks\.\d+\.ff\.net\.2|single_transformer_blocks\.\d+\.proj_out"
@@ -50,6 +52,8 @@ class LoraMoeConfig:
                 raise InputError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
         if self.alpha is None:
             object.__setattr__(self, "alpha", float(self.rank))
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < math.inf:
+            raise InputError(f"alpha must be a number above 0, not {self.alpha!r}.")
         if not 1 <= self.top_k <= self.experts or self.rank < 1:
             given = f"top_k={self.top_k}, experts={self.experts}, rank={self.rank}"
             raise InputError(f"LoRA-MoE needs 1 <= top_k <= experts and rank >= 1, not {given}.")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import written
-from .config import LoraMoeConfig, Router
+from .config import NAME, LoraMoeConfig, Router
 from .layer import MixtureLinear
 from .notes import Notes
 from .parts import Part, check_shapes, read_parts
@@ -26,7 +26,7 @@ class Adapter:
     notes: Notes
 
     def add_to(
-        self, transformer: Any, name: str = "adapter", *, top_k: int | None = None, router: Router | None = None,
+        self, transformer: Any, name: str = NAME, *, top_k: int | None = None, router: Router | None = None,
         scale: float = 1.0,
     ) -> LoraMoeConfig:  # fmt: skip
         """Add it to ``transformer`` and activate it alone; see :func:`load_adapter`."""
@@ -56,11 +56,15 @@ class Adapter:
         if len(experts) > 1:
             raise InputError(f"{self.path} has mixtures of {sorted(experts)} experts; one adapter has one number.")
         rank = max(part.rank for part in self.parts.values())
-        return LoraMoeConfig(
-            experts=experts.pop(), rank=rank, alpha=self.notes.alpha_over_rank * rank,
-            top_k=(self.notes.top_k if top_k is None else top_k) if mixed else 1, router=router or self.notes.router,
-            mixtures=_any_of(mixed), plain=_any_of([module for module in self.parts if module not in mixed]),
-        )  # fmt: skip
+        try:
+            return LoraMoeConfig(
+                experts=experts.pop(), rank=rank, alpha=self.notes.alpha_over_rank * rank,
+                top_k=(self.notes.top_k if top_k is None else top_k) if mixed else 1,
+                router=router or self.notes.router,
+                mixtures=_any_of(mixed), plain=_any_of([module for module in self.parts if module not in mixed]),
+            )  # fmt: skip
+        except InputError as error:
+            raise InputError(f"{self.path} cannot be loaded so: {error}") from None
 
     def _check_room(self, transformer: Any) -> None:
         """A LoRA layer of peft's own cannot become a mixture."""
@@ -82,7 +86,7 @@ def read_adapter(source: str | Path) -> Adapter:
     return Adapter(path, read_parts(path), Notes.of(path))
 
 
-def load_adapter(transformer: Any, source: str | Path, name: str = "adapter", **options: Any) -> LoraMoeConfig:
+def load_adapter(transformer: Any, source: str | Path, name: str = NAME, **options: Any) -> LoraMoeConfig:
     """Add the adapter in ``source`` to ``transformer`` and activate it alone. Returns the configuration that was found.
 
     Rank and number of experts come from the file, and so do ``top_k``, ``router`` and alpha where the file says them;
@@ -95,10 +99,11 @@ def load_adapter(transformer: Any, source: str | Path, name: str = "adapter", **
     return read_adapter(source).add_to(transformer, name, **options)
 
 
-def save_adapter(transformer: Any, path: str | Path, name: str = "adapter", width: int | None = None) -> Path:
+def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: int | None = None) -> Path:
     """Write adapter ``name`` in the published layout. Returns the file; ``path`` may be a folder.
 
-    ``width`` is that of a panel in training, and by default that of edits with the adapter.
+    ``width`` is that of a panel in training, and by default that of edits with the adapter. Raises
+    :class:`InputError` where there is no such adapter, or it has what the layout cannot say.
     """
     from safetensors.torch import save_file
 
@@ -107,6 +112,7 @@ def save_adapter(transformer: Any, path: str | Path, name: str = "adapter", widt
     tensors: dict[str, Tensor] = {}
     for module_name, module in transformer.named_modules():
         if name in getattr(module, "lora_A", {}):
+            _check_sayable(transformer.peft_config[name], module_name, module, name)
             for key, tensor in _published(module, name).items():
                 tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
@@ -117,6 +123,16 @@ def save_adapter(transformer: Any, path: str | Path, name: str = "adapter", widt
             metadata={"format": "pt", **Notes.from_config(transformer.peft_config[name], width).metadata()},
         )  # fmt: skip
     return path
+
+
+def _check_sayable(config: Any, module_name: str, module: nn.Module, name: str) -> None:
+    """Raise :class:`InputError` unless a layer is scaled by the adapter's one alpha over rank, and is LoRA alone."""
+    uneven = module.lora_alpha[name] * config.r != config.lora_alpha * module.r[name]
+    if config.use_rslora or uneven or config.use_dora or module.lora_B[name].bias is not None:
+        raise InputError(
+            f"adapter {name!r} cannot be saved in the published layout, which has one alpha over rank for all layers "
+            f"and neither biases nor DoRA: {module_name} differs. Save it with the pipeline's save_lora_weights."
+        )
 
 
 def _published(module: nn.Module, name: str) -> dict[str, Tensor]:

@@ -7,12 +7,13 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from ..errors import InputError
+from .config import NAME
 from .layer import Mixture
 
 WHOLE = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # weights that are not quantised
 
 
-def merge_plain(transformer: Any, name: str = "adapter") -> int:
+def merge_plain(transformer: Any, name: str = NAME) -> int:
     """Fold the plain parts of adapter ``name`` into their layers and take them out; returns how many.
 
     Raises :class:`InputError` where a layer's weights are quantised: rounding them again would change the model. Then

@@ -24,6 +24,12 @@ class Notes:
     alpha_over_rank: float = 1.0
     width: int | None = None
 
+    def __post_init__(self):
+        for name, kinds in (("top_k", int), ("width", int | None), ("alpha_over_rank", int | float)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not (value is None or 0 < value < math.inf):
+                raise ValueError(f"{name} is {value!r}")
+
     @classmethod
     def of(cls, path: Path) -> "Notes":
         """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other notes."""
@@ -37,21 +43,20 @@ class Notes:
         try:
             if OURS in metadata:
                 noted = json.loads(metadata[OURS])
-                width, ratio = noted.get("width"), float(noted["alpha_over_rank"])
-                if not math.isfinite(ratio):
-                    raise ValueError(f"alpha_over_rank is {ratio}")
-                return cls(int(noted["top_k"]), noted["router"], ratio, None if width is None else int(width))
+                return cls(noted["top_k"], noted["router"], noted["alpha_over_rank"], noted.get("width"))
             noted = json.loads(metadata.get(DIFFUSERS, "{}"))
             if uneven := [name for name in UNEVEN if noted.get(f"transformer.{name}")]:
                 raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
             rank, alpha = noted.get("transformer.r"), noted.get("transformer.lora_alpha")
             return cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except InputError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
             raise InputError(f"{path} has notes that cannot be read ({error}).") from None
 
     @classmethod
     def from_config(cls, config: Any, width: int | None = None) -> "Notes":
-        """From the configuration that peft holds."""
+        """From the configuration that peft holds, which says one alpha over rank for all layers."""
         ratio = config.lora_alpha / config.r
         return cls(getattr(config, "top_k", 1), getattr(config, "router", "published"), ratio, width)
 

@@ -106,6 +106,8 @@ def is_mixture(keys: Iterable[str]) -> bool:
 def _foreign(path: Path, key: str, keys: Iterable[str]) -> str:
     """What a file is that has another key than ours."""
     if is_mixture(keys) and ("lora" in key or is_mixture([key])):
+        if not is_mixture(other for other in keys if not KEY.fullmatch(other)):
+            return f"{path} has something beside its mixture of experts that is not known here: {key!r}."
         return f"{path} seems to be a mixture of experts in a layout that is not known here: it has {key!r}."
     advice = "; diffusers may know this layout: give it as lora=" if "lora" in key else ""
     return f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}."

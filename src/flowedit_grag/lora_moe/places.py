@@ -22,7 +22,9 @@ def locate(source: str | Path) -> Path:
         names = sorted(file.name for file in path.iterdir())
         whole = [name for name in names if name.endswith(".safetensors")]
         pickles = [name for name in names if name.endswith(PICKLES)]
-        return path / _one_of(whole, str(path)) if whole or not pickles else locate(path / pickles[0])  # refused there
+        if pickles and not whole:
+            return locate(path / pickles[0])  # refused there
+        return path / _one_of(whole, str(path), "name one of them")
     if not is_hub_id(source):
         others = ", ".join(ADAPTERS)
         raise InputError(
@@ -38,12 +40,12 @@ def is_hub_id(source: str | Path) -> bool:
     return foreign and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)) is not None
 
 
-def _one_of(names: list[str], where: str) -> str:
+def _one_of(names: list[str], where: str, advice: str) -> str:
     """The usual name, or the only one."""
     if FILE_NAME in names:
         return FILE_NAME
     if len(names) != 1:
-        raise InputError(f"{where} has {len(names)} safetensors files; name one of them.")
+        raise InputError(f"{where} has {len(names)} safetensors files; {advice}.")
     return names[0]
 
 
@@ -55,7 +57,8 @@ def _downloaded(repository: str) -> Path:
         with suppress(EntryNotFoundError):
             return Path(hf_hub_download(repository, FILE_NAME))  # once it is here, without the network
         names = [name for name in list_repo_files(repository) if name.endswith(".safetensors")]
-        return Path(hf_hub_download(repository, _one_of(sorted(names), repository)))
+        advice = "download the one you want and give its path"
+        return Path(hf_hub_download(repository, _one_of(sorted(names), repository, advice)))
     except InputError:
         raise
     except Exception as error:  # the hub's client raises its own, its transport's and the system's

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .config import NAME
 from .layer import Mixture, MixtureLinear
 
 
@@ -23,7 +24,7 @@ class Usage:
 
 
 @contextmanager
-def recorded_usage(transformer: Any, name: str = "adapter") -> Iterator[Usage]:
+def recorded_usage(transformer: Any, name: str = NAME) -> Iterator[Usage]:
     """Count inside the block; nothing stays installed after it."""
     usage, hooks = Usage(), []
     for module_name, module in transformer.named_modules():

@@ -8,9 +8,8 @@ from torch import nn
 
 from ..backbone.flow import Flow
 from ..errors import InputError
+from ..lora_moe.config import NAME
 from .config import AdapterConfig
-
-NAME = "adapter"  # in the transformer
 
 
 def add_adapter(flow: Flow, config: AdapterConfig, seed: int) -> dict[str, nn.Parameter]:
