@@ -9,6 +9,8 @@ from conftest import GOLDEN
 from PIL import Image
 
 from flowedit_grag import EarlyFilter, Editor, InputError
+from flowedit_grag.backbone.memory import row_bytes
+from flowedit_grag.backbone.tokens import TokenLayout
 from flowedit_grag.incontext.judges import Verdict
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB")
@@ -103,6 +105,25 @@ def test_a_judge_that_decides_nothing_is_said(tiny_fill):
         editor.edit(IMAGE, instruction="make it red", early_filter=early)
 
 
+def test_ties_are_no_failure_of_the_judge(tiny_fill, recwarn):
+    def fair(instruction, original, first, second):
+        return Verdict.higher(1.0, 1.0, "both fine")
+
+    early = EarlyFilter(seeds=3, steps=1, judge=fair)
+    found = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=early).filtered
+    assert (found.seed, found.undecided, found.ties) == (0, 2, 2)
+    assert not [one for one in recwarn if "judge" in str(one.message)]
+
+
+def test_previews_share_batches_with_no_source(tiny_fill):
+    editor = editor_of(tiny_fill)
+    latents = editor.method.encode(tiny_fill, IMAGE.resize((64, 64)))
+    row = row_bytes(tiny_fill, TokenLayout.of(latents, tiny_fill.condition("make it red").embeds.shape[1]))
+    early = EarlyFilter(seeds=4, steps=2, judge=brighter)
+    tight = editor_of(dataclasses.replace(tiny_fill, memory_budget=4 * row))
+    assert tight.edit(IMAGE, instruction="make it red", early_filter=early).forward_calls == 5 + 2
+
+
 def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
     early = EarlyFilter(seeds=3, steps=2, judge=brighter)
     roomy = editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=early)
@@ -120,6 +141,8 @@ def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
         ({"seeds": "6"}, "seeds must be a whole number"),
         ({"seeds": 2.0}, "seeds must be a whole number"),
         ({"steps": 0}, "from 1 on"),
+        ({"both_orders": "no"}, "both_orders must be true or false"),
+        ({"resume": 1}, "resume must be true or false"),
         ({"judge": "labb"}, "did you mean|known"),
         ({"judge": 3}, "a judge is"),
         ({"steps": 6, "resume": True, "judge": "lab"}, "6 steps cannot be resumed by an edit of 5"),

@@ -149,6 +149,18 @@ def test_bad_answers_are_undecided_with_a_reason_of_one_line(kind):
     assert 0 < len(found.reason) <= 300
 
 
+def test_an_answer_in_a_fence_is_an_answer():
+    with Server(completion('```json\n{"winner": 2, "reason": "greener"}\n```')) as server:
+        found = server.judge()("make the star green", RED, GREEN, BLUE)
+    assert (found.winner, found.reason) == (2, "greener")
+
+
+def test_addresses():
+    assert OpenAIJudge.named("m@http://[::1]:8000/v1").url == "http://[::1]:8000/v1"
+    with pytest.raises(InputError, match="is not the address of a server"):
+        OpenAIJudge("m", "localhost:8000")
+
+
 def test_a_stall_and_a_refused_connection_are_undecided():
     with Server(None) as server:
         found = server.judge(timeout=0.2)("make the star green", RED, GREEN, BLUE)

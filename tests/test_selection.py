@@ -41,10 +41,24 @@ def test_every_comparison_is_the_champion_against_the_next():
     assert chosen.comparisons[1].reason == "20 against 30"
 
 
+def test_a_judge_gets_pictures_of_its_own():
+    def careless(instruction, original, first, second):
+        answer = brighter(instruction, original, first, second)
+        for picture in (original, first, second):
+            picture.thumbnail((8, 8))
+            picture.paste("black", (0, 0, *picture.size))
+        return answer
+
+    original, candidates = ORIGINAL.copy(), grey(10, 30, 20)
+    assert select("brighter", original, candidates, careless).winner == 1
+    assert [picture.size for picture in (original, *candidates)] == [ORIGINAL.size] * 4
+    assert [level(picture) for picture in candidates] == [10, 30, 20]
+
+
 def test_undecided_keeps_the_champion():
     chosen = select("brighter", ORIGINAL, grey(20, 20, 30, 30), brighter)
     assert chosen.winner == 2
-    assert chosen.undecided == 2
+    assert (chosen.undecided, chosen.ties) == (2, 2)
     found = json.loads(json.dumps(chosen.record()))
     assert (found["winner"], found["undecided"]) == (2, 2)
     assert [(one["champion"], one["challenger"], one["winner"]) for one in found["comparisons"]] == [

@@ -40,6 +40,7 @@ class Method:
     true_cfg: float = 1.0
     negative_prompt: str = ""
     fills: ClassVar[bool] = False  # whether it needs a Fill model
+    source_beside: ClassVar[bool] = True  # whether a batch of edits has the source as a row of its own
 
     def __post_init__(self):
         check_options(self)
@@ -155,12 +156,12 @@ class Method:
         return Targets(condition, dials)
 
     def targets_at_once(self, source: Source) -> int:
-        """How many targets fit into the memory budget beside one source row, at least 1."""
-        rows = rows_that_fit(source.flow, self.canvas(source)) - 1
+        """How many targets fit into the memory budget, beside the source's row where there is one; at least 1."""
+        rows = rows_that_fit(source.flow, self.canvas(source)) - self.source_beside
         return max(1, rows // (1 if self.true_cfg == 1 else 2))
 
     def _chunks(self, source: Source, targets: Targets) -> Iterator[Targets]:
-        """The targets in batches that fit the flow's memory budget beside one source row."""
+        """The targets in batches that fit the flow's memory budget."""
         size = self.targets_at_once(source)
         for start in range(0, len(targets), size):
             yield targets[start : start + size]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
@@ -47,6 +47,7 @@ class DiptychMethod(Method):
     paste_unedited: bool = False
     grag: GRAG | None = None
     dial: Dial | None = None
+    source_beside: ClassVar[bool] = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -21,6 +21,7 @@ from .job import Progress, Source, Steps, Targets, draws, generator, part
 from .wanted import Wanted
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
+SWITCHES = ("one_batch", "both_orders", "resume", "keep_record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,11 @@ class EarlyFilter:
     _judge: Judge | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name in ("seeds", "steps"):
+        for name, kind in (("seeds", int), ("steps", int), *((name, bool) for name in SWITCHES)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"an early filter's {name} must be a whole number from 1 on, not {value!r}.")
+            if type(value) is not kind or (kind is int and value < 1):
+                wanted = "a whole number from 1 on" if kind is int else "true or false"
+                raise InputError(f"an early filter's {name} must be {wanted}, not {value!r}.")
         object.__setattr__(self, "_judge", None if self.judge is None else judge(self.judge))
 
     def suited(self, profile: Profile) -> "EarlyFilter":
@@ -97,7 +99,7 @@ class EarlyFilter:
         states, clean = yield from self._previews(method, first, context, noise, targets, early)
         previews = [method.decode(flow, row[None], shown) for row in clean]
         selection = select(instruction, shown, previews, chosen._judge, both_orders=self.both_orders)
-        if selection.undecided == len(seeds) - 1 > 0:
+        if selection.undecided - selection.ties == len(seeds) - 1 > 0:
             why = selection.comparisons[0].reason
             warnings.warn(
                 f"the judge decided nothing ({why}); the first of {len(seeds)} seeds was taken.", stacklevel=2
@@ -144,15 +146,19 @@ class Filtered:
 
     @property
     def undecided(self) -> int:
-        """Comparisons that the judge could not decide; in each the champion stayed."""
+        """Comparisons without a winner; in each the champion stayed."""
         return self.selection.undecided
+
+    @property
+    def ties(self) -> int:
+        """Those of them in which the judge found both equally good."""
+        return self.selection.ties
 
     def record(self) -> dict[str, Any]:
         """Settings, every comparison and its answer, as plain types."""
-        shown = ("steps", "one_batch", "both_orders", "resume")
         judge = self.filter.judge if isinstance(self.filter.judge, str) else _name(self.filter.judge)
-        settings = {"judge": judge, **{name: getattr(self.filter, name) for name in shown}}
-        return {**settings, "seeds": list(self.seeds), "seed": self.seed, **self.selection.record()}
+        settings = {name: getattr(self.filter, name) for name in ("steps", *SWITCHES) if name != "keep_record"}
+        return {"judge": judge, **settings, "seeds": list(self.seeds), "seed": self.seed, **self.selection.record()}
 
     def contact_sheet(self, source: Image.Image) -> Image.Image:
         """All previews beside the source, the winner marked. Raises :class:`InputError` where none were kept."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -37,6 +38,7 @@ class RFSolverEdit(Method):
     value_layers: tuple[int, ...] | None = None
     inversion_guidance: float = 1.0
     guidance: float = 2.0
+    source_beside: ClassVar[bool] = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -24,6 +25,7 @@ class SDEdit(Method):
     steps: int = 28
     strength: float = 0.7
     guidance: float = 3.5
+    source_beside: ClassVar[bool] = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -95,6 +95,7 @@ def report(result, path: Path, as_json: bool) -> None:
         return
     print(path)
     if result.filtered:
-        tried, undecided = len(result.filtered.seeds), result.filtered.undecided
-        print(f"seed {result.filtered.seed} of {tried} tried; comparisons that were not decided: {undecided}")
+        found = result.filtered
+        undecided = f"{found.undecided} comparisons undecided, {found.ties} of them ties"
+        print(f"seed {found.seed} of {len(found.seeds)} tried; {undecided}")
     print(f"{cost['seconds']:.1f} s, NFE {result.nfe} in {result.forward_calls} calls, {cost['peak_memory_mb']:.0f} MB")

@@ -72,7 +72,7 @@ def undecided(record: Mapping[str, Any]) -> list[str]:
     """Of an edit with an early filter: why its judge decided nothing, for each comparison in which it did not."""
     compared = _settings(record, "early_filter").get("comparisons")
     found = [one for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
-    return [str(one.get("reason")) for one in found if one.get("winner") is None]
+    return [str(one.get("reason")) for one in found if one.get("winner") is None and not one.get("tie")]
 
 
 def made_on(record: Mapping[str, Any]) -> dict[str, str]:

@@ -16,14 +16,20 @@ FRAME = 0.025  # width of a line, / shorter side of the picture
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison. ``winner`` is ``champion`` or ``challenger``, or ``None`` where it was undecided; ``answers`` are
-    the judge's, champion first, then perhaps challenger first."""
+    """One comparison. ``winner`` is ``champion`` or ``challenger``, or ``None`` where it was undecided, perhaps for a
+    ``tie``; ``answers`` are the judge's, champion first, then perhaps challenger first."""
 
     champion: int
     challenger: int
     winner: int | None
+    tie: bool
     reason: str
     answers: tuple[Verdict, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As plain types, for JSON."""
+        answers = [{"winner": answer.winner, "reason": answer.reason} for answer in self.answers]
+        return {**asdict(self), "answers": answers}
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,21 @@ class Selection:
 
     @property
     def undecided(self) -> int:
-        """Comparisons without a verdict; the champion stayed."""
+        """Comparisons without a winner; the champion stayed."""
         return sum(comparison.winner is None for comparison in self.comparisons)
+
+    @property
+    def ties(self) -> int:
+        """Those of them in which both were equally good."""
+        return sum(comparison.tie for comparison in self.comparisons)
 
     def record(self) -> dict[str, Any]:
         """As plain types, for JSON."""
         return {
             "winner": self.winner,
             "undecided": self.undecided,
-            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "ties": self.ties,
+            "comparisons": [comparison.record() for comparison in self.comparisons],
         }
 
 
@@ -70,7 +82,7 @@ def select(
             answers.append(_ask(judge, instruction, original, *reversed(pair)))
         verdict = _agreed(*answers)
         winner = {1: champion, 2: challenger, None: None}[verdict.winner]
-        comparisons.append(Comparison(champion, challenger, winner, verdict.reason, tuple(answers)))
+        comparisons.append(Comparison(champion, challenger, winner, verdict.tie, verdict.reason, tuple(answers)))
         champion = champion if winner is None else winner
     return Selection(champion, tuple(comparisons))
 
@@ -98,7 +110,7 @@ def _agreed(there: Verdict, back: Verdict | None = None) -> Verdict:
 
 def _ask(judge: Judge, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
     try:
-        verdict = judge(instruction, original, first, second)
+        verdict = judge(instruction, *(picture.copy() for picture in (original, first, second)))
     except Exception as error:  # candidates that cost minutes must not be lost to a judge
         return Verdict(None, f"the judge failed ({first_line(error)})")
     if not isinstance(verdict, Verdict):

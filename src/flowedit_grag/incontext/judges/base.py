@@ -1,28 +1,36 @@
 """What a judge is asked, and what it answers."""
 
+import json
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from PIL import Image
 
+from ...errors import InputError
+
+NO_JSON = "the answer is not the JSON that was asked for"
 Score = TypeVar("Score", float, tuple[float, float])  # a pair compares by its first number that differs
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which of two pictures is the better edit; ``winner=None`` is undecided. ``reason`` is one line."""
+    """Which of two pictures is the better edit; ``winner=None`` is undecided. ``reason`` is one line. A ``tie`` is
+    undecided because both are equally good, and not because the judge could not tell."""
 
     winner: Literal[1, 2] | None
     reason: str
+    tie: bool = False
 
     def __post_init__(self):
         if self.winner not in (1, 2, None):
             raise ValueError(f"a verdict's winner is 1, 2 or None (undecided), not {self.winner!r}.")
+        if self.tie and self.winner is not None:
+            raise ValueError(f"a tie has no winner, and not {self.winner!r}.")
 
     @classmethod
     def higher(cls, first: Score, second: Score, reason: str) -> Self:
-        """The higher score wins; equal ones, and those that are not a number, leave it undecided."""
-        return cls(1 if first > second else 2 if second > first else None, reason)
+        """The higher score wins; equal ones are a tie, and what is not a number leaves it undecided."""
+        return cls(1 if first > second else 2 if second > first else None, reason, tie=first == second)
 
 
 class Judge(Protocol):
@@ -31,6 +39,15 @@ class Judge(Protocol):
     :class:`InputError`."""
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict: ...
+
+
+def json_in(said: Any) -> dict[str, Any]:
+    """The object in an answer, which may stand in a fence or between words. Raises :class:`InputError` if none does."""
+    try:
+        found = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        raise InputError(f"{NO_JSON}: {said}") from None
+    return found
 
 
 def one_line(text: str, limit: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from PIL import Image
 
 from ...errors import InputError, first_line
-from .base import Verdict, one_line
+from .base import NO_JSON, Verdict, json_in, one_line
 from .prompt import question
 
 SCHEMA = {
@@ -27,7 +27,6 @@ SCHEMA = {
 }
 LONGEST = 300  # characters of a reason
 GRACE = 1.0  # seconds, in which the client may say itself what is wrong
-NO_JSON = "the answer is not the JSON that was asked for"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class OpenAIJudge:
     def __post_init__(self):
         if find_spec("openai") is None:
             raise InputError("this judge needs the openai client; pip install flowedit-grag[judge].")
-        if not self.model or not re.match(r"https?://\w", self.url):
+        if not self.model or not re.match(r"https?://[\w\[]", self.url):
             raise InputError(f"{self.url!r} is not the address of a server, as in http://localhost:8000/v1.")
 
     @classmethod
@@ -130,10 +129,7 @@ def _json(completion: Any) -> Any:
     message = completion.choices[0].message
     if message.refusal:
         raise InputError(f"the model refused: {message.refusal}")
-    try:
-        return json.loads(message.content)
-    except (TypeError, ValueError):
-        raise InputError(f"{NO_JSON}: {message.content}") from None
+    return json_in(message.content)
 
 
 def _verdict(said: Any) -> Verdict:

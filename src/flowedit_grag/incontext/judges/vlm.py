@@ -1,6 +1,5 @@
 """A local vision-language model as the judge (ICEdit, arXiv:2504.20690, §3.3), read from its logits."""
 
-import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from typing import Any, Self
 from PIL import Image
 
 from ...errors import InputError
-from .base import Verdict
+from .base import Verdict, json_in
 from .pretrained import check_name, load_pretrained
 from .prompt import question
 
@@ -69,10 +68,7 @@ class VLMJudge:
         with torch.inference_mode():
             tokens = network.generate(**inputs, do_sample=False, max_new_tokens=LONGEST)[0]
         said = processor.tokenizer.decode(tokens[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        try:
-            return json.loads(said[said.index("{") : said.rindex("}") + 1])
-        except ValueError:
-            raise InputError(f"the answer is not the JSON that was asked for: {said}") from None
+        return json_in(said)
 
     def _inputs(self, text: str, images: Sequence[Image.Image]) -> Any:
         processor, network = self._loaded
