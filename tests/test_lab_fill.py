@@ -16,6 +16,7 @@ from flowedit_grag.evaluation.bench import SECTIONS, adapters, early_filter
 from flowedit_grag.evaluation.bench.base import Bench
 from flowedit_grag.evaluation.bench.early_filter import ONE, Setting
 from flowedit_grag.evaluation.bench.instructions import STAGES, parameters
+from flowedit_grag.evaluation.splits import problems
 from flowedit_grag.lab.train import export, fill, latents, masks, shipped
 from flowedit_grag.lab.train.export_adapters import halve
 from flowedit_grag.lab.train.loop import averaged
@@ -73,6 +74,15 @@ def test_a_method_finds_its_embedded_model(recolor):
     again = Editor("icedit", model=editor.flow, steps=1).edit(recolor.images()[0], instruction=recolor.instruction)
     assert again.settings["loading"] == {"adapter": "lab-moe"}
     assert made.image.size == (128, 128)
+
+
+def test_scenes_of_the_lab_are_no_strangers(recwarn):
+    editor = Editor("icedit", steps=1)
+    for edit in problems("validation", 2):
+        editor.edit(edit.images()[0], instruction=edit.instruction)
+    assert not [one for one in recwarn if "does not look like" in str(one.message)]
+    with pytest.warns(UserWarning, match="does not look like a scene of the lab"):
+        editor.edit(np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8), instruction="remove the star")
 
 
 def test_stock_diffusers_loads_it():

@@ -18,7 +18,7 @@ from .algorithms.job import OnProgress, Source, Targets, drained, generator
 from .algorithms.select import check_selection, embedded, with_profile
 from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
-from .backbone.image import ImageLike, read_image, resized
+from .backbone.image import ImageLike, padded, read_image, resized
 from .backbone.load import load
 from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
@@ -145,7 +145,7 @@ class Editor:
         worked = resized(original, self.method.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
             latents = self.method.encode(self.flow, worked)
-            self._warn_if_foreign(worked, latents)
+            self._warn_if_foreign(worked)
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
@@ -166,13 +166,13 @@ class Editor:
             settings["early_filter"] = filtered.record()
         return kind.of(cost, images, original, settings, filtered)
 
-    def _warn_if_foreign(self, image: Image.Image, latents: torch.Tensor) -> None:
+    def _warn_if_foreign(self, image: Image.Image) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""
         limit = self.flow.profile.roundtrip_psnr
         if limit is None:
             return
-        back = np.asarray(self.flow.decode(latents).crop((0, 0, *image.size)), float)  # of a diptych, the left panel
-        error = np.mean((back - np.asarray(image, float)) ** 2)
+        latents = self.flow.encode(padded(image, self.flow.multiple))  # of it alone, whatever the method puts beside it
+        error = np.mean((np.asarray(self.flow.decode(latents, image.size), float) - np.asarray(image, float)) ** 2)
         if error > 255**2 / 10 ** (limit / 10):
             warnings.warn(self.flow.profile.about, stacklevel=4)
 
