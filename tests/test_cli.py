@@ -216,3 +216,6 @@ def test_key_values():
     }  # fmt: skip
     with pytest.raises(InputError, match="KEY=VALUE"):
         arguments.key_values(["=3"])
+    for given in (["optimizer=adamw", "optimizer.lr=3e-4"], ["optimizer.lr=3e-4", "optimizer=adamw"]):
+        with pytest.raises(InputError, match=r"optimizer is given as a whole and in parts \(optimizer.lr\)"):
+            arguments.key_values(given)

@@ -29,10 +29,10 @@ from flowedit_grag.experiments import editors, identity
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS, ray
 from flowedit_grag.experiments.executors.local import Losses
-from flowedit_grag.experiments.locks import Locks
 from flowedit_grag.experiments.plan import cells
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
+from flowedit_grag.locks import Locks
 from flowedit_grag.metrics.dino import DINO
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
@@ -220,7 +220,7 @@ def test_what_a_worker_complains_of_is_said(tmp_path):
 
 CLAIMANT = """
 import pathlib, sys
-from flowedit_grag.experiments.locks import Locks
+from flowedit_grag.locks import Locks
 with Locks(pathlib.Path(sys.argv[1])) as locks, locks.claimed("0" * 16) as first, locks.claimed("1" * 16) as other:
     print(first, other)
 """

@@ -23,6 +23,7 @@ from flowedit_grag.backbone.facts import facts
 from flowedit_grag.backbone.fill import context_right_of, filling_right_of
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
+from flowedit_grag.locks import Locks
 from flowedit_grag.lora_moe import load_adapter
 from flowedit_grag.training import loop
 from flowedit_grag.training.adapter import add_adapter
@@ -113,6 +114,24 @@ def test_a_killed_run_resumes_to_the_same_losses(whole, tmp_path):
     assert not list(out.glob(".*"))
 
 
+def test_a_folder_has_one_run_at_a_time(tmp_path):
+    run(tmp_path, steps=1)
+    with Locks(tmp_path / "train.lock") as locks, locks.claimed("0"):
+        code = (
+            "import sys, pathlib; from flowedit_grag.training.folder import RunFolder\n"
+            "with RunFolder(pathlib.Path(sys.argv[1])).claimed(): pass"
+        )
+        found = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    assert f"another process trains in {tmp_path}; wait for it" in found.stderr
+
+
+def test_a_damaged_log_is_said(tmp_path):
+    run(tmp_path, steps=1)
+    (tmp_path / "log.jsonl").write_bytes(b"\0\0\0\n" + (tmp_path / "log.jsonl").read_bytes())
+    with pytest.raises(InputError, match=r"log\.jsonl is damaged"):
+        run(tmp_path, steps=2)
+
+
 def test_a_checkpoint_is_never_ahead_of_its_adapter(tmp_path, monkeypatch):
     class Killed(BaseException):
         pass
@@ -135,7 +154,7 @@ def test_what_a_run_leaves(whole):
     assert len(events) == 1
     assert names - events == {
         "checkpoint.pt", "config.yaml", "experts.png", "log.jsonl", "loss.png", "pytorch_lora_weights.safetensors",
-        "samples/step-000010.png", "samples/step-000014.png",
+        "samples/step-000010.png", "samples/step-000014.png", "train.lock",
     }  # fmt: skip
     assert [json.loads(line)["step"] for line in log(whole).splitlines()] == list(range(1, STEPS + 1))
     values = OmegaConf.to_container(OmegaConf.load(whole / "config.yaml"))
@@ -406,6 +425,14 @@ def test_a_folder_with_a_bad_line(folder, line, message):
         source("folder", path=str(folder))
 
 
+def test_lines_may_hold_what_other_readers_break_at(folder):
+    file = folder / "instructions.jsonl"
+    line = json.dumps({"image": "0.png", "instruction": "make it\u2028red"}, ensure_ascii=False)
+    file.write_text("\ufeff" + line + "\n", encoding="utf-8")
+    (pair,) = source("folder", path=str(folder))
+    assert pair.instruction == "make it\u2028red"
+
+
 def test_folders_with_bad_pictures(folder, caplog):
     with pytest.raises(InputError, match="cannot be read"):
         source("folder", path=str(folder / "nowhere"))
@@ -460,7 +487,22 @@ def test_tables_of_magicbrush_and_omniedit(table, tmp_path):
     assert len(losses(tmp_path / "run")) == 1
 
 
+def test_a_folder_of_splits_is_read_by_split(table, tmp_path):
+    for split in ("train", "dev"):
+        table(f"{split}-00000.parquet", source_img=pictures(0), target_img=pictures(5), instruction=[split] * 2)
+    assert {pair.instruction for pair in source("huggingface", paths=[str(tmp_path)])} == {"train"}
+    assert {pair.instruction for pair in source("huggingface", paths=[str(tmp_path)], split="dev")} == {"dev"}
+    assert len(source("huggingface", paths=[str(tmp_path)], split="other")) == 4
+
+
 def test_tables_with_something_wrong(table, tmp_path):
+    import pyarrow.parquet as parquet
+
+    numbers = table("n.parquet", source_img=pictures(0), instruction=["a", "b"], target=[1, 2])
+    renamed = parquet.read_table(numbers).replace_schema_metadata().rename_columns({"target": "target_img"})
+    parquet.write_table(renamed, numbers)
+    with pytest.raises(InputError, match="has no pictures in its column 'target_img'"):
+        source("huggingface", paths=[numbers])
     foreign = table("a.parquet", before_img=pictures(0), text=["one", "two"])
     with pytest.raises(InputError, match="has the columns before_img, text; known are MagicBrush"):
         source("huggingface", paths=[foreign])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from ..errors import InputError
+from .errors import InputError
 
 DIGITS = 15  # of a key: a place in the file below 2**60
 ALONE = 2**61  # the place that stands for the folder itself

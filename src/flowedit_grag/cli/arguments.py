@@ -35,6 +35,10 @@ def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dic
     for option in options or ():
         if not option.partition("=")[0] or "=" not in option:
             raise InputError(f"{option!r} is not an option; write KEY=VALUE, for example steps=28.")
+    names = [option.partition("=")[0] for option in options or ()]
+    for whole in names:
+        if part := next((name for name in names if name.startswith(f"{whole}.")), None):
+            raise InputError(f"{whole} is given as a whole and in parts ({part}); give all of it in parts.")
     try:
         values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
     except (OmegaConfBaseException, YAMLError, ValueError) as error:

@@ -13,11 +13,11 @@ from yaml import YAMLError
 
 from ..errors import InputError, first_line
 from ..files import written
+from ..locks import Locks
 from ..sections import flat
 from . import identity
 from .config import RunConfig
 from .job import Job
-from .locks import Locks
 from .manifest import Manifest
 
 LOCKS = "claims.lock"

@@ -9,11 +9,11 @@ from PIL import Image
 
 from ..errors import InputError, first_line
 from ..evaluation.edits import words
+from ..locks import Locks
 from ..metrics import Missing, Pictures, measure
 from .editors import Editors
 from .folder import LOCKS
 from .job import Done, Job, OnProgress
-from .locks import Locks
 from .plan import Cell
 from .store import Store
 

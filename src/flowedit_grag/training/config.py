@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from ..algorithms.job import generator
 from ..algorithms.options import check_options
 from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
@@ -114,6 +115,7 @@ class TrainConfig:
         for name in ("width", "steps", "batch", "accumulation", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be from 1 on, not {getattr(self, name)}.")
+        generator(self.seed)
 
     @classmethod
     def of(cls, values: Any) -> "TrainConfig":

@@ -3,7 +3,8 @@
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,6 +17,7 @@ from yaml import YAMLError
 
 from ..errors import InputError, first_line
 from ..files import written
+from ..locks import Locks
 from ..lora_moe.files import FILE_NAME
 from ..sections import flat
 from .config import TrainConfig
@@ -66,6 +68,14 @@ class RunFolder:
                     "give it the same, or choose another folder with out=FOLDER."
                 )
 
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep the folder from other runs for the length of the block. Raises :class:`InputError` if one has it."""
+        with Locks(self.path / "train.lock") as locks, locks.claimed("0") as mine:
+            if not mine:
+                raise InputError(f"another process trains in {self.path}; wait for it, or choose another folder.")
+            yield
+
     def check_writable(self) -> None:
         """Raise :class:`InputError` unless the folder takes files, or can be made. Leaves nothing."""
         there = next(folder for folder in (self.path, *self.path.resolve().parents) if folder.exists())
@@ -114,5 +124,10 @@ class RunFolder:
         """The log. A last line that was cut off by a kill is left out."""
         if not self.log.exists():
             return []
-        whole = self.log.read_text(encoding="utf-8").split("\n")[:-1]
-        return [json.loads(line) for line in whole]
+        whole = self.log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        try:
+            return [json.loads(line) for line in whole]
+        except ValueError as error:
+            raise InputError(
+                f"{self.log} is damaged ({first_line(error)}); remove the lines that are no JSON."
+            ) from None

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from ..backbone.load import load
 from ..backbone.place import training_attention
 from ..errors import InputError, first_line, memory_advice
 from ..lora_moe import Usage, recorded_usage, save_adapter
+from ..lora_moe.config import NAME
 from ..lora_moe.files import FILE_NAME
-from .adapter import NAME, add_adapter
+from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs
 from .data.order import Shuffled
@@ -49,7 +51,8 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
     """Train an adapter, from the last checkpoint in ``config.out`` if there is one; returns the adapter's file.
 
     Leaves in the folder the adapter, ``config.yaml``, ``log.jsonl`` (a line a step), ``tensorboard/``, ``samples/``,
-    ``loss.png``, and for a mixture ``experts.png``. Under ``accelerate launch`` every process takes samples of its own.
+    ``loss.png``, for a mixture ``experts.png``, and ``train.lock``, which keeps other runs away. Under
+    ``accelerate launch`` every process takes samples of its own.
 
     Raises :class:`InputError` for data, models and folders that cannot be used.
     """
@@ -70,10 +73,12 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
     flow = load(config.model, dtype=config.dtype, device=accelerator.device)
     with memory_advice(LESS_MEMORY):
         run = Run(config, folder, accelerator, flow, pairs)
-        for done in run.steps():
-            if on_progress and accelerator.is_main_process:
-                on_progress(done)
-        return run.finish()
+        with folder.claimed() if accelerator.is_main_process else nullcontext():
+            run.resume()
+            for done in run.steps():
+                if on_progress and accelerator.is_main_process:
+                    on_progress(done)
+            return run.finish()
 
 
 class Run:
@@ -92,7 +97,17 @@ class Run:
         optimizer = config.optimizer.build(self.trainable.values())
         self.transformer, self.optimizer = accelerator.prepare(flow.transformer, optimizer)
         self.step = 0
-        self._resume()
+
+    def resume(self) -> None:
+        """Go back to the last checkpoint, or to the beginning, and drop what was logged after it."""
+        state = self.folder.load()
+        if state:
+            self._restore(state)
+        if self.accelerator.is_main_process:
+            self.folder.begin(self.config)
+            self.folder.rewind(self.step)
+        logger = {"tensorboard": {"purge_step": self.step + 1}}
+        self.accelerator.init_trackers("tensorboard", init_kwargs=logger)
 
     def steps(self) -> Iterator[Trained]:
         """Take the steps that are left."""
@@ -162,17 +177,6 @@ class Run:
         return every > 0 and self.step % every == 0
 
     # ---- what is written -------------------------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Go back to the last checkpoint, or to the beginning, and drop what was logged after it."""
-        state = self.folder.load()
-        if state:
-            self._restore(state)
-        if self.accelerator.is_main_process:
-            self.folder.begin(self.config)
-            self.folder.rewind(self.step)
-        logger = {"tensorboard": {"purge_step": self.step + 1}}
-        self.accelerator.init_trackers("tensorboard", init_kwargs=logger)
 
     def _restore(self, state: dict[str, Any]) -> None:
         for what, now in (("processes", self.accelerator.num_processes), ("pairs", len(self.pairs))):

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from ...errors import InputError
+from ...locks import Locks
 from ...metrics import Missing
 from ..folder import LOCKS
 from ..job import Job, OnProgress
-from ..locks import Locks
 from ..plan import Cell
 from ..runner import work
 from .watching import EVERY, Watch

@@ -28,7 +28,7 @@ class FolderSource:
         folder = Path(self.path)
         file = folder / INSTRUCTIONS
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold what splitlines() splits at
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read ({first_line(error)}).") from None
         entries = [_entry(folder, line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]

@@ -20,7 +20,8 @@ COLUMNS = {  # data set -> columns of source, target, instruction
 
 @dataclass(frozen=True, kw_only=True)
 class HuggingFaceSource:
-    """``paths`` are parquet files, folders of them, or hub ids, one after the other; ``split`` is that of hub ids.
+    """``paths`` are parquet files, folders of them, or hub ids, one after the other. ``split`` is that of hub ids, and
+    of folders that have files named by it, as ``train-00000.parquet``; else all of a folder's are taken.
 
     Where a row has several wordings of its instruction (OmniEdit), the first is taken.
     """
@@ -55,8 +56,11 @@ class _Table:
             known = "; ".join(f"{name}: {', '.join(names)}" for name, names in COLUMNS.items())
             raise InputError(f"{path} has the columns {', '.join(rows.column_names)}; known are {known}.")
         instructions = list(rows[columns[2]])
-        for name in columns[:2]:
-            rows = rows.cast_column(name, datasets.Image())
+        try:
+            for name in columns[:2]:
+                rows = rows.cast_column(name, datasets.Image())
+        except Exception as error:  # of arrow, which has many
+            raise InputError(f"{path} has no pictures in its column {name!r} ({first_line(error)}).") from error
         return cls(path, rows, columns, instructions)
 
     def pair(self, row: int) -> Pair:
@@ -91,7 +95,8 @@ class TablePairs:
 
 def _rows(datasets: Any, path: str, split: str) -> Any:
     place = Path(path)
-    files = sorted(map(str, place.rglob("*.parquet"))) if place.is_dir() else [path]
+    found = sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
+    files = [str(file) for file in [file for file in found if file.stem.startswith(split)] or found]
     if place.exists() and not files:
         raise InputError(f"there are no parquet files in {path}.")
     try:
