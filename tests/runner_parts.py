@@ -87,6 +87,16 @@ class Session(Benchmark):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sessions(Benchmark):
+    """Two sessions of two problems each."""
+
+    def open(self):
+        a, b, c, d = dataset("lab", per_task=1)[:4]
+        turns = (a, replace(b, previous=a.id, turn=2), c, replace(d, previous=c.id, turn=2))
+        return Dataset("sessions", turns)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OtherSizes(Session):
     """The same with masks twice as large: the second's was drawn on somebody else's result of the first."""
 

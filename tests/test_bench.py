@@ -20,7 +20,7 @@ from flowedit_grag.evaluation.records import Records
 from flowedit_grag.evaluation.shape import flux_flow
 from flowedit_grag.evaluation.splits import problems, scenes
 from flowedit_grag.evaluation.ssim import ssim
-from flowedit_grag.evaluation.summary import difference, mean, rate
+from flowedit_grag.evaluation.summary import difference, mean, rate, share_difference
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.tasks import TASKS
@@ -59,6 +59,17 @@ def test_rates_that_are_all_right_are_not_certain():
     assert sure.low == pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-4)
     assert rate([True, False]).percent() == "50 % (9-91)"
     assert np.isnan(rate([]).value)
+
+
+def test_differences_of_shares():
+    same = share_difference([True] * 38, [True] * 38)  # by hand: 1/40 each way, and no difference
+    assert (same.value, same.n) == (0.0, 38)
+    assert (same.low, same.high) == pytest.approx((-1.96 * (0.05 / 40) ** 0.5, 1.96 * (0.05 / 40) ** 0.5), abs=1e-4)
+    better = share_difference([True] * 18 + [False] * 20, [False] * 10 + [True] * 8 + [False] * 20)
+    assert better.value == pytest.approx(10 / 38)
+    assert (better.low + better.high) / 2 == pytest.approx(10 / 40)
+    assert better.low == pytest.approx(0.25 - 1.96 * ((0.3 - 0.25**2) / 40) ** 0.5, abs=1e-4)
+    assert np.isnan(share_difference([], []).value)
 
 
 def outcomes(successes, kept, psnr):
@@ -184,7 +195,7 @@ def test_records_of_other_weights_or_splits_are_not_taken_for_these(tmp_path, la
     with_adapter = Bench(lab, tmp_path).records("edits", str(adapter))
     assert not with_adapter.known
     with_adapter.add("one", label="b")
-    assert [record["label"] for record in Records.read(tmp_path / "edits.jsonl")] == ["b"]  # the last measured
+    assert [record["label"] for record in Records.read(tmp_path / "edits.jsonl")] == ["a", "b"]
     adapter.write_bytes(b"others")
     assert not Bench(lab, tmp_path).records("edits", str(adapter)).known
 

@@ -96,9 +96,11 @@ def test_pairs_of_the_bench(tmp_path):
 
 
 def test_what_was_measured_on_other_weights_does_not_count(runs, tmp_path, monkeypatch):
-    record = {"key": "x", "of": {"weights": {"lab": "0" * 16}}, "solver": "euler", "psnr": 30}
-    (tmp_path / "reconstruction.jsonl").write_text(json.dumps(record) + "\n")
-    assert Evidence(None, tmp_path, ()).records("reconstruction") == []
+    ours, half = {"weights": weights("lab"), "share": 1.0}, {"weights": weights("lab"), "share": 0.5}
+    old = {"weights": {"lab": "0" * 16}}
+    every = [{"key": str(n), "of": of, "index": n} for n, of in enumerate((old, "", half, ours, old, ours))]
+    (tmp_path / "reconstruction.jsonl").write_text("".join(json.dumps(one) + "\n" for one in every))
+    assert [one["index"] for one in Evidence(None, tmp_path, ()).records("reconstruction")] == [3, 5]
     monkeypatch.setattr("flowedit_grag.claims.base.fingerprint", lambda path: "another")
     with pytest.raises(InputError, match="was made with other weights of lab than those here; run its config again"):
         found("grag", Evidence(None, tmp_path, runs))

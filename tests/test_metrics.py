@@ -113,7 +113,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_protocol_is_bit_for_bit_what_its_metrics_compute(name):
-    assert all(metric(name)(p) == pytest.approx(float(PUBLISHED[name](*published(p))), rel=1e-6) for p in PAIRS)
+    assert all(metric(name)(p) == float(PUBLISHED[name](*published(p))) for p in PAIRS)
 
 
 def test_the_published_protocol_flatters_large_masks_and_the_corrected_one_does_not():

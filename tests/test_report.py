@@ -26,7 +26,7 @@ from flowedit_grag.report.latex import escaped as latex
 from flowedit_grag.report.markdown import escaped as markdown
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.report.scores import mean_of
-from flowedit_grag.report.sheets import decimals
+from flowedit_grag.report.sheets import decimals, fixed
 from flowedit_grag.report.smoothness import ratio, smoothness
 from flowedit_grag.report.strength import Curve, curves
 from flowedit_grag.report.studies import Column, studies
@@ -265,6 +265,8 @@ def test_latex(made):
         rows = [row for row in tabular[1].split("\n") if row.endswith(r"\\") and "multicolumn" not in row]
         assert len(rows) >= 2  # a head and a row
         assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(tabular[0])}
+    assert "$-$" in text
+    assert not re.search(r"\[-\d|(?<=& )-\d", text)
     assert latex("50% of {A_1} & \\x $") == r"50\% of \{A\_1\} \& \textbackslash{}x \$"
 
 
@@ -277,6 +279,7 @@ def test_markdown_escapes():
 )
 def test_decimals(values, places):
     assert decimals(values) == places
+    assert fixed(-0.00001, 3) == "0.000"
     assert decimals([*values, float("inf")]) == places
 
 
@@ -297,6 +300,23 @@ def test_runs_on_one_benchmark_share_tables(made, tmp_path):
     gap = found["lab (validation): run, other"]["run", "sdedit", "other", "sdedit", "psnr_outside"]
     assert float(gap["difference"]) == pytest.approx(np.mean([ours[id] - others[id] for id in ours]))
     assert found["lab (validation): run, other"]["run", "sdedit", "other", "sdedit", "ssim_outside"]["n"] == "0"
+
+
+def test_runs_that_edited_other_pictures_are_not_paired(tmp_path):
+    (pictures := tmp_path / "pictures").mkdir()
+    (pictures / "samples.csv").write_text("image,source_prompt,target_prompt,truth\na.png,a cat,a dog,a.png\n")
+    config = CONFIG.replace("metrics: [lab_success, psnr_outside, ssim_outside]", "metrics: [psnr]")
+    config = re.sub("dataset: .*", f"dataset: {{{{name: folder, path: {pictures}}}}}", config)
+    for name in ("one", "same", "other"):
+        seed = 1 if name == "other" else 0
+        noise = np.random.default_rng(seed).integers(0, 255, (32, 32, 3), np.uint8)
+        Image.fromarray(noise).save(pictures / "a.png")
+        run(tmp_path / name, config=config)
+    report([tmp_path / name for name in ("one", "same", "other")], tmp_path / "report")
+    compared = {(one["run"], one["minus_run"]) for one in lines(tmp_path / "report" / "differences.csv")}
+    assert ("one", "same") in compared
+    assert not [pair for pair in compared if "other" in pair and set(pair) != {"other"}]
+    assert "Other runs edited other pictures" in (tmp_path / "report" / "tables.md").read_text()
 
 
 def test_metrics_of_one_name_that_differ_are_two_columns(tmp_path):

@@ -5,6 +5,7 @@ import json
 import math
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
 from flowedit_grag.locks import Locks
 from flowedit_grag.metrics.dino import DINO
+from flowedit_grag.metrics.viescore import VIEScore
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
 
@@ -88,7 +90,9 @@ def test_what_a_run_leaves(whole):
     lines = table(whole)["lines"]
     assert [(line["row"], line["done"], line["failures"]) for line in lines] == [("plain", 8, {}), ("half", 8, {})]
     assert [entry["n"] for entry in lines[0]["entries"]] == [8, 8]
-    assert "psnr_outside ↑" in (whole / "table.md").read_text()
+    text = (whole / "table.md").read_text()
+    assert "psnr_outside ↑" in text
+    assert re.search(r"^- psnr_outside: dB", text, re.MULTILINE)
 
 
 def test_means_are_of_the_stored_numbers(whole):
@@ -302,6 +306,21 @@ def test_damaged_records_are_redone(whole, tmp_path):
     check(out, whole, 4)
 
 
+def test_a_picture_that_rotted_is_made_again(whole, tmp_path):
+    done(out := tmp_path / "run")
+    picture = sorted(out.glob("edits/plain/*.png"))[0]
+    picture.write_bytes(bytes(picture.stat().st_size))
+    shutil.rmtree(out / "metrics")
+    done(out)
+    check(out, whole, 1)
+
+
+def test_a_limit_leaves_sessions_whole(tmp_path):
+    config = read(write(tmp_path / "run", dataset={"name": "runner_parts:Sessions"}))
+    taken = {limit: len({cell.sample.id for cell in cells(config, limit)}) for limit in (1, 2, 3, 4, 5, 9)}
+    assert taken == {1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 9: 4}
+
+
 def test_a_full_disk(whole, tmp_path, monkeypatch, lab):
     out, save, saved = tmp_path / "run", Image.Image.save, []
 
@@ -484,18 +503,36 @@ def test_keys_depend_on_what_matters(tmp_path):
 
 def test_code_of_ones_own_is_part_of_a_key(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    text = "from runner_parts import Absent, Traced\nclass Method(Traced): pass\nclass Metric(Absent): pass\n"
-    found = []
+    text = """
+from dataclasses import dataclass
+from flowedit_grag.guidance.grag import GRAG
+from flowedit_grag.inversion.solvers.euler import euler
+from runner_parts import Absent, Traced, silent
+
+class Method(Traced): pass
+class Metric(Absent): pass
+class Dial(GRAG): pass
+def step(v, x, s0, s1, carried): return euler.step(v, x, s0, s1, carried)
+solver = type(euler)("own", 1, step)
+def judge(*given): return silent(*given)
+"""
+    found, theirs = [], {"method": "icedit-t2i", "steps": 1}
+    rows = {
+        "method": {"method": "own_code:Method", "log": "x"},
+        "dial": {"method": "stableflow+", "dial": {"name": "own_code:Dial", "delta": 2}},
+        "solver": {"method": "stableflow", "solver": "own_code:solver"},
+        "judge": {**theirs, "early_filter": {"judge": "own_code:judge"}},
+        "ours": {**theirs, "early_filter": {"judge": "lab"}},
+    }
     for number in range(2):
         (tmp_path / "own_code.py").write_text(f"{text}# {number}")
         sys.modules.pop("own_code", None)
         identity._own_code.cache_clear()
-        row = {"method": "own_code:Method", "log": "x"}
-        config = read(write(tmp_path / "run", methods={"own": row}, metrics=["own_code:Metric", "psnr"]))
-        (cell,) = cells(config, limit=1)
-        found.append((cell.key, *(identity.of_metric(metric, "") for metric in config.metrics)))
+        config = read(write(tmp_path / "run", methods=rows, metrics=["own_code:Metric", "psnr"]))
+        keys = {cell.row.name: cell.key for cell in cells(config, limit=1)}
+        found.append({**keys, **{metric.name: identity.of_metric(metric, "") for metric in config.metrics}})
     before, after = found
-    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True]
+    assert {name for name, key in before.items() if after[name] == key} == {"ours", "psnr"}
 
 
 def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
@@ -503,8 +540,13 @@ def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
     for content in ("one", "another"):
         (tmp_path / "weights").write_text(content)
         identity._folder.cache_clear()
-        hashes.add(identity.of_metric(DINO(model=str(tmp_path)), ""))
-    assert len(hashes) == 2
+        hashes |= {
+            identity.of_metric(DINO(model=str(tmp_path)), ""),
+            identity.of_metric(VIEScore(judge=f"vlm:{tmp_path}"), ""),
+            identity.of_judge(f"clip:{tmp_path}")["weights"],
+        }
+    assert len(hashes) == 6
+    assert identity.of_judge("lab") == identity.of_judge("clip:some/where") == {}
 
 
 def test_the_command(whole, capsys):

@@ -53,12 +53,20 @@ class Evidence:
     def records(self, section: str) -> list[Record]:
         """What the bench has measured in a section, problem by problem in the same order for all contestants; nothing
         where that was on other weights than those here."""
-        found = Records.read(self.bench / f"{section}.jsonl")
-        of = found[-1].get("of") if found else None
-        measured = of.get("weights", {}) if isinstance(of, dict) else {}  # earlier versions did not say
-        if not measured or measured != weights(*measured):
-            return []
-        return sorted(found, key=lambda record: (str(record.get("task")), int(record.get("index", 0))))
+        found = [record for record in Records.read(self.bench / f"{section}.jsonl") if _weights(record)]
+        names = sorted({name for record in found for name in _weights(record)})
+        here = weights(*names)
+        current = [record for record in found if _weights(record).items() <= here.items()]
+        much = [(record["of"].get("split"), record["of"].get("share")) for record in current]
+        last = [record for record, how in zip(current, much, strict=True) if how == much[-1]]
+        return sorted(last, key=lambda record: (str(record.get("task")), int(record.get("index", 0))))
+
+
+def _weights(record: Record) -> dict[str, str]:
+    """What a record was measured on; nothing where it does not say, as those of earlier versions."""
+    of = record.get("of")
+    found = of.get("weights") if isinstance(of, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 Judge = Callable[[Evidence], Iterator[Claim]]

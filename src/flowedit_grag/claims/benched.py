@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..evaluation.summary import difference
+from ..evaluation.summary import difference, share_difference
 from .base import Claim, Evidence, judged
 
 
@@ -52,5 +52,5 @@ def _claim(pair: Pair, evidence: Evidence) -> Claim:
     if not first or len(first) != len(second):
         wanted = f"python -m flowedit_grag.lab.bench {pair.section}"
         return Claim(pair.source, pair.text, f"run `{wanted}` first", "not measured")
-    gain = difference(first, second)
+    gain = (share_difference if pair.unit == "points" else difference)(first, second)
     return Claim(pair.source, pair.text, f"{pair.measure} {gain.gap(pair.unit)}, n = {gain.n}", judged(gain))

@@ -1,6 +1,7 @@
 """``flowedit-grag analyze``: what happens inside, as figures with their numbers beside them."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -122,10 +123,14 @@ def strength(
     from ..analysis.strength import curves, edits, write
     from ..backbone.image import read_image
 
-    measure, source = _measure(metrics.split(","), words), read_image(image)
+    source, missing = read_image(image), {}
+    measure = _measure(metrics.split(","), words, missing)
     with output.progress(quiet=False) as on_progress:
         images = edits(editor.method, editor.flow, source, Wanted.of(**words), seed=seed, on_progress=on_progress)
-    _print(write(images, source, curves(images, source, measure), out))
+    paths = write(images, source, curves(images, source, measure), out)
+    for name, reason in missing.items():
+        print(f"warning: {name} is missing: {reason}.", file=sys.stderr)
+    _print(paths)
 
 
 def _branches(image, source_prompt, target_prompt, steps, seed, out, *, model, **loading) -> Any:
@@ -144,8 +149,8 @@ def _branches(image, source_prompt, target_prompt, steps, seed, out, *, model, *
         )
 
 
-def _measure(names: list[str], words: dict):
-    """A function ``(edit, source) -> numbers``; what a metric cannot say is ``None``."""
+def _measure(names: list[str], words: dict, missing: dict[str, str]):
+    """A function ``(edit, source) -> numbers``; what a metric cannot say is ``None``, and why goes into ``missing``."""
     import numpy as np
 
     from ..metrics import Missing, Pictures, measure
@@ -155,6 +160,7 @@ def _measure(names: list[str], words: dict):
 
     def measured(edit, source) -> dict[str, float | None]:
         numbers = measure(found, Pictures(np.asarray(edit), np.asarray(source), **words))
+        missing.update({name: said.reason.rstrip(".") for name, said in numbers.items() if isinstance(said, Missing)})
         return {
             name: None if isinstance(number, Missing) or not math.isfinite(number) else number
             for name, number in numbers.items()

@@ -43,9 +43,8 @@ class Records:
 
     @staticmethod
     def read(path: Path) -> list[Record]:
-        """The records in a file of whatever was measured last; none where there is no file, which is left as it is."""
-        found = [record for _, record in _read(path)] if path.exists() else []
-        return [record for record in found if record.get("of", "") == found[-1].get("of", "")]
+        """All records in a file, of whatever; none where there is no file, which is left as it is."""
+        return [record for _, record in _read(path)] if path.exists() else []
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of ``keys`` that have no record yet."""

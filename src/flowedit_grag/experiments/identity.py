@@ -1,8 +1,8 @@
 """What a result depends on, and the hash of it.
 
-The package's code counts as its major and minor version: a patch release must not change results. Of a method or metric
-of one's own, the file that its class is in counts. What the machine
-adds (its kind of GPU, versions of torch, what fits into its memory) is not part of a hash, but noted in every record.
+The package's code counts as its major and minor version: a patch release must not change results. Of a method, dial,
+solver, judge or metric of one's own, the file that it is in counts. What the machine adds (its kind of GPU, versions of
+torch, what fits into its memory) is not part of a hash, but noted in every record.
 """
 
 import hashlib
@@ -21,6 +21,9 @@ from ..algorithms import Method
 from ..backbone.facts import Facts
 from ..errors import first_line
 from ..files import fingerprint
+from ..guidance.dial import Dial
+from ..incontext.judges import JUDGES, judge
+from ..inversion import Solver
 from ..lora_moe.places import locate
 from ..metrics import Metric
 from ..result import plain
@@ -58,9 +61,20 @@ def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_method(method: Method) -> dict[str, Any]:
     """All options, as resolved from the model's profile and the defaults; and the code of a method of one's own."""
-    options = {f.name: plain(getattr(method, f.name)) for f in fields(method)}
-    code = _own_code(type(method))
-    return options if code is None else {**options, "code": code}
+    values = {f.name: getattr(method, f.name) for f in fields(method)}
+    parts = {"code": type(method)}
+    parts |= {f"code of {name}": type(value) for name, value in values.items() if isinstance(value, Dial)}
+    parts |= {f"code of {name}": value.step for name, value in values.items() if isinstance(value, Solver)}
+    own = {name: code for name, part in parts.items() if (code := _own_code(part))}
+    return {**{name: plain(value) for name, value in values.items()}, **own}
+
+
+def of_judge(spec: str) -> dict[str, str]:
+    """What a judge's name does not say: weights in a folder, or the code of a judge of one's own."""
+    kind, _, rest = spec.partition(":")
+    if kind in JUDGES:
+        return {"weights": files} if rest and (files := _folder(rest)) else {}
+    return {"code": code} if (code := _own_code(judge(spec))) else {}
 
 
 def of_sample(sample: Sample) -> dict[str, Any]:
@@ -84,15 +98,18 @@ def of_metric(metric: Metric, truth: str) -> str:
     the code of a metric of one's own, and ``truth``."""
     places = [value for value in vars(metric).values() if isinstance(value, str)]
     own = [found for found in (_own_code(type(metric)), *map(_folder, places)) if found]
-    return digest([VERSION, type(metric).__module__, repr(metric), truth, *own])
+    asked = of_judge(spec) if (spec := getattr(metric, "judge", None)) else {}
+    return digest([VERSION, type(metric).__module__, repr(metric), truth, *own, *asked.values()])
 
 
 @cache
-def _own_code(kind: type) -> str | None:
-    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+def _own_code(part: Any) -> str | None:
+    """A hash of the file that a class, a function or an object of one's own is written in."""
+    part = part if inspect.isroutine(part) or isinstance(part, type) else type(part)
+    if part.__module__.partition(".")[0] == __name__.partition(".")[0]:
         return None
     try:
-        file = inspect.getsourcefile(kind)
+        file = inspect.getsourcefile(part)
     except TypeError:  # made at a prompt
         return None
     found = fingerprint(Path(file)) if file else None

@@ -44,14 +44,15 @@ class Cell:
 
 
 def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
-    """The cells of a run, of the first ``limit`` samples, in the order in which they are best worked on.
+    """The cells of a run, of the first ``limit`` samples, in the order in which they are best worked on. A session that
+    the limit would cut is left out, unless it is the first.
 
     Rows of one network come together, because one is loaded at a time; among these sample by sample, so that a run
     that is stopped has compared its rows on the same samples. No weights are loaded. A hub's model is the one that the
     run in ``config.out`` was begun with, or else what the hub has now.
     Raises :class:`InputError` for a benchmark that cannot be opened, and a method that does not suit its model.
     """
-    samples = config.samples[:limit]
+    samples = _first(config.samples, limit)
     truths = {sample.id: identity.of_truth(sample) for sample in samples}
     own = {sample.id: identity.of_sample(sample) for sample in samples}
     made: dict[tuple[str, str], Cell] = {}
@@ -67,6 +68,14 @@ def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
                     truths[sample.id], before,
                 )  # fmt: skip
     return tuple(made.values())
+
+
+def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
+    if limit is None or limit >= len(samples):
+        return samples[:]
+    begins = [index for index, sample in enumerate(samples) if sample.previous is None]
+    whole = [index for index in (*begins, len(samples)) if index <= limit]
+    return samples[: whole[-1] or limit]
 
 
 def _check_words(method: Method, row: Row, samples: Dataset) -> None:
@@ -102,5 +111,6 @@ def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, A
             _check_words(method, row, config.samples)
         found[row.name] = {**network, "method": row.method, "options": identity.of_method(method)}
         if row.early_filter is not None:
-            found[row.name]["early_filter"] = filter_settings(row.early_filter.suited(known.profile))
+            early = filter_settings(row.early_filter.suited(known.profile))
+            found[row.name]["early_filter"] = {**early, **identity.of_judge(early["judge"])}
     return found

@@ -84,7 +84,11 @@ class _Worker:
             if record is None:
                 self._edit(cell)
                 record = store.record(cell)
-            if record is not None and record["status"] == "done" and (names := job.unmeasured(store, cell)):
+            names = job.unmeasured(store, cell) if record is not None and record["status"] == "done" else []
+            if names and not store.has_image(cell):  # damaged since
+                self._edit(cell)
+                record = store.record(cell)
+            if names and record is not None and record["status"] == "done":
                 self._measure(cell, names)
         return True
 

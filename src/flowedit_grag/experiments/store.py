@@ -40,6 +40,14 @@ class Store:
         """The edited picture."""
         return read_image(self.picture(cell))
 
+    def has_image(self, cell: Cell) -> bool:
+        """Whether the edited picture is there and can be read."""
+        try:
+            self.image(cell)
+        except InputError:
+            return False
+        return True
+
     def keep(self, cell: Cell, result: Result) -> None:
         """Write the picture and the record of an edit."""
         with self._room(), written(self.picture(cell)) as partial:

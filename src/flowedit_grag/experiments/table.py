@@ -15,6 +15,7 @@ from .store import Store
 
 UP, DOWN = "↑", "↓"  # higher is better, lower is better
 INFINITE = "infinite: the pictures are the same"
+UNMEASURED = "not measured yet"
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,22 @@ class Table:
     higher_is_better: tuple[bool, ...]
     lines: tuple[Line, ...]
     left_out: Mapping[str, int]  # why the benchmark leaves out some of what it lists, and how much
+    variants: tuple[str, ...] = ()  # of the metrics: backbone and details
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
     def markdown(self) -> str:
-        """The table, and under it whatever it does not have a number for."""
+        """The table, and under it how it is measured and whatever it does not have a number for."""
         arrows = [f"{name} {UP if up else DOWN}" for name, up in zip(self.columns, self.higher_is_better, strict=True)]
         head = ["row", "n", "failed", *arrows, "NFE"]
         body = [[_cell(line.row), str(line.done), str(len(line.failures)), *map(str, line.entries),
                  "–" if line.nfe is None else f"{line.nfe:g}"] for line in self.lines]  # fmt: skip
         rows = [head, ["---", *["---:"] * (len(head) - 1)], *body]
         text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-        remarks = [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
+        remarks = [f"- {name}: {variant}" for name, variant in zip(self.columns, self.variants, strict=False)]
+        remarks += [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
         remarks += [f"- {count} of the benchmark left out ({reason})" for reason, count in self.left_out.items()]
         return "\n".join([text, "", *remarks]).strip() + "\n"
 
@@ -85,7 +88,8 @@ def table(job: Job) -> Table:
     store, metrics = Store(job.folder), job.config.metrics
     lines = tuple(_line(row.name, job, store) for row in job.config.rows)
     left_out = job.config.samples.reasons
-    return Table(tuple(m.name for m in metrics), tuple(m.higher_is_better for m in metrics), lines, left_out)
+    names, variants = tuple(m.name for m in metrics), tuple(m.variant for m in metrics)
+    return Table(names, tuple(m.higher_is_better for m in metrics), lines, left_out, variants)
 
 
 def write(table: Table, job: Job) -> None:
@@ -121,7 +125,7 @@ def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> Entry:
     all_values = [entry["value"] for entry in found if "value" in entry]
     values = [value for value in all_values if math.isfinite(value)]
     missing = Counter(entry["missing"] for entry in found if "missing" in entry)
-    missing += Counter({INFINITE: len(all_values) - len(values)})
+    missing += Counter({INFINITE: len(all_values) - len(values), UNMEASURED: len(numbers) - len(found)})
     return Entry(_mean(values), len(values), dict(sorted(missing.items())))
 
 

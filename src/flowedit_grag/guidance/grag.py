@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, unknown
 from .dial import Dial
 
 
@@ -31,8 +31,9 @@ class GRAG(Dial):
         if isinstance(value, Real) and not isinstance(value, bool):
             return cls(delta=float(value))
         if isinstance(value, Mapping):
-            if extra := set(value) - {"lam", "delta"}:
-                raise InputError(f"GRAG has no {', '.join(map(repr, sorted(extra)))}; it takes lam and delta.")
+            for name in value:
+                if name not in ("lam", "delta"):
+                    raise unknown("number of GRAG", name, ("lam", "delta"))
             return cls(**value)
         if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
             return cls(*value)

@@ -45,6 +45,7 @@ METRICS = Registry(
         "editscore_cons": "editscore:EditScoreCons",
     },
 )
+ENDINGS = ("_truth", "_inside", "_outside", "_truth_inside", "_truth_outside")
 NAME = re.compile(r"(?P<stem>.+?)(?P<against>_truth)?(?:_(?P<region>inside|outside))?")
 
 
@@ -57,7 +58,7 @@ def metric(name: str, **options: Any) -> Metric:
     if isinstance(name, str) and name not in METRICS and ":" not in name and (parts := NAME.fullmatch(name)):
         stem, implied = parts["stem"], _implied(parts)
     if stem not in METRICS and ":" not in str(stem):
-        raise unknown("metric", name, [*METRICS, *GROUPS])
+        raise unknown("metric", name, [*METRICS, *GROUPS], (stem + end for stem in METRICS for end in ENDINGS))
     found, given = METRICS[stem], {**options, **implied}
     if not (isinstance(found, type) and is_dataclass(found)):
         raise InputError(f"{name} is not a metric; one is a dataclass that is called with Pictures.")
@@ -79,7 +80,10 @@ def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"the metric {name!r} is asked for twice; a table has one column for it.")
+            raise InputError(
+                f"the metric {name!r} is asked for twice; a table has one column for it. Measure other variants in "
+                "another run: a report puts both side by side."
+            )
     return found
 
 
@@ -108,6 +112,9 @@ def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:
         return [metric(name, **options) for name, options in GROUPS.get(spec, ((spec, {}),))]
     if not isinstance(spec, Mapping) or "name" not in spec:
         raise InputError(f"a metric is a name, a group, or a name with its options, not {spec!r}.")
+    if spec["name"] in GROUPS:
+        members = ", ".join(str({"name": name, **own}) if own else name for name, own in GROUPS[spec["name"]])
+        raise InputError(f"{spec['name']} is a group, which takes no options; list its metrics: {members}.")
     return [metric(**spec)]
 
 

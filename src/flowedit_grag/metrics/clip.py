@@ -74,12 +74,18 @@ def text_similarity(model: str, image: np.ndarray, text: str | None) -> float | 
     """Cosine, -1..1, of the features of ``image`` ``[H, W, 3]`` uint8 and ``text`` under ``model``."""
     from .similarity import cosine
 
+    found = both_features(model, image, text)
+    return found if isinstance(found, Missing) else number(cosine(*found))
+
+
+def both_features(model: str, image: np.ndarray, text: str | None) -> tuple[Any, Any] | Missing:
+    """The features ``[D]`` of ``image`` ``[H, W, 3]`` uint8 and ``text`` under ``model``."""
     if not text:
         return Missing("the sample has no target prompt")
     loaded = pretrained("CLIPModel", model)
     if isinstance(loaded, Missing):
         return loaded
-    return number(cosine(image_feature(loaded, image), text_feature(loaded, text)))
+    return image_feature(loaded, image), text_feature(loaded, text)
 
 
 def image_feature(loaded: tuple[Any, Any], image: np.ndarray) -> Any:

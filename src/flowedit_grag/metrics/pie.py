@@ -18,7 +18,8 @@ import numpy as np
 from ..algorithms.options import check_options
 from ..errors import InputError
 from .base import Missing, Pictures
-from .clip import PIE_MODEL, text_similarity
+from .clip import PIE_MODEL, both_features
+from .comparison import number
 from .lpips import lpips
 from .structure import MODEL, structure_distance
 from .weights import pretrained
@@ -73,7 +74,7 @@ class PublishedMSE(Unedited):
     variant: ClassVar = f"pixels in 0..1, float32; {UNEDITED}"
 
     def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
-        a, b = _unit(edited, source)
+        a, b = (image.contiguous() for image in _unit(edited, source))  # sums depend on the order in memory
         return float(((a - b) ** 2).sum() / a.numel())
 
 
@@ -159,8 +160,12 @@ class PublishedCLIP:
 
     def score(self, image: np.ndarray, prompt: str | None) -> float | Missing:
         """The score of ``image`` ``[H, W, 3]`` uint8."""
-        cosine = text_similarity(self.model, image, prompt)
-        return cosine if isinstance(cosine, Missing) else max(0.0, 100 * cosine)
+        found = both_features(self.model, image, prompt)
+        if isinstance(found, Missing):
+            return found
+        one, other = (feature / feature.norm(p=2, dim=-1, keepdim=True) for feature in found)
+        score = number(float(100 * (one * other).sum(dim=-1)))  # in the features' own precision, as published
+        return score if isinstance(score, Missing) else max(0.0, score)
 
 
 @dataclass(frozen=True, kw_only=True)

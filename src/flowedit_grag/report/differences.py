@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from ..evaluation.summary import FEWEST, Mean, difference
+from ..evaluation.summary import FEWEST, Mean, difference, share_difference
 from .captions import setting, variants
 from .scores import means, sessions
 from .sheets import Cell, Head, Sheet, decimals, number, text
@@ -33,7 +33,7 @@ def differences(study: Study, name: str) -> Sheet:
         bodies[study.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
     heads = (Head("difference", number=False), *(Head(f"{column.label} {column.arrow}") for column in study.columns))
     notes = (setting(study), NOTE, *sessions(study), *variants(study.columns))
-    title = "paired differences with 95 % bootstrap intervals"
+    title = "paired differences with 95 % intervals: Bonett and Price's for rates, else bootstrap"
     return Sheet(name, study.title, title, heads, bodies, "compared with", notes)
 
 
@@ -53,7 +53,10 @@ def paired(study: Study, first: Line, second: Line, column: Column) -> Mean:
     """The mean of ``first - second`` over the samples that have a finite number in both."""
     ours, theirs = first.numbers(column, study.ids), second.numbers(column, study.ids)
     both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
-    return difference([ours[id] for id in both], [theirs[id] for id in both], [study.session[id] for id in both])
+    pairs, found_in = ([ours[id] for id in both], [theirs[id] for id in both]), [study.session[id] for id in both]
+    if column.is_rate and len(set(found_in)) == len(found_in):
+        return share_difference(*pairs)
+    return difference(*pairs, found_in)
 
 
 def reference(lines: Sequence[Line], index: int) -> int | None:

@@ -70,8 +70,14 @@ def _row(row: Sequence[Cell]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    body = rf"\textbf{{{escaped(cell.text)}}}" if cell.mark else escaped(cell.text)
-    return body + (rf" {{\scriptsize {cell.interval}}}" if cell.interval else "")
+    said = _signed(escaped(cell.text)) if cell.value is not None else escaped(cell.text)
+    body = rf"\textbf{{{said}}}" if cell.mark else said
+    return body + (rf" {{\scriptsize {_signed(cell.interval)}}}" if cell.interval else "")
+
+
+def _signed(numbers: str) -> str:
+    """With minus signs where text has hyphens."""
+    return numbers.replace("-", "$-$")
 
 
 def _line(cells) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ class Outcome:
 
     Attributes:
         words: prompts and instruction, as far as there are any.
+        source: a hash of the picture that was edited; empty where that is the result of another edit.
         picture: the edit, unless it failed.
         reason, traceback: of a failure; empty where there was none.
         numbers: by metric, and what the edit cost: ``nfe`` and ``seconds``.
@@ -33,6 +35,7 @@ class Outcome:
     sample: str
     task: str
     words: Mapping[str, str]
+    source: str
     picture: Path
     reason: str = ""
     traceback: str = ""
@@ -61,6 +64,11 @@ class Run:
     manifest: Manifest
     outcomes: Mapping[str, Mapping[str, Outcome]]
     remarks: tuple[str, ...]
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """By sample, a hash of the picture that was edited, where it is the benchmark's own."""
+        return {id: one.source for of_row in self.outcomes.values() for id, one in of_row.items() if one.source}
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -142,7 +150,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def _outcome(place: Place, cell: Entry, record: Mapping[str, Any]) -> Outcome:
     words = record["determined_by"].get("sample") or {}
     said = {key: str(words[key]) for key in ("instruction", "source_prompt", "target_prompt") if words.get(key)}
-    about = (cell.sample, cell.task, said, place.picture)
+    source = "" if cell.previous else str(words.get("image") or "")
+    about = (cell.sample, cell.task, said, source, place.picture)
     if record["status"] == "failed":
         return Outcome(*about, reason=record["reason"], traceback=str(record.get("traceback", "")))
     current = {name: entry for name, entry in read_numbers(place).items() if entry["of"] == cell.of.get(name)}

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..evaluation.summary import Mean, mean, rate
-from ..experiments.table import INFINITE
+from ..experiments.table import INFINITE, UNMEASURED
 from .captions import model_of, setting, variants
 from .sheets import Cell, Head, Sheet, decimals, number, text, whole
 from .studies import COST, Column, Line, Study
@@ -51,7 +51,7 @@ def missing(line: Line, column: Column, ids: Sequence[str]) -> Counter[str]:
         return Counter()
     here = [line.outcomes[id] for id in ids if id in line.outcomes]
     without = [outcome for outcome in here if not outcome.reason and column.name not in outcome.numbers]
-    found = Counter(outcome.missing.get(column.name, "not measured yet") for outcome in without)
+    found = Counter(outcome.missing.get(column.name, UNMEASURED) for outcome in without)
     return found + Counter(INFINITE for value in line.numbers(column, ids).values() if math.isinf(value))
 
 

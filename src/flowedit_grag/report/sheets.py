@@ -98,7 +98,7 @@ def fixed(value: float, decimals: int) -> str:
     """``value`` with ``decimals``; infinity as its sign."""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # which makes -0 0
 
 
 def decimals(values: Iterable[float]) -> int:

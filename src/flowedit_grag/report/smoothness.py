@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis.strength import variation
 from ..evaluation.summary import LEVEL, RESAMPLES, Mean
-from .captions import setting
+from .captions import setting, variants
 from .scores import sessions
 from .sheets import Cell, Head, Sheet, number, text
 from .strength import Curve, curves
@@ -31,7 +31,7 @@ def smoothness(study: Study, name: str) -> Sheet | None:
     rows = tuple((*_head(curve), *(_cell(curve, column, study) for column in columns)) for curve in found)
     heads = (Head("row", number=False), Head("turned", number=False), Head("values", number=False))
     heads += tuple(Head(column.label) for column in columns)
-    notes = (setting(study), NOTE, *sessions(study))
+    notes = (setting(study), NOTE, *sessions(study), *variants(columns))
     return Sheet(name, study.title, "smoothness of what is turned", heads, {"": rows}, notes=notes)
 
 

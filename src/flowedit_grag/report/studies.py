@@ -13,6 +13,10 @@ from ..metrics import metrics
 from .runs import Outcome, Run
 
 ALL, LAST = "all tasks", "last turns"
+CHANGED = (
+    "Other runs edited other pictures under the same names, and are not compared with these; sources, masks and truths "
+    "are shown as the benchmark has them now."
+)
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,22 @@ class Study:
 
 def studies(runs: Sequence[Run]) -> list[Study]:
     """A study for every benchmark. Raises :class:`InputError` for metrics that are not known here."""
-    of: dict[str, list[Run]] = {}
+    of: dict[str, list[list[Run]]] = {}
     for run in runs:
-        of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), []).append(run)
-    found = [_study(group) for group in of.values()]
+        groups = of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), [])
+        group = next((group for group in groups if all(_same_pictures(run, other) for other in group)), None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    found = [_study(group, len(groups) > 1) for groups in of.values() for group in groups]
     titles = [study.title for study in found]
     return [study if titles.count(study.title) == 1 else _told_apart(study) for study in found]
+
+
+def _same_pictures(run: Run, other: Run) -> bool:
+    """Whether what two runs edited under one id was one picture."""
+    return all(other.sources.get(id, source) == source for id, source in run.sources.items())
 
 
 def _told_apart(study: Study) -> Study:
@@ -149,10 +163,12 @@ def _told_apart(study: Study) -> Study:
     return replace(study, title=f"{study.title}: {', '.join(run.name for run in study.runs)}")
 
 
-def _study(runs: Sequence[Run]) -> Study:
+def _study(runs: Sequence[Run], has_changed: bool = False) -> Study:
+    """Of ``runs`` on one benchmark, which ``has_changed`` where others edited other pictures under the same ids."""
     measured = {run.name: _measured(run) for run in runs}
     columns = _labelled([*dict.fromkeys(column for run in runs for column in measured[run.name]), *COST])
     title, samples, remarks = _opened(runs[0].config["dataset"])
+    changed = (CHANGED,) if has_changed else ()
     lines = []
     for run in runs:
         own = tuple(column for column in columns if column in (*measured[run.name], *COST))
@@ -161,7 +177,7 @@ def _study(runs: Sequence[Run]) -> Study:
     asked = list(dict.fromkeys(cell.sample for run in runs for cell in run.manifest.cells))
     ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
     return Study(
-        title, tuple(lines), columns, samples, ids, (*remarks, *(said for run in runs for said in run.remarks))
+        title, tuple(lines), columns, samples, ids, (*remarks, *changed, *(said for run in runs for said in run.remarks))
     )
 
 

@@ -24,9 +24,10 @@ class Bench:
     share: float = 1.0
     golden: Path | None = None  # recorded runs of the published implementations
 
-    def records(self, section: str, *others: str) -> Records:
-        """The records of a section, on disk: of the model's weights and those of ``others``, split and share."""
-        of = {"weights": weights(self.flow.name, *others), "split": self.split, "share": self.share}
+    def records(self, section: str, *made_with: str) -> Records:
+        """The records of a section, on disk: of split, share, and the weights of ``made_with``, models and adapters; by
+        default of the model."""
+        of = {"weights": weights(*(made_with or (self.flow.name,))), "split": self.split, "share": self.share}
         return Records(self.out / f"{section}.jsonl", of)
 
     def count(self, whole: int) -> int:

@@ -10,9 +10,9 @@ from ...editor import Editor
 from ...errors import InputError, first_line
 from ..edits import Trial, verdicts
 from ..records import Record, Records
-from ..summary import difference, rate
+from ..summary import rate, share_difference
 from .base import Bench, Table
-from .instructions import STAGES, opened, others
+from .instructions import STAGES, opened
 
 PER_TASK = 10
 STAGE = STAGES[-1]  # the LoRA-MoE
@@ -48,7 +48,7 @@ COMPARED = ((CHEAP, ONE), (CHEAP, FULL), (RESUMED, CHEAP))
 
 
 def section(bench: Bench) -> Table:
-    trials, records = bench.trials(PER_TASK), bench.records("early-filter", *others(bench, (STAGE,)))
+    trials, records = bench.trials(PER_TASK), bench.records("early-filter", *STAGE.made_with)
     editor = Editor(STAGE.contestant.method, opened(bench, STAGE), **STAGE.contestant.options)
     table = Table(
         f"Early filter with the LoRA-MoE, {len(trials)} {bench.split} edits (ICEdit, Table 3 b)",
@@ -71,7 +71,7 @@ def section(bench: Bench) -> Table:
 
 def _gaps(found: dict[str, list[Record]]) -> Iterator[str]:
     for first, second in COMPARED:
-        gap = difference(*(_values(found[setting.label], "success") for setting in (first, second)))
+        gap = share_difference(*(_values(found[setting.label], "success") for setting in (first, second)))
         yield f"{first.label} over {second.label}: success {gap.gap('points', 0)}."
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ...backbone.flow import Flow
 from ...backbone.load import load
 from ..edits import Contestant, run
-from ..summary import difference
+from ..summary import share_difference
 from .base import OUTCOMES, Bench, Table, outcomes
 from .gallery import gallery
 
@@ -20,6 +20,11 @@ class Stage:
     model: str = "lab-fill"
     adapter: str | None = None
 
+    @property
+    def made_with(self) -> list[str]:
+        """Names of the model and the adapter."""
+        return [name for name in (self.model, self.adapter) if name]
+
 
 STAGES = (
     Stage(Contestant("direct prompt", "icedit", {"prompt": "direct"})),
@@ -33,7 +38,7 @@ STEPS_UP = (("training-free, inpainting", "direct prompt"), ("LoRA", "training-f
 
 
 def section(bench: Bench) -> Table:
-    trials, records = bench.trials(PER_TASK), bench.records("instructions", *others(bench, STAGES))
+    trials = bench.trials(PER_TASK)
     table = Table(
         f"{len(trials)} {bench.split} edits from instructions alone (ICEdit, Table 3 a)",
         ("what", "adapter's parameters", *OUTCOMES, "NFE"),
@@ -41,21 +46,16 @@ def section(bench: Bench) -> Table:
     found, columns = {}, []
     for stage in STAGES:
         flow = opened(bench, stage)
-        found |= run(flow, [stage.contestant], trials, records)
+        found |= run(flow, [stage.contestant], trials, bench.records("instructions", *stage.made_with))
         columns.append((flow, stage.contestant))
         own = found[stage.contestant.name]
         table.add(stage.contestant.name, f"{parameters(flow):,}", *outcomes(own), f"{own[0]['nfe']}")
     for better, worse in STEPS_UP:
-        gaps = (difference([r[key] for r in found[better]], [r[key] for r in found[worse]]) for key in SHARES)
+        gaps = (share_difference([r[key] for r in found[better]], [r[key] for r in found[worse]]) for key in SHARES)
         said = ", ".join(f"{key} {gap.gap('points', 0)}" for key, gap in zip(SHARES, gaps, strict=True))
         table.remarks.append(f"{better} over {worse}: {said}.")
     table.figures.append(gallery(bench.out / "instructions.png", columns, trials))
     return table
-
-
-def others(bench: Bench, stages: tuple[Stage, ...]) -> list[str]:
-    """The models and adapters of ``stages`` beside the bench's own model."""
-    return sorted({name for stage in stages for name in (stage.model, stage.adapter) if name} - {bench.flow.name})
 
 
 def opened(bench: Bench, stage: Stage) -> Flow:

@@ -11,7 +11,7 @@ from ..edits import Contestant, run
 from ..records import Record, Records
 from ..summary import difference, mean
 from .base import OUTCOMES, Bench, Table, outcomes
-from .instructions import STAGES, others, opened
+from .instructions import STAGES, opened
 
 DELTAS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 PER_TASK = 10
@@ -35,7 +35,7 @@ def other(bench: Bench) -> Table:
 def in_context(bench: Bench) -> Table:
     """The same for ICEdit with its LoRA-MoE, where source features enter in every layer."""
     stage = STAGES[-1]
-    records = bench.records("strength-icedit", *others(bench, (stage,)))
+    records = bench.records("strength-icedit", *stage.made_with)
     return _swept(bench, opened(bench, stage), records, IN_CONTEXT, "ICEdit with GRAG")
 
 

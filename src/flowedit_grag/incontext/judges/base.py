@@ -1,6 +1,7 @@
 """What a judge is asked, and what it answers."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar
 
@@ -41,13 +42,14 @@ class Judge(Protocol):
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict: ...
 
 
-def json_in(said: Any) -> dict[str, Any]:
-    """The object in an answer, which may stand in a fence or between words. Raises :class:`InputError` if none does."""
+def json_in(said: Any) -> Any:
+    """The JSON in an answer; an object may stand in a fence or between words. Raises :class:`InputError` for none."""
     try:
-        found = json.loads(said[said.index("{") : said.rindex("}") + 1])
+        with suppress(ValueError):
+            return json.loads(said)
+        return json.loads(said[said.index("{") : said.rindex("}") + 1])
     except (TypeError, ValueError, AttributeError, RecursionError):
         raise InputError(f"{NO_JSON}: {said}") from None
-    return found
 
 
 def one_line(text: str, limit: int) -> str:
