@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+from ..lora_moe.locate import locate as locate_adapter
 from ..lora_moe.notes import Notes
-from ..lora_moe.places import locate as locate_adapter
 from .load import commit, in_one_sentence, locate, profile_of
 from .profile import Profile
 

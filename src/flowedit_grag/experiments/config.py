@@ -15,8 +15,8 @@ from ..backbone.load import locate
 from ..errors import InputError, first_line, unknown
 from ..metrics import Metric, metrics
 from ..sections import flat
+from .config_lines import ConfigLines, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
-from .places import Places, places
 from .published import published
 from .rows import Row, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
 from .samples import Dataset
@@ -40,7 +40,7 @@ class RunConfig:
         seed: the noise of a sample depends on this and on the sample's id.
         out: folder of the run.
         paper: the published table that this reproduces, such as ``grag-1``; reports put its numbers beside ours.
-        places: where in the file each key stands, for errors.
+        lines: where in the file each key stands, for errors.
     """
 
     model: str
@@ -53,7 +53,7 @@ class RunConfig:
     adapter: str | None = None
     paper: str | None = None
     loading: Mapping[str, Any] = field(default_factory=dict)
-    places: Places = field(default=Places("the config", {}), compare=False, repr=False)
+    lines: ConfigLines = field(default=ConfigLines("the config", {}), compare=False, repr=False)
 
     @cached_property
     def metrics(self) -> list[Metric]:
@@ -63,7 +63,7 @@ class RunConfig:
     @cached_property
     def samples(self) -> Dataset:
         """The benchmark, opened. Raises :class:`InputError` where that cannot be done."""
-        with self.places.at("dataset"):
+        with self.lines.at("dataset"):
             return self.dataset.open()
 
     def plain(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
         raise InputError(f"there is no config at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
-    found = places(content, path)
+    found = config_lines(content, path)
     typed = frozenset(tuple(key.split(".")) for key, _ in flat(overrides))
     try:
         merged = OmegaConf.merge(OmegaConf.create(content), overrides)
@@ -104,72 +104,72 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
         raise InputError(f"{path}{f', line {mark.line + 1},' if mark else ''} cannot be read ({reason}).") from None
     if open_keys := sorted(OmegaConf.missing_keys(merged)):
         raise InputError(f"{path} leaves {open_keys[0]} open (???); say it there, or as {open_keys[0]}=VALUE.")
-    return parse(values, Places(found.file, found.lines, typed))
+    return parse(values, ConfigLines(found.file, found.lines, typed))
 
 
-def parse(values: Any, places: Places) -> RunConfig:
-    """The run that a mapping describes; ``places`` says where its keys stand."""
+def parse(values: Any, lines: ConfigLines) -> RunConfig:
+    """The run that a mapping describes; ``lines`` says where its keys stand."""
     for key in values:
-        with places.at(str(key)):
+        with lines.at(str(key)):
             if key not in KEYS:
                 raise unknown("key", key, KEYS)
     for key in NEEDED:
         if values.get(key) is None:
-            raise InputError(f"{places.file} does not say {key!r}.")
-    with places.at("model"):
+            raise InputError(f"{lines.file} does not say {key!r}.")
+    with lines.at("model"):
         model = text("model", values["model"])
         locate(model)
-    with places.at("adapter"):
+    with lines.at("adapter"):
         adapter = adapter_text(values.get("adapter"))
-    with places.at("seed"):
+    with lines.at("seed"):
         generator(seed := values.get("seed", 0))
-    with places.at("out"):
+    with lines.at("out"):
         out = text("out", values["out"])
-    with places.at("paper"):
+    with lines.at("paper"):
         if (paper := optional_text("paper", values.get("paper"))) is not None:
             published(paper)
     loading = {} if values.get("loading") is None else values["loading"]
-    check_loading(loading, places)
-    name, dataset = _dataset(values["dataset"], places)
+    check_loading(loading, lines)
+    name, dataset = _dataset(values["dataset"], lines)
     return RunConfig(
         model=model, adapter=adapter, loading=loading, dataset_name=name, dataset=dataset, seed=seed, out=out,
-        metric_specs=_metrics(values["metrics"], places), rows=_rows(values["methods"], model, adapter, places),
-        paper=paper, places=places,
+        metric_specs=_metrics(values["metrics"], lines), rows=_rows(values["methods"], model, adapter, lines),
+        paper=paper, lines=lines,
     )  # fmt: skip
 
 
-def _dataset(values: Any, places: Places) -> tuple[str, Benchmark]:
-    with places.at("dataset"):
+def _dataset(values: Any, lines: ConfigLines) -> tuple[str, Benchmark]:
+    with lines.at("dataset"):
         check_mapping(values, "dataset")
         options = dict(values)
         name = text("the dataset's name", options.pop("name", None))
-    with places.at("dataset", "name"):
+    with lines.at("dataset", "name"):
         DATASETS[name]  # a name that leads nowhere is said here
-    return name, blamed(lambda **given: benchmark(name, **given), options, places, ("dataset",))
+    return name, blamed(lambda **given: benchmark(name, **given), options, lines, ("dataset",))
 
 
-def _metrics(specs: Any, places: Places) -> tuple[Any, ...]:
-    with places.at("metrics"):
+def _metrics(specs: Any, lines: ConfigLines) -> tuple[Any, ...]:
+    with lines.at("metrics"):
         if not isinstance(specs, list) or not specs:
             raise InputError(f"metrics must be a list of names, not {specs!r}.")
     for index, spec in enumerate(specs):
-        with places.at("metrics", str(index)):
+        with lines.at("metrics", str(index)):
             if not isinstance(spec, str):
                 check_mapping(spec, "a metric that is not just a name")
             metrics([spec])
-    with places.at("metrics"):
+    with lines.at("metrics"):
         metrics(specs)
     return tuple(specs)
 
 
-def _rows(values: Any, model: str, adapter: str | None, places: Places) -> tuple[Row, ...]:
-    with places.at("methods"):
+def _rows(values: Any, model: str, adapter: str | None, lines: ConfigLines) -> tuple[Row, ...]:
+    with lines.at("methods"):
         if not isinstance(values, Mapping) or not values:
             raise InputError("methods must name at least one row, as in 'flowedit: {method: flowedit}'.")
-    rows = tuple(row(name, of, model, adapter, places) for name, of in values.items())
+    rows = tuple(row(name, of, model, adapter, lines) for name, of in values.items())
     folders: dict[str, str] = {}
     for one in rows:
-        with places.at("methods", one.name):
+        with lines.at("methods", one.name):
             if (same := folders.setdefault(one.name.casefold(), one.name)) != one.name:
                 raise InputError(f"the rows {same!r} and {one.name!r} would share a folder on some systems.")
     return rows

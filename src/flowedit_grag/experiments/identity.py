@@ -24,7 +24,7 @@ from ..files import fingerprint
 from ..guidance.dial import Dial
 from ..incontext.judges import JUDGES, judge
 from ..inversion import Solver
-from ..lora_moe.places import locate
+from ..lora_moe.locate import locate
 from ..metrics import Metric
 from ..result import plain
 from .samples import Sample

@@ -103,7 +103,7 @@ def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, A
     }
     found = {}
     for row in rows:
-        with config.places.at("methods", row.name):
+        with config.lines.at("methods", row.name):
             method = with_profile(row.method, known, row.grag, row.options)
             method.check_model(known)
             if row.early_filter is not None:

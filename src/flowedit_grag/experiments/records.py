@@ -18,7 +18,7 @@ COSTS = ("nfe", "forward_calls", "seconds")  # numbers that the record of an edi
 
 
 @dataclass(frozen=True)
-class Place:
+class CellFiles:
     """Where the files of a cell are, in the run's ``folder``."""
 
     folder: Path
@@ -42,21 +42,21 @@ class Place:
         return self.folder / kind / self.row / f"{self.sample}.{self.key}.{ending}"
 
 
-def read_record(place: Place) -> dict[str, Any] | None:
+def read_record(files: CellFiles) -> dict[str, Any] | None:
     """How the edit went: ``status`` is ``done`` or ``failed``. ``None`` if there is no record, or a damaged one."""
-    found = read_object(place.record)
-    if found.get("key") != place.key or found.get("sample") != place.sample or not _timed(found):
+    found = read_object(files.record)
+    if found.get("key") != files.key or found.get("sample") != files.sample or not _timed(found):
         return None
     if not isinstance(found.get("determined_by"), dict):
         return None
     whole = {"done": _made, "failed": _explained}.get(str(found.get("status")))
-    return found if whole and whole(found, place) else None
+    return found if whole and whole(found, files) else None
 
 
-def read_numbers(place: Place) -> dict[str, dict[str, Any]]:
+def read_numbers(files: CellFiles) -> dict[str, dict[str, Any]]:
     """By metric: ``of``, the hash of what it depends on, and ``value``, or ``missing`` with the reason."""
-    found = read_object(place.numbers)
-    values = found.get("values") if found.get("key") == place.key else None
+    found = read_object(files.numbers)
+    values = found.get("values") if found.get("key") == files.key else None
     return {name: entry for name, entry in values.items() if _whole(entry)} if isinstance(values, dict) else {}
 
 
@@ -92,8 +92,8 @@ def size(path: Path) -> int | None:
         return None
 
 
-def _made(record: Mapping[str, Any], place: Place) -> bool:
-    return record.get("bytes") == size(place.picture) and all(_number(record.get(cost)) for cost in COSTS)
+def _made(record: Mapping[str, Any], files: CellFiles) -> bool:
+    return record.get("bytes") == size(files.picture) and all(_number(record.get(cost)) for cost in COSTS)
 
 
 def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _explained(record: Mapping[str, Any], place: Place) -> bool:
+def _explained(record: Mapping[str, Any], files: CellFiles) -> bool:
     return isinstance(record.get("reason"), str) and bool(record["reason"])
 
 

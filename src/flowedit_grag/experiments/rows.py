@@ -8,12 +8,12 @@ from ..algorithms import METHODS
 from ..algorithms.early_filter import EarlyFilter
 from ..algorithms.select import check_selection
 from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, load, locate
-from ..backbone.place import DTYPES, OFFLOADS
+from ..backbone.placement import DTYPES, OFFLOADS
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
-from ..lora_moe.places import is_hub_id
-from ..lora_moe.places import locate as locate_adapter
-from .places import Places
+from ..lora_moe.locate import is_hub_id
+from ..lora_moe.locate import locate as locate_adapter
+from .config_lines import ConfigLines
 from .samples import check_id
 
 OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method
@@ -60,29 +60,29 @@ def filter_settings(early: EarlyFilter) -> dict[str, Any]:
     return {name: getattr(early, name) for name in FILTER}
 
 
-def row(name: Any, values: Any, model: str, adapter: str | None, places: Places) -> Row:
+def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLines) -> Row:
     """The row that a mapping describes. Raises :class:`InputError`, naming the line, for what cannot be used."""
     keys = ("methods", str(name))
-    with places.at(*keys):
+    with lines.at(*keys):
         if not isinstance(name, str):
             raise InputError(f"the name of a row must be text, not {name!r}.")
         check_id(name, "methods")  # results are stored under it
         check_mapping(values, f"row {name!r}")
         if not isinstance(values.get("method"), str):
             raise InputError(f"row {name!r} does not say which method it is of, as in 'method: flowedit'.")
-    with places.at(*keys, "grag"):
+    with lines.at(*keys, "grag"):
         strength = GRAG.of(values.get("grag"))
-    with places.at(*keys, "model"):
+    with lines.at(*keys, "model"):
         model = text("model", values.get("model", model))
         locate(model)
-    with places.at(*keys, "adapter"):
+    with lines.at(*keys, "adapter"):
         adapter = adapter_text(values.get("adapter", adapter))
-    early_filter = _early_filter(values.get("early_filter"), places, (*keys, "early_filter"))
+    early_filter = _early_filter(values.get("early_filter"), lines, (*keys, "early_filter"))
     options = {key: value for key, value in values.items() if key not in OWN}
-    with places.at(*keys, "method"):
+    with lines.at(*keys, "method"):
         METHODS[values["method"]]  # a name that leads nowhere is said here
-    blamed(lambda **given: check_selection(values["method"], None, given), options, places, keys)
-    with places.at(*keys, "grag"):
+    blamed(lambda **given: check_selection(values["method"], None, given), options, lines, keys)
+    with lines.at(*keys, "grag"):
         check_selection(values["method"], strength, options)
     return Row(
         name=name, method=values["method"], model=model, adapter=adapter, grag=strength, early_filter=early_filter,
@@ -90,19 +90,19 @@ def row(name: Any, values: Any, model: str, adapter: str | None, places: Places)
     )  # fmt: skip
 
 
-def _early_filter(values: Any, places: Places, keys: tuple[str, ...]) -> EarlyFilter | None:
+def _early_filter(values: Any, lines: ConfigLines, keys: tuple[str, ...]) -> EarlyFilter | None:
     if values is None:
         return None
-    with places.at(*keys):
+    with lines.at(*keys):
         check_mapping(values, "early_filter")
     for name in values:
-        with places.at(*keys, name):
+        with lines.at(*keys, name):
             if name not in FILTER:
                 raise unknown("key of early_filter", name, FILTER)
-    return blamed(EarlyFilter, values, places, keys)
+    return blamed(EarlyFilter, values, lines, keys)
 
 
-def blamed(make: Callable[..., Any], options: Mapping[str, Any], places: Places, keys: tuple[str, ...]) -> Any:
+def blamed(make: Callable[..., Any], options: Mapping[str, Any], lines: ConfigLines, keys: tuple[str, ...]) -> Any:
     """``make(**options)``. What it refuses is said of the option that it refuses when it is alone, or else of all."""
     try:
         return make(**options)
@@ -110,7 +110,7 @@ def blamed(make: Callable[..., Any], options: Mapping[str, Any], places: Places,
         said = str(error)
     alone = [] if _refusal(make, {}) == said else list(options)
     culprit = [name for name in alone if _refusal(make, {name: options[name]}) == said][:1]
-    raise InputError(f"{places.of(*keys, *culprit)}: {said}")
+    raise InputError(f"{lines.of(*keys, *culprit)}: {said}")
 
 
 def _refusal(make: Callable[..., Any], options: Mapping[str, Any]) -> str | None:
@@ -127,12 +127,12 @@ def check_mapping(values: Any, where: str) -> None:
         raise InputError(f"{where} must be made of 'key: value' lines, not {values!r}.")
 
 
-def check_loading(values: Any, places: Places) -> None:
+def check_loading(values: Any, lines: ConfigLines) -> None:
     """Raise :class:`InputError` for loading options that :func:`load` does not have."""
-    with places.at("loading"):
+    with lines.at("loading"):
         check_mapping(values, "loading")
     for name, value in values.items():
-        with places.at("loading", name):
+        with lines.at("loading", name):
             if name not in LOADING:
                 raise unknown("key of loading", name, LOADING)
             known = {"dtype": tuple(DTYPES), "offload": OFFLOADS}.get(name)

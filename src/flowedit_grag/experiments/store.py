@@ -17,7 +17,7 @@ from ..files import written
 from ..metrics import Missing
 from ..result import Result
 from .plan import Cell
-from .records import Place, read_numbers, read_record, size
+from .records import CellFiles, read_numbers, read_record, size
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -30,11 +30,11 @@ class Store:
 
     def record(self, cell: Cell) -> dict[str, Any] | None:
         """See :func:`read_record`."""
-        return read_record(self._place(cell))
+        return read_record(self._files(cell))
 
     def picture(self, cell: Cell) -> Path:
         """Where the edited picture is."""
-        return self._place(cell).picture
+        return self._files(cell).picture
 
     def image(self, cell: Cell) -> Image.Image:
         """The edited picture."""
@@ -67,29 +67,29 @@ class Store:
 
     def numbers(self, cell: Cell) -> dict[str, dict[str, Any]]:
         """See :func:`read_numbers`."""
-        return read_numbers(self._place(cell))
+        return read_numbers(self._files(cell))
 
     def keep_numbers(self, cell: Cell, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
         """Add numbers to those that are there. ``of`` has the hash for each."""
         entries = {name: {"of": of[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
-        self._write(self._place(cell).numbers, {"key": cell.key, "values": {**self.numbers(cell), **entries}})
+        self._write(self._files(cell).numbers, {"key": cell.key, "values": {**self.numbers(cell), **entries}})
 
     def clear(self, cell: Cell) -> None:
         """Take away what a killed process left half-written. Only for whoever has claimed the cell."""
-        place = self._place(cell)
-        for path in (place.record, place.numbers):
+        files = self._files(cell)
+        for path in (files.record, files.numbers):
             for partial in path.parent.glob(f".{_escaped(path.stem)}.*"):
                 partial.unlink(missing_ok=True)
 
     # ---- files -----------------------------------------------------------------------------------------------
 
-    def _place(self, cell: Cell) -> Place:
-        return Place(self.folder, cell.row.name, cell.sample.id, cell.key)
+    def _files(self, cell: Cell) -> CellFiles:
+        return CellFiles(self.folder, cell.row.name, cell.sample.id, cell.key)
 
     def _record(self, cell: Cell, status: str, **facts: Any) -> None:
         sample = {"sample": cell.sample.id, "task": cell.sample.task, "turn": cell.sample.turn}
         head = {"key": cell.key, "status": status, "row": cell.row.name, **sample, "time": time.time()}
-        self._write(self._place(cell).record, {**head, **facts, "determined_by": cell.determined_by})
+        self._write(self._files(cell).record, {**head, **facts, "determined_by": cell.determined_by})
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
         with self._room(), written(path) as partial:

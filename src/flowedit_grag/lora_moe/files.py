@@ -12,9 +12,9 @@ from ..errors import InputError
 from ..files import written
 from .config import NAME, LoraMoeConfig, Router
 from .layer import MixtureLinear
+from .locate import FILE_NAME, locate
 from .notes import Notes
 from .parts import Part, check_shapes, read_parts
-from .places import FILE_NAME, locate
 
 
 @dataclass(frozen=True)

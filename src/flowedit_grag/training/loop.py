@@ -14,7 +14,7 @@ from torch import Tensor
 from ..algorithms.icedit import ICEdit
 from ..backbone.flow import Flow
 from ..backbone.load import load
-from ..backbone.place import training_attention
+from ..backbone.placement import training_attention
 from ..errors import InputError, first_line, memory_advice
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.config import NAME

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from ...embedded import ADAPTERS
 from ...errors import InputError
 from ...files import written
-from ...lora_moe.places import FILE_NAME
+from ...lora_moe.locate import FILE_NAME
 
 RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/lab/train_*.yaml, within ``folder``
 

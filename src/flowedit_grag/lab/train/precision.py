@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ...backbone.place import training_attention
+from ...backbone.placement import training_attention
 
 
 @contextmanager

@@ -15,7 +15,7 @@ Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Places:
+class ConfigLines:
     """The line of each key (and list item) of a file, by the keys that lead there."""
 
     file: str
@@ -40,7 +40,7 @@ class Places:
             raise InputError(f"{self.of(*keys)}: {error}") from None
 
 
-def places(text: str, file: Path) -> Places:
+def config_lines(text: str, file: Path) -> ConfigLines:
     """Find the keys in the YAML ``text`` of ``file``.
 
     Raises :class:`InputError` for what is not YAML, is not made of keys, or contains itself.
@@ -60,7 +60,7 @@ def places(text: str, file: Path) -> Places:
         lines.setdefault(keys, line)
         if count > MOST:
             raise InputError(f"{file} has more than {MOST} values; its aliases multiply.")
-    return Places(str(file), lines)
+    return ConfigLines(str(file), lines)
 
 
 def _walk(node: yaml.Node, keys: Keys, above: tuple[int, ...], file: str) -> Iterator[tuple[Keys, int]]:
