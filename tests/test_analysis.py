@@ -293,7 +293,7 @@ def test_commands_write_figures_and_numbers(monkeypatch, tmp_path, capsys, pictu
     said = capsys.readouterr()
     assert set(said.out.split()) == {str(tmp_path / "figures" / name) for name in files}
     if command == "strength":
-        assert said.err.count("warning: l1_truth is missing: the sample has no ground truth.") == 1
+        assert said.err.count("warning: l1_truth is missing: the sample has no truth.") == 1
         numbers = json.loads((tmp_path / "figures" / "strength.json").read_text())
         assert numbers["delta"]["curve"]["l1_truth"] == [None] * 5
 

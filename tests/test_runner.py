@@ -513,7 +513,7 @@ class Method(Traced): pass
 class Metric(Absent): pass
 class Dial(GRAG): pass
 def step(v, x, s0, s1, carried): return euler.step(v, x, s0, s1, carried)
-solver = type(euler)("own", 1, step)
+solver = type(euler)("own", step, 1)
 def judge(*given): return silent(*given)
 """
     found, theirs = [], {"method": "icedit-t2i", "steps": 1}
