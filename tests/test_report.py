@@ -78,6 +78,7 @@ def test_means_and_their_intervals(made):
                 assert int(one["n"]) == len(values)
                 assert float(one["mean"]) == pytest.approx(np.mean(values))
             assert len(tasks) == 9
+    assert {json.loads(one["options"])["steps"] for key, one in found.items() if key[1] == "flowedit"} == {4}
     values = [*numbers[GRAG]["psnr_outside"].values()]
     asked = bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
     one = found["all tasks", GRAG, "psnr_outside"]

@@ -403,6 +403,7 @@ def test_what_a_benchmark_leaves_out_is_said(tmp_path):
     made = done(out := tmp_path / "run", dataset={"name": "runner_parts:Partial"}, limit=1)
     assert "- 2 of the benchmark left out (no caption)" in made.markdown()
     assert table(out)["left_out"] == {"no caption": 2}
+    assert (out / "left_out.csv").read_text() == "id,reason\nx,no caption\ny,no caption\n"
     (one,) = read_runs([out])
     assert "run: 2 of the benchmark left out (no caption)." in one.remarks
 

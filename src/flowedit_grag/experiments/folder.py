@@ -1,5 +1,6 @@
 """The folder of a run: whose it is."""
 
+import csv
 import json
 import platform
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "num
 
 
 def begin(job: Job) -> None:
-    """Make the folder the job's, or see that it is. Writes ``config.yaml``, ``cells.json``, ``environment.json`` once.
+    """Make the folder the job's, or see that it is. Writes ``config.yaml``, ``cells.json``, what the benchmark leaves
+    out, and once ``environment.json``.
 
     Raises :class:`InputError` if a run of another config is there, with the first difference.
     """
@@ -58,6 +60,9 @@ def _describe(job: Job) -> None:
     with written(job.folder / "config.yaml") as partial:
         OmegaConf.save(OmegaConf.create(job.config.plain()), partial)
     Manifest.of(job).write(job.folder)
+    if left_out := job.config.samples.left_out:
+        with written(job.folder / "left_out.csv") as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("id", "reason"), *left_out])
 
 
 def _check(config: RunConfig, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """CSV: what is in the tables, and the number of every sample."""
 
 import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
@@ -10,6 +11,7 @@ from .differences import all_differences
 from .scores import means
 from .studies import Study
 
+OWN = ("method", "grag", "model", "adapter")  # settings of a row that are no options
 INTERVAL = ("low", "high", "n")
 
 
@@ -23,6 +25,7 @@ def scores_csv(studies: Sequence[Study]) -> str:
         "method",
         "delta",
         "lam",
+        "options",
         "model",
         "metric",
         "variant",
@@ -50,7 +53,9 @@ def _scores(study: Study) -> Iterator[tuple]:
         for column, of_lines in means(study, ids).items():
             for line, mean in zip(study.lines, of_lines, strict=True):
                 grag = line.settings.get("grag") or {}
-                made = (line.settings["method"], grag.get("delta", ""), grag.get("lam", ""), model_of(line))
+                options = {key: value for key, value in line.settings.items() if key not in OWN and value is not None}
+                dials = (grag.get("delta", ""), grag.get("lam", ""), json.dumps(options))
+                made = (line.settings["method"], *dials, model_of(line))
                 yield study.title, task, line.run.name, line.row, *made, column.label, column.variant, *_numbers(mean)
 
 

@@ -18,8 +18,8 @@ PLACEHOLDERS = ("a train station in city",)  # stands where a caption was never 
 class EmuEdit(Benchmark):
     """``path`` is the hub id, a parquet file or a folder of them.
 
-    Rows with identical, missing or placeholder captions are left out, and listed: no score of a caption means
-    anything there.
+    Rows with identical, missing or placeholder captions are left out, and listed in the run's ``left_out.csv``: no
+    score of a caption means anything there.
     """
 
     path: str = "facebook/emu_edit_test_set"
