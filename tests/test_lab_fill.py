@@ -1,5 +1,6 @@
 """The lab's Fill model and its adapters: the recipe runs from what is shipped, and what is shipped edits."""
 
+import json
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ from flowedit_grag.evaluation.bench.base import Bench
 from flowedit_grag.evaluation.bench.early_filter import ONE, Setting
 from flowedit_grag.evaluation.bench.instructions import STAGES, parameters
 from flowedit_grag.evaluation.splits import problems
-from flowedit_grag.lab.train import export, fill, latents, masks, shipped
+from flowedit_grag.lab.train import export, fill, fill_decoder, latents, loop, masks, shipped
 from flowedit_grag.lab.train.export_adapters import halve
 from flowedit_grag.lab.train.loop import averaged
 from flowedit_grag.lora_moe import read_adapter
@@ -98,13 +99,19 @@ def test_the_recipe_starts_from_what_is_shipped(tmp_path, monkeypatch, lab):
         monkeypatch.setattr(module, "SHARD", 4)
         monkeypatch.setattr(module, "BATCH", 2)
     monkeypatch.setattr(fill, "BATCH", 4)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     shipped.train(tmp_path, 1)
     weights = averaged(tmp_path, "flux")["transformer"]
     assert all(torch.equal(weights[name], own) for name, own in lab.transformer.state_dict().items())
-    masks.train(tmp_path, 6)
-    assert len(masks.load(tmp_path, "diptychs")[1]) == 8
+    masks.train(tmp_path, 9)  # number 8 shows two backgrounds
+    assert len(masks.load(tmp_path, "diptychs")[1]) == 12
     assert len(masks.load(tmp_path, "scenes")[1]) == 4
     fill.train(tmp_path, 2)
+    for step, predicted in ((1, 0.0), (2, 1.0)):
+        monkeypatch.setattr(fill_decoder, "PREDICTED", predicted)
+        fill_decoder.train(tmp_path, step)
+    log = [json.loads(line) for line in (tmp_path / "fill_decoder.jsonl").read_text().splitlines()]
+    assert [line["predicted"] for line in log] == [0.0, 1.0]
     export.train_fill(tmp_path, 1, weights=tmp_path / "weights")
     editor = Editor("icedit", tmp_path / "weights", steps=1)
     with pytest.warns(UserWarning, match="does not look like a scene of the lab"):  # it is black

@@ -21,7 +21,7 @@ STAGES = {  # name -> (module, function, default steps)
     "shipped": ("shipped", "train", 1),
     "masks": ("masks", "train", 24_000),
     "fill": ("fill", "train", 8_400),
-    "fill-decoder": ("fill_decoder", "train", 2_800),
+    "fill-decoder": ("fill_decoder", "train", 9_600),
     "export-fill": ("export", "train_fill", 1),
     "export-adapters": ("export_adapters", "train", 1),
 }

@@ -1,7 +1,9 @@
 """The lab's Fill model, which paints what a mask hides. It sees diptychs, and never an instruction."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +29,8 @@ GUIDANCE = 1.0  # at which the shipped model's velocity is not guided
 class MaskedBatches(Batches):
     """Batches with what a Fill model sees beside the noise."""
 
-    def __init__(self, folder: Path, device: str):
-        super().__init__(folder, device, BATCH, DIPTYCH_STEPS, SIGMA, FOREGROUND_WEIGHT)
+    def __init__(self, folder: Path, device: str, size: int, sigma: tuple[float, float]):
+        super().__init__(folder, device, size, DIPTYCH_STEPS, sigma, FOREGROUND_WEIGHT)
         self.masked = {kind: mask_stage.load(folder, kind) for kind in KINDS}
         self.data = {kind: tuple(part[: len(self.masked[kind][0])] for part in self.data[kind]) for kind in KINDS}
 
@@ -42,12 +44,8 @@ class MaskedBatches(Batches):
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Widen stage ``flux``'s transformer and go on. Text encoders stay as they are."""
-    batches, parts = MaskedBatches(folder, device), model.components()
-    weights = averaged(folder, "flux")
-    transformer = widened(parts["transformer"], weights["transformer"]).to(device).train()
-    for name in ("text_encoder", "text_encoder_2"):
-        parts[name].load_state_dict(weights[name])
-        parts[name].to(device).eval().requires_grad_(False)
+    batches, parts = MaskedBatches(folder, device, BATCH, SIGMA), components(folder, device)
+    transformer = parts["transformer"].train()
     sight = Sight(transformer).to(device)
     modules = {"transformer": transformer, "sight": sight}
     optimizers_for = partial(optimizers, also=("x_embedder.weight",), dtype=torch.bfloat16)
@@ -55,18 +53,32 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)
-        guidance = torch.full((len(batch.latents),), GUIDANCE)
-        with bfloat16(device):
-            with torch.no_grad():
-                embeds, pooled = encode(parts, batch.captions, batch.length, device)
-            v = velocity(transformer, batch.noisy, batch.sigma, embeds, pooled, guidance, batches.context(batch))
-        loss, facts = batch.loss(v.float(), batch.noise - batch.latents)
+        loss, facts = batch.loss(predicted(parts, batches, batch), batch.noise - batch.latents)
         if batch.kind != "diptychs":
             return loss, facts
         seen = sight.loss(batch.numbers)
         return loss + WEIGHT * seen, {**facts, "flow": loss, "seeing": seen}
 
     stage.fit(loss_at, steps)
+
+
+def predicted(parts: Mapping[str, Any], batches: MaskedBatches, batch: Batch) -> Tensor:
+    """The velocity ``[B, 16, h, w]`` float32 that the transformer predicts for a batch."""
+    guidance = torch.full((len(batch.latents),), GUIDANCE)
+    with bfloat16(batches.device):
+        with torch.no_grad():
+            text = encode(parts, batch.captions, batch.length, batches.device)
+        v = velocity(parts["transformer"], batch.noisy, batch.sigma, *text, guidance, batches.context(batch))
+    return v.float()
+
+
+def components(folder: Path, device: str) -> dict[str, Any]:
+    """The lab's parts on ``device``: text encoders as stage ``flux`` left them, frozen, and its transformer widened."""
+    parts, weights = model.components(), averaged(folder, "flux")
+    for name in ("text_encoder", "text_encoder_2"):
+        parts[name].load_state_dict(weights[name])
+        parts[name].to(device).eval().requires_grad_(False)
+    return {**parts, "transformer": widened(parts["transformer"], weights["transformer"]).to(device)}
 
 
 def widened(transformer: nn.Module, weights: dict[str, Tensor]) -> nn.Module:

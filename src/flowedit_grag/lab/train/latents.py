@@ -48,6 +48,12 @@ def scaled(folder: Path, shards: list) -> np.ndarray:
     return np.concatenate([part.astype(np.float16) for part in parts])
 
 
+def unscaled(folder: Path, latents: torch.Tensor) -> torch.Tensor:
+    """What :func:`scaled` was given, as the autoencoder decodes it."""
+    measured = json.loads((folder / "latents.json").read_text())
+    return latents / measured["scaling_factor"] + measured["shift_factor"]
+
+
 @torch.no_grad()
 def whole_shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
     """Encode the pictures of one shard, unless that has been done."""
