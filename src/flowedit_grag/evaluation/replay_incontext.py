@@ -1,6 +1,5 @@
 """Replays of the recorded runs of ICEdit's diptych and LoRA-MoE, on the tiny Fill model."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,10 +7,10 @@ from peft import inject_adapter_in_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ..algorithms import method
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
-from ..backbone.tokens import pack
-from ..inversion import integrate, solver
+from ..backbone.tokens import pack, unpack
 from ..lora_moe import LoraMoeConfig, load_adapter
 from ..lora_moe.layer import gate
 from .replay import relative_error
@@ -21,19 +20,17 @@ FORWARD = ("hidden_states", "encoder_hidden_states", "pooled_projections", "time
 
 
 def diptych(flow: Flow, folder: Path) -> float:
-    """Every state and velocity of the recorded run."""
+    """Every state of the recorded run, and every velocity, which is what lies between two states."""
     file = load_file(folder / "diptych.safetensors")
-    flow = replace(flow, context=file["cond"])
-    v = flow.velocity(Condition(file["prompt_embeds"], file["pooled"]), file["guidance"].tolist())
-    errors: list[float] = []
-
-    def watched(x: Tensor, sigma: float) -> Tensor:
-        step, out = len(errors) // 2, v(x, sigma)
+    latents, noise = unpack(file["cond"][..., : file["call_v"].shape[-1]], file["draw1"].shape[-2]), file["draw1"]
+    edit = method("icedit", steps=len(file["call_t"]), guidance=file["guidance"].item())
+    condition = Condition(file["prompt_embeds"], file["pooled"])
+    errors, x, sigmas = [], noise, flow.schedule(edit.steps, noise)
+    for step, made in enumerate(edit.iterate(flow, latents, source=condition, target=condition, noise=[noise])):
         errors.append(relative_error(pack(x), file["call_x_latents"][step]))
-        errors.append(relative_error(pack(out), file["call_v"][step]))
-        return out
-
-    integrate(watched, file["draw1"], flow.schedule(len(file["call_t"]), file["draw1"]), solver("euler"))
+        velocity = (made.clean - x) / -sigmas[step]
+        errors.append(relative_error(pack(velocity), file["call_v"][step]))
+        x = made.latents
     return max(errors)
 
 
