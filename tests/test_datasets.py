@@ -55,6 +55,7 @@ def test_names():
     fails("needs the option 'path'", name="pie")
     fails("did you mean 'held-out'", name="lab", split="heldout")
     fails("per_task", "whole number", name="lab", per_task=1.5)
+    fails("per_task must be from 1 on, not 0", name="lab", per_task=0)
     fails("not a dataset", name="pathlib:Path")
 
 
@@ -466,9 +467,15 @@ def test_folder_with_bad_pictures(folder):
     picture(size=(9, 9)).save(folder / "small.png")
     Image.fromarray(np.eye(8, 12, dtype=np.uint8)).save(folder / "dark.png")
     (folder / "broken.png").write_bytes((folder / "mask.png").read_bytes()[:45])
+    hole = picture().convert("RGBA")
+    hole.putpixel((3, 3), (0, 0, 0, 0))
+    hole.save(folder / "hole.png")
+    entry = {"image": "cat.png", "instruction": "go", "truth": "broken.png"}
+    fails("line 1:", "broken.png", path=jsonl(folder, entry))
     for name, why in (
         ("small.png", r"line 1: the mask .*small.png is 9x9, but its image 12x8"),
         ("dark.png", r"line 1: the mask .*dark.png is nearly black"),
+        ("hole.png", r"line 1: the mask .*hole.png has transparent parts"),
         ("broken.png", r"line 1: .*broken.png (cannot be read|is not an image)"),
     ):
         with pytest.raises(InputError, match=why):  # when it is opened: before an edit is paid for

@@ -11,7 +11,7 @@ from PIL import Image
 from flowedit_grag import EarlyFilter, Editor, InputError
 from flowedit_grag.backbone.memory import row_bytes
 from flowedit_grag.backbone.tokens import TokenLayout
-from flowedit_grag.incontext.judges import Verdict
+from flowedit_grag.incontext.judges import Verdict, judge
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB")
 
@@ -151,6 +151,27 @@ def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
 def test_wrong_settings_say_so(tiny_fill, settings, words):
     with pytest.raises(InputError, match=words):
         editor_of(tiny_fill).edit(IMAGE, instruction="make it red", early_filter=EarlyFilter(**settings))
+
+
+def test_captions_need_an_instruction_for_the_judge(tiny_fill):
+    asked = []
+
+    def listening(instruction, original, first, second):
+        asked.append(instruction)
+        return Verdict(1, "")
+
+    editor = editor_of(tiny_fill, prompt="descriptive")
+    early, captions = EarlyFilter(seeds=2, steps=1, judge=listening), {"source_prompt": "a", "target_prompt": "b"}
+    with pytest.raises(InputError, match="give one beside the captions"):
+        editor.edit(IMAGE, **captions, early_filter=early)
+    result = editor.edit(IMAGE, **captions, instruction="make it red", early_filter=early)
+    assert asked == ["make it red"]
+    assert np.array_equal(np.asarray(result.image), np.asarray(editor.edit(IMAGE, **captions).image))
+
+
+def test_a_judge_is_made_once_for_its_name():
+    assert judge("vlm:owner/name") is judge("vlm:owner/name")
+    assert judge("vlm:owner/name") is not judge("vlm:owner/other")
 
 
 def test_wrong_company_says_so(tiny, tiny_fill):

@@ -217,3 +217,22 @@ def test_unedited_pixels_are_the_sources_own():
     assert np.array_equal(out[far], np.asarray(original)[far])
     assert (np.abs(out[inside].astype(int) - (200, 20, 20)).max(axis=-1) < 40).all()
     assert np.array_equal(np.asarray(pasted(left, left, original)), np.asarray(original))
+
+
+def test_a_thin_line_is_an_edit_too():
+    left = Image.new("RGB", (512, 512), (90, 120, 60))
+    edit = left.copy()
+    edit.paste((210, 120, 60), (100, 256, 400, 257))
+    out = np.asarray(pasted(edit, left, left))
+    assert (out[256, 100:400] == (210, 120, 60)).all()
+    assert np.array_equal(out[:200], np.asarray(left)[:200])
+
+
+def test_a_prompt_that_is_too_long_is_refused_and_not_cut(tiny_fill):
+    most = tiny_fill.pipeline.tokenizer_2.model_max_length
+    with pytest.raises(
+        InputError, match=rf"has \d+ tokens, and .*tiny_flux_fill reads {most}; shorten 'A diptych .* …'"
+    ):
+        Editor("icedit", tiny_fill, width=64, steps=1).edit(
+            Image.open(GOLDEN / "source_128.png"), instruction="make it red " * most
+        )

@@ -123,6 +123,7 @@ BAD = {
     "other JSON": ((200, "application/json", '{"detail": "Not Found"}'), "not a chat completion"),
     "a list": ((200, "application/json", "[1]"), ""),
     "no choices": ((200, "application/json", '{"choices": []}'), "not a chat completion"),
+    "no message": ((200, "application/json", '{"choices": [{"message": null}]}'), "not the JSON that was asked for"),
     "odd choices": ((200, "application/json", '{"choices": [1]}'), ""),
     "500": ((500, "text/html", "<h1>Internal\nServer Error</h1>"), "InternalServerError"),
     "404": ((404, "application/json", '{"error": {"message": "no model m"}}'), "no model m"),

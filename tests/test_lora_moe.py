@@ -72,7 +72,7 @@ def test_files_round_trip(tmp_path, recorded, source):
     assert torch.equal(run(transformer, recorded), run(again, recorded))
 
 
-def test_plain_parts_merge_and_mixtures_stay(recorded):
+def test_plain_parts_merge_and_mixtures_stay(recorded, tmp_path):
     transformer = fill()
     load_adapter(transformer, MOE)
     expected = run(transformer, recorded)
@@ -80,6 +80,9 @@ def test_plain_parts_merge_and_mixtures_stay(recorded):
     assert error(run(transformer, recorded), expected) <= 1e-5
     left = {name.split(".lora_")[0] for name, _ in transformer.named_parameters() if ".lora_" in name}
     assert all(name.endswith(("ff.net.2", "proj_out")) for name in left)
+    with pytest.raises(InputError, match="merged into the model; save the adapter before"):
+        save_adapter(transformer, tmp_path)
+    assert not list(tmp_path.iterdir())
     plain = fill()
     load_adapter(plain, PLAIN)
     expected = run(plain, recorded)
@@ -421,6 +424,17 @@ def test_weights_and_routers_that_are_none(tmp_path):
     (folder / "adapter_model.bin").touch()
     with pytest.raises(InputError, match=r"adapter_model\.bin may be a pickle"):
         load_adapter(fill(), folder)
+
+
+@pytest.mark.parametrize(("source", "said"), [
+    ("", "an adapter is a safetensors file"),
+    (5, "hub id or lab-lora, lab-moe, not 5"),
+    (".", "there is no adapter in .*: no safetensors file is there"),
+])  # fmt: skip
+def test_what_is_no_place_says_so(source, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=said):
+        load_adapter(fill(), source)
 
 
 @pytest.mark.parametrize("scale", ["much", float("nan"), float("inf"), True])

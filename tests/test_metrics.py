@@ -182,6 +182,7 @@ def test_names_lead_to_metrics_that_say_what_they_are():
         ("psnr_beside", "unknown metric"),
         (5, "not 5"),
         ({"net": "alex"}, "a metric is a name"),
+        ({"name": ["psnr"]}, "a metric is a name"),
         ({"name": "lpips", "nett": "alex"}, "unknown option of the metric lpips 'nett'; did you mean 'net'"),
         ({"name": "lpips", "net": "alexnet"}, "unknown value of net"),
         ({"name": "psnr", "region": "left"}, "unknown value of region"),

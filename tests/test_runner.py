@@ -3,6 +3,8 @@
 import errno
 import json
 import math
+import multiprocessing
+import os
 import random
 import re
 import shutil
@@ -313,6 +315,42 @@ def test_a_picture_that_rotted_is_made_again(whole, tmp_path):
     shutil.rmtree(out / "metrics")
     done(out)
     check(out, whole, 1)
+
+
+@pytest.mark.parametrize(("executor", "workers"), [("serial", None), ("local", 2)])
+def test_interrupted_and_gone_on_with(whole, tmp_path, executor, workers):
+    def interrupt(made):
+        if made.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        done(out := tmp_path / "run", executor=executor, workers=workers, on_progress=interrupt)
+    assert not multiprocessing.active_children()
+    assert 0 < len(finished(out)) < CELLS
+    assert (out / "table.md").exists()
+    assert not list(out.glob("**/.*"))
+    done(out)
+    check(out, whole, workers or 1)
+
+
+def test_a_session_goes_on_where_an_earlier_picture_rotted(tmp_path):
+    changes = {"dataset": {"name": "runner_parts:Session"}}
+    done(out := tmp_path / "run", **changes)
+    (first,), (second,) = (sorted(out.glob(f"edits/plain/{task}-*.png")) for task in ("color", "shape"))
+    before = first.read_bytes(), second.read_bytes()
+    first.write_bytes(bytes(len(before[0])))
+    second.unlink()
+    assert not done(out, **changes).lines[0].failures
+    assert (first.read_bytes(), second.read_bytes()) == before
+
+
+def test_what_a_kill_left_half_written_in_the_folder_goes(tmp_path):
+    done(out := tmp_path / "run", limit=1)
+    for name in (".table.99.json", ".cells.12.json", ".config.3.yaml"):
+        (out / name).write_text("{")
+    (out / ".gitignore").write_text("*")  # not ours
+    done(out, limit=1)
+    assert [path.name for path in out.glob(".*")] == [".gitignore"]
 
 
 def test_a_limit_leaves_sessions_whole(tmp_path):

@@ -154,9 +154,8 @@ class Editor:
                 steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
                 edits = drained(steps, on_progress)
             else:
-                asked = (*wanted.instructions, *wanted.target_prompts)[0]
                 steps = early_filter.iterate(
-                    self.method, self.flow, latents, **job, seed=seed, instruction=asked, shown=worked
+                    self.method, self.flow, latents, **job, seed=seed, instruction=wanted.instructions[0], shown=worked
                 )
                 edits, filtered = drained(steps, on_progress)
             images = [self.method.decode(self.flow, row[None], original) for row in edits]

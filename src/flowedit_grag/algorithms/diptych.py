@@ -1,6 +1,6 @@
 """What the methods have in common that edit by painting the right panel of a diptych (arXiv:2504.20690, §3.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -34,7 +34,8 @@ class DiptychMethod(Method):
         steps: of the schedule.
         guidance: guidance scale.
         width: of a panel, in pixels: what the adapter was trained at. The image is scaled to it, and the result back.
-        prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions.
+        prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions
+            (and an instruction only for the judge of an early filter).
         paste_unedited: put the source's own pixels back where nothing changed.
         grag: strength: acts on the keys of the left panel, in every step and every layer where source features enter.
         dial: another dial in its place, on the same tokens.
@@ -58,7 +59,8 @@ class DiptychMethod(Method):
     def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
         """The source's prompt may be left out; the targets' prompts are those of whole diptychs."""
         if self.prompt == "descriptive":
-            source, targets = wanted.captions(f"{type(self).__name__} with prompt='descriptive'")
+            captions = replace(wanted, instructions=())  # an instruction beside them is for a judge
+            source, targets = captions.captions(f"{type(self).__name__} with prompt='descriptive'")
             return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in targets]
         name = type(self).__name__
         if not wanted.instructions:

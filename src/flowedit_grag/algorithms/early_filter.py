@@ -72,6 +72,8 @@ class EarlyFilter:
             raise InputError("an early filter works on one instruction; give it alone.")
         if not isinstance(method, DiptychMethod):
             raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
+        if method.prompt == "descriptive" and not wanted.instructions:
+            raise InputError("an early filter's judge goes by an instruction; give one beside the captions.")
         if self.resume and self.steps > method.steps:
             raise InputError(f"previews of {self.steps} steps cannot be resumed by an edit of {method.steps}.")
 

@@ -36,7 +36,7 @@ class Wanted:
         if not self.source_prompt or not self.target_prompts:
             raise InputError(f"{method} takes a source and a target prompt: the image as it is and as it should be.")
         if self.instructions:
-            raise InputError(f"{method} works from captions; leave the instruction out, or choose icedit.")
+            raise InputError(f"{method} works from captions; leave the instruction out, or take another method.")
         return self.source_prompt, list(self.target_prompts)
 
 

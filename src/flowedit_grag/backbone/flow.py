@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from .forward import velocity_of
 from .image import ImageLike, padded, read_image
 from .profile import Profile
 from .tokens import PATCH, TokenLayout
+
+SHOWN = 60  # characters of a prompt that is refused
 
 
 @dataclass
@@ -123,11 +126,14 @@ class Flow:
     def condition(self, prompt: str | Sequence[str], length: int | None = None) -> Condition:
         """Prompts as a :class:`Condition` with a row each, of ``length`` tokens (by default the text encoder's most).
 
-        Raises :class:`InputError` for words that the model's profile says it cannot know.
+        Raises :class:`InputError` for words that the model's profile says it cannot know, and for prompts that are
+        longer: the end of an instruction is what it asks for, and must not be cut off without a word. (CLIP, which
+        only adds the pooled embedding, reads the first of its tokens.)
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         self._check_words(prompts)
         length = length or self.pipeline.tokenizer_2.model_max_length
+        self._check_length(prompts, length)
         embeds, pooled, _ = self.pipeline.encode_prompt(prompts, None, device=self.device, max_sequence_length=length)
         return Condition(embeds, pooled)
 
@@ -139,6 +145,12 @@ class Flow:
         if strange:
             listed = " ".join(word for word in known if word.isalpha())
             raise InputError(f"{self.name} does not know {', '.join(map(repr, strange))}; its words are: {listed}.")
+
+    def _check_length(self, prompts: Sequence[str], length: int) -> None:
+        for prompt in prompts:
+            if (tokens := len(self.pipeline.tokenizer_2(prompt, truncation=False).input_ids)) > length:
+                shown = shorten(prompt, SHOWN, placeholder=" …")
+                raise InputError(f"a prompt has {tokens} tokens, and {self.name} reads {length}; shorten {shown!r}.")
 
     # ---- the velocity field ----------------------------------------------------------------------------------
 

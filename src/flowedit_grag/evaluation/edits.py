@@ -80,10 +80,15 @@ def takes_captions(method: Method) -> bool:
     return getattr(method, "prompt", "descriptive") == "descriptive"
 
 
-def words(method: Method, problem: Edit | Any) -> dict[str, str | None]:
-    """What ``method`` is told of a problem: captions if it works with them, else the instruction alone."""
+def words(method: Method, problem: Edit | Any, judged: bool = False) -> dict[str, str | None]:
+    """What ``method`` is told of a problem: captions if it works with them, else the instruction alone; a judge of
+    previews always goes by the instruction."""
     if takes_captions(method):
-        return {"instruction": None, "source_prompt": problem.source_prompt, "target_prompt": problem.target_prompt}
+        return {
+            "instruction": problem.instruction if judged else None,
+            "source_prompt": problem.source_prompt,
+            "target_prompt": problem.target_prompt,
+        }
     return {"instruction": problem.instruction, "source_prompt": None, "target_prompt": None}
 
 

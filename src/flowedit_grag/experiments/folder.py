@@ -3,6 +3,7 @@
 import csv
 import json
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from . import identity
 from .config import RunConfig
 from .job import Job
 from .manifest import Manifest
+from .table import Table, write
 
 LOCKS = "claims.lock"
 # What may change when a run goes on: no edit depends on it.
@@ -35,16 +37,19 @@ def begin(job: Job) -> None:
     """
     with _alone(job):
         _check(job.config, job.folder)
+        _clear(job.folder)
         _describe(job)
         if not (job.folder / "environment.json").exists():
             with written(job.folder / "environment.json") as partial:
                 partial.write_text(json.dumps(_environment(), indent=1) + "\n")
 
 
-def settle(job: Job) -> None:
-    """Let the folder say again what its table is of: another runner may have begun with fewer samples since."""
+def settle(job: Job, made: Table) -> None:
+    """Write the table, and let the folder say again what it is of: another runner may have begun with fewer samples
+    since."""
     with _alone(job):
         _describe(job)
+        write(made, job)
 
 
 @contextmanager
@@ -54,6 +59,13 @@ def _alone(job: Job) -> Iterator[None]:
             yield
     except OSError as error:
         raise InputError(f"cannot write in {job.folder} ({error.strerror}); choose another folder with out=.") from None
+
+
+def _clear(folder: Path) -> None:
+    """Take away what killed processes left half-written here. Whoever writes here is alone."""
+    for path in folder.iterdir():
+        if re.fullmatch(r"\.\w+\.\d+\.\w+", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _describe(job: Job) -> None:

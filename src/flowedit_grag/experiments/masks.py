@@ -1,6 +1,7 @@
 """The three ways in which benchmarks mark what may change, each as ``[H, W]`` bool, true where it may."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ HALF = 127  # of 255
 
 def white(path: str | Path, image: str | Path) -> np.ndarray:
     """A picture that is white where ``image`` may change and black elsewhere."""
+    _check_opaque(path)
     levels = np.asarray(read_image(path).convert("L"))
     expected = read_image(image).size
     if levels.shape != expected[::-1]:
@@ -22,6 +24,13 @@ def white(path: str | Path, image: str | Path) -> np.ndarray:
     if 0 < levels.max() <= HALF:  # 0 and 1 saved as grey levels look right to whoever saved them
         raise InputError(f"the mask {path} is nearly black (at most {levels.max()} of 255); white is what may change.")
     return levels > HALF
+
+
+def _check_opaque(path: str | Path) -> None:
+    with suppress(OSError), Image.open(path) as opened:  # what cannot be read is said by whoever reads it
+        alpha = opened.convert("RGBA").getchannel("A").getextrema()[0]
+        if alpha < 255:
+            raise InputError(f"the mask {path} has transparent parts; save it in black, and white where it may change.")
 
 
 def transparent(mask: Image.Image, size: tuple[int, int], where: str) -> np.ndarray:

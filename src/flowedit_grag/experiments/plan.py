@@ -80,9 +80,11 @@ def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
 
 def _check_words(method: Method, row: Row, samples: Dataset) -> None:
     """Raise :class:`InputError` where the benchmark has not what the method is to be told, in any sample."""
-    needed = "target_prompt" if takes_captions(method) else "instruction"
-    if not any(getattr(sample, needed) for sample in samples):
-        raise InputError(f"no sample of {samples.name} has the {needed} that {row.method} works from.")
+    needed = ["target_prompt"] if takes_captions(method) else ["instruction"]
+    needed += ["instruction"] if row.early_filter and takes_captions(method) else []  # for the judge
+    for name in needed:
+        if not any(getattr(sample, name) for sample in samples):
+            raise InputError(f"no sample of {samples.name} has the {name} that {row.method} works from.")
 
 
 def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -12,7 +12,7 @@ from .executors import EXECUTORS
 from .folder import begin, settle
 from .job import Job, OnProgress
 from .plan import cells
-from .table import Table, table, write
+from .table import Table, table
 
 
 def run(
@@ -50,9 +50,8 @@ def run(
         execute(job, workers, on_progress)
     except BaseException:
         with suppress(Exception):  # what is there is worth a table; why it is not all there matters more
-            write(table(job), job)
+            settle(job, table(job))
         raise
     made = table(job)
-    settle(job)
-    write(made, job)
+    settle(job, made)
     return made

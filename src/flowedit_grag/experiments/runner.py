@@ -74,7 +74,7 @@ class _Worker:
         job, store = self.job, self.store
         if job.finished(store, cell):
             return True
-        if cell.previous is not None and job.edited(store, cell.previous) is None:
+        if cell.previous is not None and not self._can_be_gone_on_from(cell.previous):
             return False
         with self.locks.claimed(cell.key) as mine:
             if not mine:
@@ -92,11 +92,23 @@ class _Worker:
                 self._measure(cell, names)
         return True
 
+    def _can_be_gone_on_from(self, cell: Cell) -> bool:
+        """Whether an edit is done, for good or ill. One whose picture was damaged since is made again."""
+        record = self.job.edited(self.store, cell)
+        if record is None or record["status"] != "done" or self.store.has_image(cell):
+            return record is not None
+        if cell.previous is not None and not self._can_be_gone_on_from(cell.previous):
+            return False
+        with self.locks.claimed(cell.key) as mine:
+            if mine and not self.store.has_image(cell):
+                self._edit(cell)
+        return mine
+
     def _edit(self, cell: Cell) -> None:
         editor = self.editors.of(cell)  # what this raises is not the sample's fault, and stops the run
         self.on_work(cell)
         try:
-            told = words(editor.method, cell.sample)
+            told = words(editor.method, cell.sample, judged=cell.row.early_filter is not None)
             result = editor.edit(self._start(cell), **told, seed=cell.seed, early_filter=cell.row.early_filter)
         except torch.AcceleratorError:  # a GPU in this state fails at every other sample too
             raise

@@ -89,3 +89,4 @@ class MixtureConfig(LoraConfig):
     top_k: int = field(default=1)
     router: str = field(default="published")
     mixtures: str = field(default="")
+    merged: bool = field(default=False)  # whether its plain parts are in the model's own weights by now

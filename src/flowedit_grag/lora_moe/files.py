@@ -109,6 +109,8 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
 
     path = Path(path)
     path = path if path.suffix == ".safetensors" else path / FILE_NAME
+    if getattr(getattr(transformer, "peft_config", {}).get(name), "merged", False):
+        raise InputError(f"the plain parts of {name!r} are merged into the model; save the adapter before merging it.")
     tensors: dict[str, Tensor] = {}
     for module_name, module in transformer.named_modules():
         if name in getattr(module, "lora_A", {}):
@@ -131,7 +133,7 @@ def _check_sayable(config: Any, module_name: str, module: nn.Module, name: str) 
     if config.use_rslora or uneven or config.use_dora or module.lora_B[name].bias is not None:
         raise InputError(
             f"adapter {name!r} cannot be saved in the published layout, which has one alpha over rank for all layers "
-            f"and neither biases nor DoRA: {module_name} differs. Save it with the pipeline's save_lora_weights."
+            f"and neither biases nor DoRA: {module_name} differs; save it with the pipeline's save_lora_weights."
         )
 
 

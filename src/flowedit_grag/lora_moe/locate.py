@@ -8,27 +8,24 @@ from ..embedded import ADAPTERS
 from ..errors import InputError, first_line
 
 FILE_NAME = "pytorch_lora_weights.safetensors"
+OURS = ", ".join(ADAPTERS)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def locate(source: str | Path) -> Path:
     """The safetensors file meant by ``source``. Raises :class:`InputError` where there is none, or not one."""
+    if not isinstance(source, str | Path) or not str(source).strip():
+        raise InputError(f"an adapter is a safetensors file, a folder, a hub id or {OURS}, not {source!r}.")
     path = ADAPTERS.get(str(source), Path(source))
     if path.suffix in PICKLES:
-        raise InputError(f"{path} may be a pickle, which can run code when it is loaded; only safetensors are read.")
+        raise _pickle(path)
     if path.is_file():
         return path
     if path.is_dir():
-        names = sorted(file.name for file in path.iterdir())
-        whole = [name for name in names if name.endswith(".safetensors")]
-        pickles = [name for name in names if name.endswith(PICKLES)]
-        if pickles and not whole:
-            return locate(path / pickles[0])  # refused there
-        return path / _one_of(whole, str(path), "name one of them")
+        return path / _one_of([file.name for file in path.iterdir()], str(path), "name one of them")
     if not is_hub_id(source):
-        others = ", ".join(ADAPTERS)
         raise InputError(
-            f"there is no adapter at {str(source)!r}; give a safetensors file, a folder, a hub id or {others}."
+            f"there is no adapter at {str(source)!r}; give a safetensors file, a folder, a hub id or {OURS}."
         )
     return _downloaded(str(source))
 
@@ -41,12 +38,22 @@ def is_hub_id(source: str | Path) -> bool:
 
 
 def _one_of(names: list[str], where: str, advice: str) -> str:
-    """The usual name, or the only one."""
+    """Of all files in a place the usual adapter, or the only one."""
     if FILE_NAME in names:
         return FILE_NAME
-    if len(names) != 1:
-        raise InputError(f"{where} has {len(names)} safetensors files; {advice}.")
-    return names[0]
+    found = sorted(name for name in names if name.endswith(".safetensors"))
+    pickles = sorted(name for name in names if name.endswith(PICKLES))
+    if pickles and not found:
+        raise _pickle(f"{where}/{pickles[0]}")
+    if not found:
+        raise InputError(f"there is no adapter in {where}: no safetensors file is there.")
+    if len(found) > 1:
+        raise InputError(f"{where} has {len(found)} safetensors files; {advice}.")
+    return found[0]
+
+
+def _pickle(path: str | Path) -> InputError:
+    return InputError(f"{path} may be a pickle, which can run code when it is loaded; only safetensors are read.")
 
 
 def _downloaded(repository: str) -> Path:
@@ -56,9 +63,8 @@ def _downloaded(repository: str) -> Path:
     try:
         with suppress(EntryNotFoundError):
             return Path(hf_hub_download(repository, FILE_NAME))  # once it is here, without the network
-        names = [name for name in list_repo_files(repository) if name.endswith(".safetensors")]
         advice = "download the one you want and give its path"
-        return Path(hf_hub_download(repository, _one_of(sorted(names), repository, advice)))
+        return Path(hf_hub_download(repository, _one_of(list_repo_files(repository), repository, advice)))
     except InputError:
         raise
     except Exception as error:  # the hub's client raises its own, its transport's and the system's

@@ -40,6 +40,8 @@ def merge_plain(transformer: Any, name: str = NAME) -> int:
             module.set_adapter(active)  # peft would activate another in its place
     if not any(isinstance(module, LoraLayer) and name in module.lora_A for module in transformer.modules()):
         transformer.peft_config.pop(name, None)
+    elif plain:
+        transformer.peft_config[name].merged = True
     return len(plain)
 
 

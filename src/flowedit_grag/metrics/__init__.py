@@ -110,7 +110,7 @@ def _implied(parts: re.Match[str]) -> dict[str, str]:
 def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:
     if isinstance(spec, str):
         return [metric(name, **options) for name, options in GROUPS.get(spec, ((spec, {}),))]
-    if not isinstance(spec, Mapping) or "name" not in spec:
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
         raise InputError(f"a metric is a name, a group, or a name with its options, not {spec!r}.")
     if spec["name"] in GROUPS:
         members = ", ".join(str({"name": name, **own}) if own else name for name, own in GROUPS[spec["name"]])

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from PIL import Image
@@ -80,7 +80,6 @@ def check_judge(spec: str) -> None:
         raise InputError(COMPARES.format(spec))
 
 
-@cache  # a local model is loaded once
 def _judge(spec: str) -> Any:
     found = judge(spec)
     if not hasattr(found, "answer"):

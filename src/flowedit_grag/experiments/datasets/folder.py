@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -98,24 +98,27 @@ def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
     image, mask, truth = (_picture(folder, said[name], where) for name in ("image", "mask", "truth"))
     if image is None:
         raise InputError(f"{where}: image is empty.")
-    if mask is not None:
-        _check_mask(mask, image, where)
+    own_mask = partial(white, mask, image) if mask else None
+    own_truth = partial(read_image, truth) if truth else None
+    for read in (own_mask, own_truth):
+        _check(read, where)
     return Sample(
         id=said["id"] or image.stem,
         image=partial(read_image, image),
         source_prompt=said["source_prompt"],
         target_prompt=said["target_prompt"],
         instruction=said["instruction"],
-        mask=partial(white, mask, image) if mask else None,
-        truth=partial(read_image, truth) if truth else None,
+        mask=own_mask,
+        truth=own_truth,
         task=said["task"] or "",
     )
 
 
-def _check_mask(mask: Path, image: Path, where: str) -> None:
+def _check(read: Callable[[], Any] | None, where: str) -> None:
     """Now, before an edit is paid for that could not be measured."""
     try:
-        white(mask, image)
+        if read is not None:
+            read()
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from PIL import Image
 
+from ...errors import InputError
 from ...evaluation.splits import problems
 from ...lab.render import render
 from ...lab.scene import Scene
@@ -20,6 +21,11 @@ class Lab(Benchmark):
 
     split: Literal["held-out", "validation"] = "held-out"
     per_task: int = 25
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.per_task < 1:
+            raise InputError(f"per_task must be from 1 on, not {self.per_task}.")
 
     def open(self) -> Dataset:
         """The tasks take turns, so that the first few samples are of every kind."""

@@ -127,9 +127,9 @@ def _json(completion: Any) -> Any:
     if not getattr(completion, "choices", None):
         raise InputError("what the server sent is not a chat completion; is the address that of its API?")
     message = completion.choices[0].message
-    if message.refusal:
-        raise InputError(f"the model refused: {message.refusal}")
-    return json_in(message.content)
+    if refusal := getattr(message, "refusal", None):
+        raise InputError(f"the model refused: {refusal}")
+    return json_in(getattr(message, "content", None))
 
 
 def _verdict(said: Any) -> Verdict:

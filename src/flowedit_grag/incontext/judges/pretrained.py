@@ -33,5 +33,5 @@ def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the model {model!r} cannot be loaded ({first_line(error)}); check the name, the network and the "
-            "device. Models that also take videos need torchvision."
+            "device, and for models that also take videos that torchvision is there."
         ) from error
