@@ -31,7 +31,7 @@ from flowedit_grag.evaluation.edits import noise_seed
 from flowedit_grag.experiments import editors, identity
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS, ray
-from flowedit_grag.experiments.executors.local import Losses
+from flowedit_grag.experiments.executors.losses import Losses
 from flowedit_grag.experiments.plan import cells
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
@@ -186,13 +186,13 @@ def test_samples_that_kill_all_workers_at_once_fail_and_the_others_do_not_wait(t
 
 def test_workers_that_die_again_and_again_end_the_run():
     watch = SimpleNamespace(left=[SimpleNamespace(key="a cell's")])
-    member = SimpleNamespace(key="", process=SimpleNamespace(exitcode=-9))
+    death = ("", "the last with exit code -9")
     losses = Losses(most=2)
-    losses.add(watch, member)
+    losses.add(watch, *death)
     losses.since(finished=1)  # somebody else's
-    losses.add(watch, member)
+    losses.add(watch, *death)
     with pytest.raises(InputError, match=r"died 2 times and nothing was finished.*exit code -9; is there enough"):
-        losses.add(watch, member)
+        losses.add(watch, *death)
 
 
 def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):
@@ -246,6 +246,17 @@ def test_rays_actors_make_the_same_table(whole, tmp_path):
     check(out, whole, 0)
 
 
+def test_a_sample_that_kills_rays_actors_fails_and_the_others_do_not_wait(tmp_path):
+    pytest.importorskip("ray")
+    out, mine = tmp_path / "run", tmp_path / "mine"
+    sample = read(write(out)).dataset.open()[2]
+    mine.write_text(sample.target_prompt)
+    methods = {"plain": {**settings(out)["methods"]["plain"], "mine": str(mine)}}
+    (line,) = done(out, methods=methods, executor="ray", workers=1).lines
+    assert (line.done, list(line.failures)) == (7, [sample.id])
+    assert line.failures[sample.id].startswith("RuntimeError: the process that edited it died 2 times")
+
+
 def test_a_ray_actor_that_finds_no_place_is_not_waited_for(whole, monkeypatch):
     """As when a machine with a GPU is lost, and the others have done its work."""
     asked = {}
@@ -255,6 +266,7 @@ def test_a_ray_actor_that_finds_no_place_is_not_waited_for(whole, monkeypatch):
         init = get = staticmethod(lambda *given, **options: None)
         put, shutdown = staticmethod(lambda job: job), staticmethod(lambda: None)
         cluster_resources = staticmethod(lambda: {"GPU": 2.0})
+        util = SimpleNamespace(queue=SimpleNamespace(Queue=lambda actor_options: None))
 
         @staticmethod
         def remote(**options):

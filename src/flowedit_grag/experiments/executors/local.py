@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -11,17 +10,12 @@ from typing import Any
 import torch
 
 from ...errors import InputError
-from ...locks import Locks
-from ...metrics import Missing
-from ..folder import LOCKS
 from ..job import Job, OnProgress
 from ..plan import Cell
 from ..runner import work
+from .losses import MOST_IN_A_ROW, Losses
 from .watching import EVERY, Watch
 
-MOST_AT_ONE = 2  # deaths at one cell, which has then failed
-MOST_IN_A_ROW = 3  # for each worker: edits that failed so, or deaths at none, and nothing was finished between them
-DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, the last with exit code {{code}}"
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
 # they wait would then take the processors from one another; this is read by OpenMP when a worker starts.
@@ -46,7 +40,7 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
             losses.since(watch.look())
             for index, member in enumerate(crew):
                 if watch.left and member.dead():
-                    losses.add(watch, member)
+                    losses.add(watch, member.key, f"the last with exit code {member.process.exitcode}")
                     crew[index] = Member(job, member.device)
     finally:
         for member in crew:
@@ -98,53 +92,6 @@ class Member:
         self.process.terminate()
         self.process.join()
         self.complaints.close()
-
-
-class Losses:
-    """Workers that died, and at what. After ``most`` in a row it is not the samples' fault."""
-
-    def __init__(self, most: int):
-        self.most, self.in_a_row, self.given_up, self.at = most, 0, 0, Counter[str]()
-
-    def since(self, finished: int) -> None:
-        """Take note that so many cells were finished, those that were given up among them."""
-        if finished > self.given_up:
-            self.in_a_row = 0
-        self.given_up = max(0, self.given_up - finished)
-
-    def add(self, watch: Watch, member: Member) -> None:
-        """Another one. A cell that too many died at has failed. Raises :class:`InputError` after too many in a row."""
-        key = member.key
-        if all(cell.key != key for cell in watch.left):
-            self.in_a_row += 1  # before its first cell, or between two
-        else:
-            self.at[key] += 1
-        if self.at[key] == MOST_AT_ONE:
-            del self.at[key]  # its next metric has tries of its own
-            edits = _give_up(watch, member)
-            self.in_a_row, self.given_up = self.in_a_row + edits, self.given_up + edits
-        if self.in_a_row >= self.most:
-            raise InputError(
-                f"workers died {self.in_a_row} times and nothing was finished, the last with exit code "
-                f"{member.process.exitcode}; is there enough memory?"
-            )
-
-
-def _give_up(watch: Watch, member: Member) -> int:
-    """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
-    how many edits that were."""
-    job, store, code, edits = watch.job, watch.store, member.process.exitcode, 0
-    with Locks(job.folder / LOCKS) as locks:
-        for cell in (cell for cell in watch.left if cell.key == member.key):
-            with locks.claimed(cell.key) as free:
-                if free and job.edited(store, cell) is None:
-                    store.fail(cell, RuntimeError(DIED.format(work="edited", code=code)))
-                    edits += 1
-                elif free:
-                    why = Missing(DIED.format(work="measured", code=code))
-                    culprit = job.unmeasured(store, cell)[:1]  # they are measured in this order
-                    store.keep_numbers(cell, dict.fromkeys(culprit, why), job.dependencies(cell))
-    return edits
 
 
 def _labour(job: Job, device: str | None, threads: int, complaints: Connection, key: Any) -> None:

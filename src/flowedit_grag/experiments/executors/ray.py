@@ -14,17 +14,21 @@ import torch
 
 from ...errors import InputError
 from ..job import Job, OnProgress
+from ..plan import Cell
 from ..runner import work
 from .local import PATIENT
+from .losses import MOST_IN_A_ROW, Losses
 from .watching import EVERY, Watch
 
-RESTARTS = 3  # of an actor whose process or machine is lost
+HOW = "ray's log says how"  # a worker died: an actor has no exit code
+# A part of what the cluster's first machine alone has: without that machine there is no cluster anyway.
+HEAD = {"node:__internal_head__": 0.001}
 
 
 def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
-    """One actor for each GPU of the cluster, or ``workers``. An actor that dies is restarted, and goes on.
+    """One actor for each GPU of the cluster, or ``workers``. Those that die are replaced.
 
-    Raises :class:`InputError` for what a worker raises it for, and when actors are lost again and again.
+    Raises :class:`InputError` for what a worker raises it for, and when workers die again and again.
     """
     ray = _library()
     try:
@@ -32,42 +36,85 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"ray cannot be reached ({error}).") from None
     try:
-        actors = _actors(ray, workers)  # kept: an actor that nobody refers to is not restarted
-        shared, threads = ray.put(job), torch.get_num_threads()
-        tasks = [actor.work.remote(shared, threads, os.getcwd()) for actor in actors]
-        watch = Watch(job, on_progress)
-        watch.look()
-        while tasks and watch.left:  # the rest may wait for a place that will not come
-            done, tasks = ray.wait(tasks, timeout=EVERY)
-            watch.look()
-            ray.get(done)
+        _oversee(Crew(ray, job, workers), Watch(job, on_progress))
     except ray.exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, InputError) else error) from None
-    except ray.exceptions.RayActorError as error:
-        raise InputError(f"a worker died more than {RESTARTS} times; is there enough memory?") from error
+    except ray.exceptions.RayActorError as error:  # not a worker's
+        raise InputError("the process that takes the workers' notes died; is there enough memory?") from error
     finally:
         ray.shutdown()
+
+
+def _oversee(crew: "Crew", watch: Watch) -> None:
+    losses = Losses(MOST_IN_A_ROW * crew.count)
+    watch.look()
+    while crew.tasks and watch.left:  # the rest may wait for a place that will not come
+        dead = crew.dead()
+        losses.since(watch.look())
+        for key in dead:
+            if watch.left:
+                losses.add(watch, key, HOW)
+                crew.hire()
 
 
 class Worker:
     """The actor."""
 
-    def work(self, job: Job, threads: int, here: str) -> None:
-        """See :func:`work`. The cluster says which GPU is seen. Paths in a config are as seen from ``here``."""
+    def work(self, job: Job, threads: int, here: str, notes: Any, name: int) -> None:
+        """See :func:`work`. The cluster says which GPU is seen. Paths in a config are as seen from ``here``. ``notes``
+        are of what the worker called ``name`` is at, and outlive it."""
         os.chdir(here)
-        work(job, threads=threads)  # ray gives a process one thread, and results would differ in their last bits
+
+        def note(cell: Cell) -> None:
+            notes.put((name, cell.key))
+
+        # ray gives a process one thread, and results would differ in their last bits
+        work(job, threads=threads, on_work=note)
 
 
-def _actors(ray: Any, workers: int | None) -> list[Any]:
+class Crew:
+    """The actors, and what they are at."""
+
+    def __init__(self, ray: Any, job: Job, workers: int | None):
+        self.ray, self.job = ray, ray.put(job)
+        self.count, self.kind = _kind(ray, workers)
+        self.notes = ray.util.queue.Queue(actor_options={"num_cpus": 0, "resources": HEAD})
+        self.keys: dict[int, str] = {}  # of the last cell that each began to edit or measure
+        self.hired = 0
+        self.tasks: dict[Any, tuple[int, Any]] = {}  # whose they are; an actor that nobody refers to ends
+        for _ in range(self.count):
+            self.hire()
+
+    def hire(self) -> None:
+        """Another actor, which begins to work."""
+        actor, name, self.hired = self.kind.remote(), self.hired, self.hired + 1
+        task = actor.work.remote(self.job, torch.get_num_threads(), os.getcwd(), self.notes, name)
+        self.tasks[task] = (name, actor)
+
+    def dead(self) -> list[str]:
+        """Wait a little; what those were at that died since, each a cell's key or nothing. Raises what they raise."""
+        done, _ = self.ray.wait(list(self.tasks), timeout=EVERY)
+        found = []
+        for task in done:
+            name, actor = self.tasks.pop(task)
+            try:
+                self.ray.get(task)
+            except self.ray.exceptions.RayActorError:
+                self.ray.kill(actor)  # it may only be out of reach
+                found.append(name)
+        self.keys.update(self.notes.get_nowait_batch(self.notes.qsize()))
+        return [self.keys.pop(name, "") for name in found]
+
+
+def _kind(ray: Any, workers: int | None) -> tuple[int, Any]:
+    """How many actors, and of what kind."""
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if workers is None and not gpus:
         raise InputError("the cluster has no GPU; say with --workers how many processes share its CPUs.")
     count = workers or gpus
     # processors are not counted, so that as many start as were asked for
     share = 1 / ceil(count / gpus) if gpus else 0  # of a GPU: an actor's parts cannot lie on two
-    needs = {"num_cpus": 0, "num_gpus": share, "scheduling_strategy": "SPREAD"}
-    kind = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, **needs)(Worker)
-    return [kind.remote() for _ in range(count)]
+    return count, ray.remote(num_cpus=0, num_gpus=share, scheduling_strategy="SPREAD")(Worker)
 
 
 def _where() -> dict[str, Any]:
@@ -86,6 +133,7 @@ def _own_code() -> str:
 
 def _library() -> Any:
     try:
+        import_module("ray.util.queue")
         return import_module("ray")
     except ImportError as error:
         raise InputError(f"the executor ray needs ray ({error}); pip install 'flowedit-grag[ray]'.") from None
