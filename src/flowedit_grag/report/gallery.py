@@ -33,7 +33,8 @@ def side(studies: Sequence[Study]) -> int:
 
 
 def gallery(study: Study, side: int, tick: Tick) -> list[dict[str, Any]]:
-    """For each sample its id, task, entries of the page's filter, words, and pictures, each with a caption; ``tick`` is called after each sample.
+    """For each sample its id, task, entries of the page's filter, words, and pictures, each with a caption; ``tick`` is
+    called after each sample.
 
     A picture has ``image``, a data URI, or else ``reason`` says why it has none.
     """

@@ -142,7 +142,11 @@ def _config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({first_line(error)}).") from None
     if not isinstance(found, dict) or not all(found.get(key) for key in NEEDED):
         raise InputError(f"{folder} is not a run of experiments: its config.yaml does not say {', '.join(NEEDED)}.")
-    if not isinstance(found["methods"], dict) or not isinstance(found["dataset"], dict) or "name" not in found["dataset"]:
+    if (
+        not isinstance(found["methods"], dict)
+        or not isinstance(found["dataset"], dict)
+        or "name" not in found["dataset"]
+    ):
         raise InputError(f"{path} is damaged; the run's own config, run once more, writes it again.")
     return found
 

@@ -176,9 +176,8 @@ def _study(runs: Sequence[Run], has_changed: bool = False) -> Study:
             lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
     asked = list(dict.fromkeys(cell.sample for run in runs for cell in run.manifest.cells))
     ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
-    return Study(
-        title, tuple(lines), columns, samples, ids, (*remarks, *changed, *(said for run in runs for said in run.remarks))
-    )
+    remarks = (*remarks, *changed, *(said for run in runs for said in run.remarks))
+    return Study(title, tuple(lines), columns, samples, ids, remarks)
 
 
 def _measured(run: Run) -> list[Column]:
