@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy.stats import bootstrap
 
 from flowedit_grag.cli import bench as command
 from flowedit_grag.errors import InputError
@@ -20,7 +21,7 @@ from flowedit_grag.evaluation.records import Records
 from flowedit_grag.evaluation.shape import flux_flow
 from flowedit_grag.evaluation.splits import problems, scenes
 from flowedit_grag.evaluation.ssim import ssim
-from flowedit_grag.evaluation.summary import difference, mean, rate, share_difference
+from flowedit_grag.evaluation.summary import difference, mean, median, rate, share_difference
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.tasks import TASKS
@@ -51,6 +52,20 @@ def test_intervals_hold_the_mean_and_shrink():
     assert mean(again).high - mean(again).low < 0.7 * (few.high - few.low)
     paired = difference(values + 0.5, values)
     assert paired.low == pytest.approx(0.5) == paired.high
+
+
+def test_medians_are_not_carried_away():
+    values = np.random.default_rng(0).normal(5, 1, 41)
+    held_up = np.append(values[:-1], 1000.0)
+    of, far = median(values), median(held_up)
+    assert of.value == np.median(values)
+    assert max(abs(of.value - far.value), abs(of.low - far.low), abs(of.high - far.high)) < 0.3
+    asked = bootstrap((values,), np.median, method="percentile", n_resamples=20_000, rng=1).confidence_interval
+    assert (of.low, of.high) == pytest.approx(tuple(asked), abs=0.05)
+    turns = median(np.repeat(values, 3), [*np.repeat(range(41), 3)])
+    assert (turns.value, turns.low, turns.high, turns.groups) == (of.value, of.low, of.high, 41)
+    assert median([1.0, 2.0, 4.0, 8.0]).value == 3.0
+    assert median([]).n == 0
 
 
 def test_rates_that_are_all_right_are_not_certain():

@@ -21,6 +21,8 @@ from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.published import published
 from flowedit_grag.metrics import metrics
 from flowedit_grag.report import report
+from flowedit_grag.report.columns import Column
+from flowedit_grag.report.figures import figures
 from flowedit_grag.report.gallery import BUDGET, BYTES, side, thumbnail
 from flowedit_grag.report.latex import escaped as latex
 from flowedit_grag.report.markdown import escaped as markdown
@@ -29,7 +31,7 @@ from flowedit_grag.report.scores import mean_of
 from flowedit_grag.report.sheets import decimals, fixed
 from flowedit_grag.report.smoothness import ratio, smoothness
 from flowedit_grag.report.strength import Curve, curves
-from flowedit_grag.report.studies import Column, studies
+from flowedit_grag.report.studies import studies
 
 GRAG, PLAIN = "FlowEdit + GRAG", "flowedit"
 EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 1">'
@@ -76,7 +78,7 @@ def test_means_and_their_intervals(made):
             for task, values in tasks.items():
                 one = found[task, row, metric]
                 assert int(one["n"]) == len(values)
-                assert float(one["mean"]) == pytest.approx(np.mean(values))
+                assert float(one["value"]) == pytest.approx(np.mean(values))
             assert len(tasks) == 9
     assert {json.loads(one["options"])["steps"] for key, one in found.items() if key[1] == "flowedit"} == {4}
     values = [*numbers[GRAG]["psnr_outside"].values()]
@@ -94,7 +96,7 @@ def test_means_are_those_of_the_runs_own_table(made):
     }
     for line in json.loads((folder / "run" / "table.json").read_text())["lines"]:
         for metric, entry in zip(METRICS, line["entries"], strict=True):
-            assert float(found[line["row"], metric]["mean"]) == pytest.approx(entry["mean"], rel=1e-12)
+            assert float(found[line["row"], metric]["value"]) == pytest.approx(entry["mean"], rel=1e-12)
             assert int(found[line["row"], metric]["n"]) == entry["n"]
 
 
@@ -137,7 +139,7 @@ def test_rows_are_compared_with_themselves_without_grag(made):
 def test_curves_are_of_rows_that_differ_only_in_delta(made):
     folder, _ = made
     files = sorted(path.name for path in (folder / "report" / "figures").iterdir())
-    names = [f"s1-strength-delta-{index}-{metric}" for index, metric in enumerate(METRICS)]
+    names = [f"s1-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
     assert files == sorted(f"{name}.{ending}" for name in names for ending in ("svg", "pdf"))
     (study,) = studies(read_runs([folder / "run"]))
     (curve,) = curves(study.lines)
@@ -150,7 +152,8 @@ def test_every_number_that_is_turned_has_a_curve(tmp_path):
     turned = {
         "lambda": ["grag: {lam: 0.9, delta: 1}", "grag: {lam: 1.1, delta: 1}"],
         "lambda and delta": ["grag: {lam: 0.9, delta: 0.9}", "grag: {lam: 1.2, delta: 1.2}"],
-        "attention weight gamma": ["dial: {name: attention_weight, gamma: 0.8}"],
+        "attention weight gamma": [f"dial: {{name: attention_weight, gamma: {gamma}}}" for gamma in (0.8, 1.2)],
+        "attention gate threshold": ["dial: {name: attention_gate, threshold: 0.8}"],  # two values, as cfg: no curve
     }
     rows = {"rest": base % (2, "grag: null"), "cfg": base % (4, "grag: null")}
     rows |= {f"{name} {index}": base % (2, own) for name, all in turned.items() for index, own in enumerate(all)}
@@ -159,15 +162,18 @@ def test_every_number_that_is_turned_has_a_curve(tmp_path):
     (study,) = studies(read_runs([tmp_path / "run"]))
     found = {curve.turned: curve for curve in curves(study.lines) if curve.name == "rest"}
     assert {name: [value for value, _ in curve.points] for name, curve in found.items()} == {
-        "true_cfg": [2, 4], "lambda": [0.9, 1, 1.1], "lambda and delta": [0.9, 1, 1.2],
-        "attention weight gamma": [0.8, 1],
+        "lambda": [0.9, 1, 1.1], "lambda and delta": [0.9, 1, 1.2], "attention weight gamma": [0.8, 1, 1.2],
     }  # fmt: skip
     column = next(column for column in study.columns if column.name == "psnr_outside")
     means = [np.mean([*line.numbers(column, study.ids).values()]) for _, line in found["lambda"].points]
     asked = np.abs(np.diff(means)).sum() / np.ptp(means)
     assert ratio(found["lambda"], column, study).value == pytest.approx(asked)
     sheet = smoothness(study, "x")
-    assert [row[1].text for row in sheet.rows] == ["lambda", "lambda and delta"]  # the others have two values
+    assert sorted(row[1].text for row in sheet.rows) == sorted(found)
+    drawn = list(figures(study, "x"))
+    assert [figure.name for figure in drawn] == [f"x-{index}-{metric}" for index, metric in enumerate(METRICS)]
+    axes = set(re.findall(r"<!-- ([a-z][a-z_ ]+) -->", drawn[1].files["svg"].decode()))
+    assert axes == {*found, "rest"}
 
 
 def test_smoothness_draws_sessions_whole():
@@ -199,6 +205,25 @@ def test_rates_have_wilsons_interval_unless_sessions_depend():
     assert (found.value, found.low) == (1.0, pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-4))
     assert mean_of(alone, line, other, [*alone.session]).low == 1.0
     assert mean_of(together, line, column, [*together.session]).groups == 15
+
+
+def test_times_are_medians(made, tmp_path):
+    folder, _ = made
+    run = shutil.copytree(folder / "run", tmp_path / "run")
+    records = sorted((run / "edits" / "sdedit").glob("*.json"))
+    for seconds, path in enumerate(records, start=1):
+        record = json.loads(path.read_text()) | {"seconds": 1000.0 if seconds == len(records) else float(seconds)}
+        path.write_text(json.dumps(record))  # the last as if its process had been held up
+    report([run], tmp_path / "report")
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert text.count(" | NFE ↓ | median s ↓ |") == 2  # means, and differences
+    rows = (one for one in lines(tmp_path / "report" / "scores.csv") if one["task"] == "all tasks")
+    (one,) = [one for one in rows if (one["row"], one["metric"]) == ("sdedit", "s")]
+    assert float(one["value"]) == 8.5
+    assert float(one["low"]) < 8.5 < float(one["high"]) < 16
+    rows = lines(tmp_path / "report" / "differences.csv")
+    (one,) = [one for one in rows if (one["row"], one["minus_row"], one["metric"]) == ("sdedit", PLAIN, "s")]
+    assert 6 < float(one["difference"]) < 9
 
 
 # ---- tables --------------------------------------------------------------------------------------------------
@@ -530,6 +555,13 @@ def test_the_page_asks_for_nothing(made):
     assert "<b>no luck" not in page
 
 
+def test_cards_list_metrics_as_the_table_does(tmp_path):
+    run(tmp_path / "run", per_task=1, config=CONFIG.replace(", ".join(METRICS), ", ".join(METRICS[::-1])))
+    page = report([tmp_path / "run"], tmp_path / "report").read_text()
+    samples = json.loads(re.search(r'class="samples">(.*?)</script>', page, re.DOTALL)[1])
+    assert [*samples[0]["pictures"][-1]["numbers"]] == [*METRICS[::-1]]
+
+
 def find_browser():
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
@@ -561,6 +593,11 @@ def test_in_a_browser(page, made):
     assert [url for url in page.asked if not url.startswith("data:")] == [(folder / "report" / "index.html").as_uri()]
     assert page.evaluate("window.evil") is None
     assert page.title() == "run"
+    # in a narrow window tables scroll, and not the page
+    page.set_viewport_size({"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("#s1-scores .wide").evaluate("box => box.scrollWidth > box.clientWidth")
+    page.set_viewport_size({"width": 1400, "height": 900})
     # sort by a number, both ways, and by name
     head = page.locator("#s1-scores thead button", has_text="psnr_outside")
     means = {row: np.mean([*of["psnr_outside"].values()]) for row, of in numbers.items()}

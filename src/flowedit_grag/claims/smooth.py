@@ -40,5 +40,5 @@ def _claim(evidence: Evidence, label: str, turned: str, metric: str) -> Claim:
 
 def _curve(study: Study, turned: str) -> Curve | None:
     """The curve of most values among those that turn it."""
-    found = [curve for curve in curves(study.lines) if curve.turned == turned and len(curve.points) > 2]
+    found = [curve for curve in curves(study.lines) if curve.turned == turned]
     return max(found, key=lambda curve: len(curve.points), default=None)

@@ -1,7 +1,7 @@
-"""Means with bootstrap confidence intervals, and differences of paired measurements."""
+"""Means and medians with bootstrap confidence intervals, and differences of paired measurements."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ FEWEST = 8  # values (or groups of them), below which a bootstrap interval says 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of ``n`` values and its 95 % interval: percentile bootstrap, or Wilson's for a :func:`rate`.
+    """A mean, or a :func:`median`, of ``n`` values and its 95 % interval: percentile bootstrap, or Wilson's for a
+    :func:`rate`.
 
     ``groups`` is how many groups of values that depend on each other the ``n`` are in, where they are.
     """
@@ -50,17 +51,12 @@ def mean(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> M
 
     Values of one of ``groups`` depend on each other, and are drawn together.
     """
-    everyone = range(len(values)) if groups is None else groups
-    found = [(group, value) for group, value in zip(everyone, values, strict=True) if not math.isnan(value)]
-    if not found:
-        return Mean(np.nan, np.nan, np.nan, 0)
-    number = {group: index for index, group in enumerate(dict.fromkeys(group for group, _ in found))}
-    of, sample = np.array([number[group] for group, _ in found]), np.array([value for _, value in found], float)
-    sums, counts = np.bincount(of, sample), np.bincount(of)
-    picks = np.random.default_rng(0).integers(len(number), size=(RESAMPLES, len(number)))
-    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
-    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Mean(float(sample.mean()), float(low), float(high), sample.size, None if groups is None else len(number))
+    return _resampled(values, groups, np.mean, _means)
+
+
+def median(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
+    """The median of ``values``, else as :func:`mean`: one value that is far off does not move it."""
+    return _resampled(values, groups, np.median, _medians)
 
 
 def rate(outcomes: Sequence[bool]) -> Mean:
@@ -89,3 +85,32 @@ def share_difference(first: Sequence[bool], second: Sequence[bool]) -> Mean:
 def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
     return mean(np.asarray(first, float) - np.asarray(second, float), groups)
+
+
+def _resampled(values: Sequence[float], groups: Sequence[Hashable] | None, middle: Callable, middles: Callable) -> Mean:
+    """The ``middle`` of ``values``, its interval from the ``middles`` of groups drawn again."""
+    everyone = range(len(values)) if groups is None else groups
+    found = [(group, value) for group, value in zip(everyone, values, strict=True) if not math.isnan(value)]
+    if not found:
+        return Mean(np.nan, np.nan, np.nan, 0)
+    number = {group: index for index, group in enumerate(dict.fromkeys(group for group, _ in found))}
+    of, sample = np.array([number[group] for group, _ in found]), np.array([value for _, value in found], float)
+    picks = np.random.default_rng(0).integers(len(number), size=(RESAMPLES, len(number)))
+    low, high = np.quantile(middles(sample, of, picks), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Mean(float(middle(sample)), float(low), float(high), sample.size, None if groups is None else len(number))
+
+
+def _means(sample: np.ndarray, of: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """Of the groups that each row of ``picks`` has drawn; ``of`` is each value's group."""
+    sums, counts = np.bincount(of, sample), np.bincount(of)
+    return sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+
+
+def _medians(sample: np.ndarray, of: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """As :func:`_means`: a value is there as often as its group was drawn."""
+    order = sample.argsort()
+    drawn = np.stack([np.bincount(pick, minlength=picks.shape[1]) for pick in picks])  # [picks, groups]
+    ends = drawn[:, of[order]].cumsum(axis=1)  # of each value's repetitions, in order
+    count = ends[:, -1:]
+    lower, upper = (sample[order][(ends > place).argmax(axis=1)] for place in ((count - 1) // 2, count // 2))
+    return (lower + upper) / 2

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from .studies import Column, Line, Study
+from .columns import Column
+from .studies import Line, Study
 
 
 def setting(study: Study) -> str:

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from ..evaluation.summary import FEWEST, Mean, difference, share_difference
+import numpy as np
+
+from ..evaluation.summary import FEWEST, Mean, difference, median, share_difference
 from .captions import setting, variants
+from .columns import Column
 from .scores import means, sessions
 from .sheets import Cell, Head, Sheet, decimals, number, text
 from .strength import without_dial
-from .studies import Column, Line, Study
+from .studies import Line, Study
 
 NATURAL = "its own row with the dial at rest, else the first row"
 NOTE = (
@@ -31,7 +34,7 @@ def differences(study: Study, name: str) -> Sheet:
     bodies = {NATURAL: tuple(rows[pair] for pair in natural)}
     for other in everyone:
         bodies[study.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
-    heads = (Head("difference", number=False), *(Head(f"{column.label} {column.arrow}") for column in study.columns))
+    heads = (Head("difference", number=False), *(Head(column.head) for column in study.columns))
     notes = (setting(study), NOTE, *sessions(study), *variants(study.columns))
     title = "paired differences with 95 % intervals: Bonett and Price's for rates, else bootstrap"
     return Sheet(name, study.title, title, heads, bodies, "compared with", notes)
@@ -50,12 +53,14 @@ def all_differences(study: Study) -> Differences:
 
 
 def paired(study: Study, first: Line, second: Line, column: Column) -> Mean:
-    """The mean of ``first - second`` over the samples that have a finite number in both."""
+    """The mean (or median) of ``first - second`` over the samples that have a finite number in both."""
     ours, theirs = first.numbers(column, study.ids), second.numbers(column, study.ids)
     both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
     pairs, found_in = ([ours[id] for id in both], [theirs[id] for id in both]), [study.session[id] for id in both]
     if column.is_rate and len(set(found_in)) == len(found_in):
         return share_difference(*pairs)
+    if column.by_median:
+        return median(np.subtract(*pairs), found_in)
     return difference(*pairs, found_in)
 
 

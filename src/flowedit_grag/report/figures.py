@@ -1,18 +1,29 @@
-"""Strength curves."""
+"""Strength curves: one figure for every metric, in it a panel for every number that is turned (as GRAG's Fig. 10)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import product
+from typing import TYPE_CHECKING
 
 from ..analysis.charts import PALETTE
+from .columns import COST, Column
 from .scores import mean_of
 from .strength import Curve, curves
-from .studies import COST, Column, Study
+from .studies import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 KINDS = ("svg", "pdf")
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal runs give equal files
+STYLE = {"svg.hashsalt": "report", "font.size": 8}
+MARKERS = "os^DvX"  # beside colours, which not everybody tells apart
+COLUMNS, WIDTH, HEIGHT = 3, 2.0, 1.9  # of panels: at most so many abreast, each so many inches
+LEAST = (4.2, 2.9)  # inches, of a figure
+
+Panels = Mapping[str, Sequence[Curve]]  # by what is turned
 
 
 @dataclass(frozen=True)
@@ -25,41 +36,65 @@ class Figure:
 
 
 def figures(study: Study, name: str) -> Iterator[Figure]:
-    """For every number that is turned and every metric, the curves of the rows that differ only in that number."""
-    found, columns = curves(study.lines), [column for column in study.columns if column not in COST]
-    for turned, (number, column) in product(dict.fromkeys(curve.turned for curve in found), enumerate(columns)):
-        of_number = [curve for curve in found if curve.turned == turned]
-        measured = [curve for curve in of_number if all(column in line.measured for _, line in curve.points)]
-        if measured:
-            caption = f"{column.label} over {turned}, 95 % intervals; {column.variant}"
-            safe = re.sub(r"[^\w-]", "_", f"{turned}-{number}-{column.name}")  # metrics are called what you like
-            yield Figure(f"{name}-{safe}", caption, _drawn(study, column, measured))
+    """For every metric, the curves of the rows that differ only in one number."""
+    found = curves(study.lines)
+    for number, column in enumerate(column for column in study.columns if column not in COST):
+        measured = [curve for curve in found if all(column in line.measured for _, line in curve.points)]
+        panels = {turned: [curve for curve in measured if curve.turned == turned] for turned in _turned(measured)}
+        if panels:
+            caption = f"{column.label} over {', '.join(panels)}, 95 % intervals; {column.variant}"
+            safe = re.sub(r"[^\w-]", "_", f"{number}-{column.name}")  # metrics are called what you like
+            yield Figure(f"{name}-{safe}", caption, _drawn(study, column, panels))
 
 
-def _drawn(study: Study, column: Column, found: Sequence[Curve]) -> dict[str, bytes]:
+def _turned(found: Sequence[Curve]) -> list[str]:
+    return list(dict.fromkeys(curve.turned for curve in found))
+
+
+def _drawn(study: Study, column: Column, panels: Panels) -> dict[str, bytes]:
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Sheet
 
-    figure = Sheet(figsize=(4.8, 3.2), layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.add_subplot()
-    for index, curve in enumerate(found):
-        color = PALETTE[index % len(PALETTE)]
-        values = [value for value, _ in curve.points]
-        means = [mean_of(study, line, column, study.ids) for _, line in curve.points]
-        axes.plot(values, [one.value for one in means], "o-", color=color, label=_literal(curve.name), markersize=4)
-        axes.fill_between(
-            values, [one.low for one in means], [one.high for one in means], color=color, alpha=0.15, linewidth=0
-        )
-    axes.grid(alpha=0.25)
-    axes.set(xlabel=_literal(found[0].turned), ylabel=_literal(f"{column.label} {column.arrow}"))
-    axes.legend(fontsize=8)
-    files = {}
-    with matplotlib.rc_context({"svg.hashsalt": "report"}):
-        for kind in KINDS:
-            figure.savefig(taken := BytesIO(), format=kind, metadata=UNDATED[kind])
-            files[kind] = taken.getvalue()
-    return files
+    with matplotlib.rc_context(STYLE):
+        canvas, places = _canvas(len(panels))
+        looks: dict[str, int] = {}  # of a curve by its name, the same in every panel
+        for axes, (turned, found) in zip(places, panels.items(), strict=True):
+            for curve in found:
+                _draw(axes, study, column, curve, looks.setdefault(curve.name, len(looks)))
+            axes.set(xlabel=_literal(turned))
+            axes.grid(alpha=0.25)
+        canvas.supylabel(_literal(f"{column.label} {column.arrow}"), fontsize="medium")
+        shown = {line.get_label(): line for axes in places for line in axes.lines}
+        canvas.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=2, frameon=False)
+        return {kind: _saved(canvas, kind) for kind in KINDS}
+
+
+def _canvas(count: int) -> "tuple[Canvas, list[Axes]]":
+    """With axes for ``count`` panels, all with the same y."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    rows = -(-count // COLUMNS)
+    columns = -(-count // rows)
+    size = (max(LEAST[0], 0.6 + WIDTH * columns), max(LEAST[1], 0.4 + HEIGHT * rows))
+    canvas = FigureCanvasAgg(Canvas(figsize=size, layout="constrained")).figure
+    places = list(canvas.subplots(rows, columns, sharey=True, squeeze=False).flat)
+    for spare in places[count:]:
+        spare.remove()
+    return canvas, places[:count]
+
+
+def _draw(axes: "Axes", study: Study, column: Column, curve: Curve, look: int) -> None:
+    values = [value for value, _ in curve.points]
+    means = [mean_of(study, line, column, study.ids) for _, line in curve.points]
+    low, high = [one.low for one in means], [one.high for one in means]
+    style = {"color": PALETTE[look % len(PALETTE)], "marker": MARKERS[look % len(MARKERS)], "markersize": 4}
+    axes.plot(values, [one.value for one in means], label=_literal(curve.name), **style)
+    axes.fill_between(values, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _saved(canvas: "Canvas", kind: str) -> bytes:
+    canvas.savefig(taken := BytesIO(), format=kind, metadata=UNDATED[kind])
+    return taken.getvalue()
 
 
 def _literal(text: str) -> str:

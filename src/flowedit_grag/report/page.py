@@ -39,6 +39,7 @@ def page(sections: Sequence[Section], side: int) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # metrics stay in the order of the table
     environment.filters |= {"svg": _svg, "yaml": _yaml}
     style, script = (_template(f"page.{ending}") for ending in ("css", "js"))
     return environment.get_template("page.html").render(

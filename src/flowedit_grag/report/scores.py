@@ -4,11 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..evaluation.summary import Mean, mean, rate
+from ..evaluation.summary import Mean, mean, median, rate
 from ..experiments.table import INFINITE, UNMEASURED
 from .captions import model_of, setting, variants
+from .columns import COST, Column
 from .sheets import Cell, Head, Sheet, decimals, number, text, whole
-from .studies import COST, Column, Line, Study
+from .studies import Line, Study
 
 Means = Mapping[Column, Sequence[Mean]]  # of each line
 
@@ -19,7 +20,7 @@ def scores(study: Study, name: str) -> Sheet:
     several = len({model_of(line) for line in study.lines}) > 1
     bodies = {task: tuple(_rows(study, ids, digits, several)) for task, ids in study.tasks.items()}
     head = [Head("row", number=False), *([Head("model", number=False)] if several else []), Head("n"), Head("failed")]
-    heads = (*head, *(Head(f"{column.label} {column.arrow}") for column in study.columns))
+    heads = (*head, *(Head(column.head) for column in study.columns))
     notes = (setting(study), *sessions(study), *variants(study.columns), *_remarks(study))
     title = "means with 95 % intervals: Wilson's for rates, else bootstrap"
     return Sheet(name, study.title, title, heads, bodies, "task", notes)
@@ -36,7 +37,7 @@ def mean_of(study: Study, line: Line, column: Column, ids: Sequence[str]) -> Mea
     found_in = [study.session[id] for id in numbers]
     if column.is_rate and len(set(found_in)) == len(found_in):
         return rate([bool(value) for value in numbers.values()])
-    return mean([*numbers.values()], found_in)
+    return (median if column.by_median else mean)([*numbers.values()], found_in)
 
 
 def sessions(study: Study) -> Iterator[str]:

@@ -9,12 +9,12 @@ import numpy as np
 from ..analysis.strength import variation
 from ..evaluation.summary import LEVEL, RESAMPLES, Mean
 from .captions import setting, variants
+from .columns import COST, Column
 from .scores import sessions
 from .sheets import Cell, Head, Sheet, number, text
 from .strength import Curve, curves
-from .studies import COST, Column, Study
+from .studies import Study
 
-FEWEST = 3  # values, below which a curve can go nowhere but one way
 DECIMALS = 2
 NOTE = (
     "Total variation of the mean curve over its range: 1 is a curve that only rises or only falls, more is one that "
@@ -23,9 +23,8 @@ NOTE = (
 
 
 def smoothness(study: Study, name: str) -> Sheet | None:
-    """A row for every number that is turned through at least three values; ``None`` where there is no such number."""
-    found = [curve for curve in curves(study.lines) if len(curve.points) >= FEWEST]
-    if not found:
+    """A row for every number that is turned; ``None`` where there is no such number."""
+    if not (found := curves(study.lines)):
         return None
     columns = [column for column in study.columns if column not in COST]
     rows = tuple((*_head(curve), *(_cell(curve, column, study) for column in columns)) for curve in found)

@@ -29,7 +29,7 @@ def scores_csv(studies: Sequence[Study]) -> str:
         "model",
         "metric",
         "variant",
-        "mean",
+        "value",
         *INTERVAL,
     )
     return _csv(head, (line for study in studies for line in _scores(study)))

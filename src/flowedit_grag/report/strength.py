@@ -10,6 +10,7 @@ from .studies import Line
 DIALS = ("grag", "dial")  # options of a method, whose numbers change nothing at 1
 BOTH = "lambda and delta"  # turned together
 NAMES = {"lam": "lambda"}
+FEWEST = 3  # values, below which a curve can go nowhere but one way
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class Settings:
 
 
 def curves(lines: Sequence[Line]) -> list[Curve]:
-    """The rows that share everything but one number, where that has at least two values."""
+    """The rows that share everything but one number, where that has at least :data:`FEWEST` values."""
     settings = {line: Settings.of(line) for line in lines}
     known = list(dict.fromkeys(name for own in settings.values() for name in own.dials))
     families: dict[tuple[str, str], dict[float, Line]] = {}
     for line, own in settings.items():
         for name, value, others in own.places(known):
             families.setdefault((name, others), {}).setdefault(value, line)
-    swept = [(name, sorted(points.items())) for (name, _), points in families.items() if len(points) > 1]
+    swept = [(name, sorted(points.items())) for (name, _), points in families.items() if len(points) >= FEWEST]
     return [Curve(_name(points), name, tuple(points)) for name, points in swept]
 
 

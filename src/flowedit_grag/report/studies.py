@@ -2,43 +2,20 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import InputError
 from ..experiments.datasets import dataset
 from ..experiments.samples import Sample
-from ..experiments.table import DOWN, UP
 from ..metrics import metrics
+from .columns import COST, Column
 from .runs import Outcome, Run
 
 ALL, LAST = "all tasks", "last turns"
 CHANGED = (
     "Other runs edited other pictures under the same names, and are not compared with these; sources, masks and truths "
     "are shown as the benchmark has them now."
-)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A measure. Two of one name that were set up differently are two columns."""
-
-    name: str
-    higher_is_better: bool
-    variant: str
-    source: str = ""
-    label: str = field(default="", compare=False)
-    is_rate: bool = False  # only says 1 or 0
-
-    @property
-    def arrow(self) -> str:
-        """Which way is better."""
-        return UP if self.higher_is_better else DOWN
-
-
-COST = (
-    Column("nfe", False, "transformer evaluations x batch rows", label="NFE"),
-    Column("seconds", False, "wall-clock time of the edit, without loading", label="s"),
 )
 
 
