@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 
 from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
+from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation.edits import noise_seed
 from flowedit_grag.experiments import editors, identity
@@ -708,6 +709,10 @@ def test_changes_on_the_command_line(tmp_path):
     assert read(path, {"methods": {"second": {"strength": 0.7}}}).rows[1].options == {"strength": 0.7}
     with pytest.raises(InputError, match="the command line: unknown option of sdedit 'power'"):
         read(path, {"methods": {"second": {"power": 3}}})
+    with pytest.raises(InputError, match="the command line: row 'third' does not say which method"):
+        read(path, {"methods": {"third": {"steps": 3}}})
+    path.write_text(BASE.replace("second:", "delta 0.8:"))
+    assert read(path, key_values(["methods[delta 0.8].strength=0.7"], flags=())).rows[1].options == {"strength": 0.7}
 
 
 def test_a_method_that_does_not_suit_the_model(tmp_path):

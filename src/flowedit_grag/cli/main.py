@@ -189,7 +189,8 @@ def train(
 def run_experiment(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; configs/ has some.", show_default=False)],
     options: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Changes: seed=1 dataset.per_task=5.")
+        Optional[list[str]],
+        typer.Argument(metavar="[KEY=VALUE]...", help="Changes: seed=1 dataset.per_task=5 'methods[a row].steps=8'."),
     ] = None,
     executor: Annotated[str, typer.Option(help="serial, local, ray, or your own 'module:function'.")] = "serial",
     workers: Annotated[Optional[int], typer.Option(help="How many processes; by default one for each GPU.")] = None,

@@ -1,6 +1,6 @@
 """What a run of experiments is made of: a YAML file, checked key by key before anything is loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,7 @@ from ..algorithms.job import generator
 from ..backbone.load import locate
 from ..errors import InputError, first_line, unknown
 from ..metrics import Metric, metrics
-from ..sections import flat
-from .config_lines import ConfigLines, config_lines
+from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
 from .published import published
 from .rows import Row, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
@@ -94,7 +93,8 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
     found = config_lines(content, path)
-    typed = frozenset(tuple(key.split(".")) for key, _ in flat(overrides))
+    changed = _paths(overrides)
+    typed = frozenset(keys for keys, value in changed if not isinstance(value, Mapping) or keys not in found.lines)
     try:
         merged = OmegaConf.merge(OmegaConf.create(content), overrides)
         values = OmegaConf.to_container(merged, resolve=True)
@@ -105,6 +105,14 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     if open_keys := sorted(OmegaConf.missing_keys(merged)):
         raise InputError(f"{path} leaves {open_keys[0]} open (???); say it there, or as {open_keys[0]}=VALUE.")
     return parse(values, ConfigLines(found.file, found.lines, typed))
+
+
+def _paths(values: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Every value in ``values`` with the keys that lead there."""
+    for key, value in values.items():
+        yield (keys := (*above, str(key))), value
+        if isinstance(value, Mapping):
+            yield from _paths(value, keys)
 
 
 def parse(values: Any, lines: ConfigLines) -> RunConfig:
