@@ -43,7 +43,7 @@ class Mean:
         """Of a difference: ``+6.9 dB (+6.2 to +7.5)``; of shares, in ``points`` of a hundred."""
         scale = 100 if unit == "points" else 1
         value, low, high = (f"{scale * number:+.{digits}f}" for number in (self.value, self.low, self.high))
-        return f"{value} {unit} ({low} to {high})"
+        return " ".join(filter(None, (value, unit, f"({low} to {high})")))
 
 
 def mean(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:

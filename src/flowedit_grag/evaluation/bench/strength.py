@@ -48,11 +48,11 @@ def _swept(bench: Bench, flow: Flow, records: Records, sweep: Contestant, title:
     )
     for delta, found in zip(DELTAS, curve.values(), strict=True):
         table.add(f"{delta:g}", mean([r["ssim_outside"] for r in found]).number(3), *outcomes(found))
-    for metric, key, digits in (("SSIM", "ssim_outside", 3), ("PSNR", "psnr_outside", 2)):
+    for metric, key, unit, digits in (("SSIM", "ssim_outside", "", 3), ("PSNR", "psnr_outside", "dB", 2)):
         heights = [[record[key] for record in found] for found in curve.values()]
         ranks, gain = np.array(correlations(heights)), difference(heights[-1], heights[0])
         table.remarks.append(
-            f"{metric} outside the mask, delta {DELTAS[-1]:g} over {DELTAS[0]:g}: {gain.number(digits)}. Spearman "
+            f"{metric} outside the mask, delta {DELTAS[-1]:g} over {DELTAS[0]:g}: {gain.gap(unit, digits)}. Spearman "
             f"correlation with delta: median {np.median(ranks):.2f} over {len(ranks)} edits; "
             f"{np.mean(ranks >= 0.9):.0%} of them at 0.9 or more (asked: median 0.9 or more)."
         )
