@@ -241,14 +241,21 @@ def test_claims(tmp_path):
     assert said.stdout.split() == ["False", "True"], said.stderr
 
 
-def test_rays_actors_make_the_same_table(whole, tmp_path):
+@pytest.fixture
+def a_cluster(monkeypatch):
+    """Ray's actors give way to everything else, and would starve beside other tests."""
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+
+
+@pytest.mark.usefixtures("a_cluster")
+def test_rays_actors_make_the_same_table(whole, tmp_path):
     done(out := tmp_path / "run", executor="ray", workers=2)
     check(out, whole, 0)
 
 
+@pytest.mark.usefixtures("a_cluster")
 def test_a_sample_that_kills_rays_actors_fails_and_the_others_do_not_wait(tmp_path):
-    pytest.importorskip("ray")
     out, mine = tmp_path / "run", tmp_path / "mine"
     sample = read(write(out)).dataset.open()[2]
     mine.write_text(sample.target_prompt)
@@ -330,6 +337,15 @@ def test_a_picture_that_rotted_is_made_again(whole, tmp_path):
     check(out, whole, 1)
 
 
+@pytest.fixture
+def interruptible():
+    """pytest's own workers ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("executor", "workers"), [("serial", None), ("local", 2)])
 def test_interrupted_and_gone_on_with(whole, tmp_path, executor, workers):
     def interrupt(made):

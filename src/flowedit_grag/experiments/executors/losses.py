@@ -1,15 +1,19 @@
 """Workers that died: what they died at has failed, and the others do not wait for it."""
 
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ...errors import InputError
 from ...locks import Locks
 from ...metrics import Missing
 from ..folder import LOCKS
-from .watching import Watch
+from .watching import EVERY, Watch
 
 MOST_AT_ONE = 2  # deaths at one cell, which has then failed
 MOST_IN_A_ROW = 3  # for each worker: edits that failed so, or deaths at none, and nothing was finished between them
+TRIES = 20  # at the locks of one that died
 DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, {{how}}"
 
 
@@ -48,13 +52,25 @@ class Losses:
             )
 
 
+@contextmanager
+def _claimed(locks: Locks, key: str) -> Iterator[bool]:
+    """As :meth:`Locks.claimed`, with patience: a death can be known before the dead process has let go of its locks."""
+    for _ in range(TRIES):
+        with locks.claimed(key) as mine:
+            if mine:
+                yield True
+                return
+        time.sleep(EVERY)
+    yield False
+
+
 def _give_up(watch: Watch, key: str, how: str) -> int:
     """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
     how many edits that were."""
     job, store, edits = watch.job, watch.store, 0
     with Locks(job.folder / LOCKS) as locks:
         for cell in (cell for cell in watch.left if cell.key == key):
-            with locks.claimed(cell.key) as free:
+            with _claimed(locks, cell.key) as free:
                 if free and job.edited(store, cell) is None:
                     store.fail(cell, RuntimeError(DIED.format(work="edited", how=how)))
                     edits += 1
