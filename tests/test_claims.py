@@ -1,6 +1,7 @@
 """The papers' claims, held against numbers that are known."""
 
 import json
+from pathlib import Path
 
 import pytest
 from report_parts import run
@@ -116,6 +117,8 @@ def test_the_command(lab, runs, tmp_path, monkeypatch, capsys):
     assert "| the toy curves |" in text
     assert "of 12 layers" in text
     assert all(line.count("|") == 5 for line in text.splitlines())
+    published = (Path(__file__).parent.parent / "docs" / "results.md").read_text()
+    assert all(" | ".join(line.split(" | ")[:2]) in published for line in text.splitlines()[2:])
 
 
 def test_a_folder_that_is_no_run(lab, tmp_path, monkeypatch):

@@ -819,4 +819,7 @@ def test_flags(tmp_path):
 @pytest.mark.parametrize("path", [CONFIGS / "sweep_delta.yaml", *sorted(CONFIGS.glob("*/*table*.yaml"))], ids=str)
 def test_our_own_configs(path):
     assert read(path).rows
-    assert path.read_text().startswith("# ")
+    head = path.read_text().partition("\nmodel:")[0]
+    assert all(line.startswith("#") for line in head.splitlines())
+    for part in ("arXiv:", f"flowedit-grag run configs/{path.relative_to(CONFIGS)}", "Cost", "Expected"):
+        assert part in head
