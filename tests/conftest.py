@@ -57,3 +57,11 @@ def recolor():
         for edit in (sample_edit(np.random.default_rng(seed), "color") for seed in range(100))
         if len(edit.source.items) == 1
     )
+
+
+@pytest.fixture
+def one_model(lab, monkeypatch):
+    """Runs in this process need not load the lab again."""
+    from flowedit_grag.experiments import editors
+
+    monkeypatch.setattr(editors, "load", lambda model, **loading: lab)

@@ -19,7 +19,9 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from flowedit_grag.cli.run import run
+from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors.local import FORKED, IMPORTED, PATIENT
+from flowedit_grag.experiments.run import run as finish
 
 HERE = Path(__file__).parent
 os.environ.setdefault(*PATIENT)  # several processes share the processors
@@ -42,6 +44,12 @@ def write(out, **changes):
     path = Path(f"{out}.yaml")
     OmegaConf.save(OmegaConf.create(settings(out, **changes)), path)
     return path
+
+
+def done(out, *, executor="serial", workers=None, limit=None, retry_failed=False, on_progress=None, **changes):
+    """Finish the run in this process; its table."""
+    flags = {"executor": executor, "workers": workers, "limit": limit, "retry_failed": retry_failed}
+    return finish(read(write(out, **changes)), **flags, on_progress=on_progress)
 
 
 def start(path):

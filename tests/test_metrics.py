@@ -320,7 +320,11 @@ def test_one_answer_missing_leaves_the_other():
 
 
 def test_judges_that_cannot_score_say_so():
-    for name, reason in (("lab", "only compares"), ("nobody", "known judges")):
+    for name, reason in (
+        ("lab", "only compares"),
+        ("nobody", "known judges"),
+        ("openai:x", "openai:MODEL@URL"),
+    ):
         with pytest.raises(InputError, match=reason):
             metric("viescore", judge=name)
     silent = Pictures(PAIRS[0].edited, PAIRS[0].source)

@@ -14,48 +14,33 @@ import sys
 import time
 from types import SimpleNamespace
 
-import kill_thirty
 import numpy as np
 import pytest
 import torch
 import yaml
-from kill_thirty import begun, check, finished, pictures, settings, start, write
+from kill_thirty import begun, check, done, finished, pictures, settings, start, write
 from PIL import Image
 from runner_parts import Session
 from safetensors.torch import save_file
 
 from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
-from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.errors import InputError
 from flowedit_grag.evaluation.edits import noise_seed
-from flowedit_grag.experiments import editors, identity
+from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
-from flowedit_grag.experiments.executors import EXECUTORS, ray
+from flowedit_grag.experiments.executors import ray
 from flowedit_grag.experiments.executors.losses import Losses
 from flowedit_grag.experiments.plan import cells
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
 from flowedit_grag.locks import Locks
-from flowedit_grag.metrics.dino import DINO
-from flowedit_grag.metrics.viescore import VIEScore
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
 
-CONFIGS = kill_thirty.HERE.parent / "configs"
+pytestmark = pytest.mark.usefixtures("one_model")
 CELLS = 16
 OF_MASKS = ("psnr_outside", "l1_truth")
-
-
-def done(out, *, executor="serial", workers=None, limit=None, retry_failed=False, on_progress=None, **changes):
-    flags = {"executor": executor, "workers": workers, "limit": limit, "retry_failed": retry_failed}
-    return run(read(write(out, **changes)), **flags, on_progress=on_progress)
-
-
-@pytest.fixture(autouse=True)
-def one_model(lab, monkeypatch):
-    """Runs in this process need not load the lab again."""
-    monkeypatch.setattr(editors, "load", lambda model, **loading: lab)
 
 
 @pytest.fixture(scope="module")
@@ -540,9 +525,6 @@ def test_the_runner_costs_little(tmp_path, monkeypatch):
     assert min(costs) < 0.05
 
 
-# ---- configs -------------------------------------------------------------------------------------------------
-
-
 def test_a_folder_of_another_config_is_refused(whole):
     with pytest.raises(InputError, match=r"holds a run with another seed \(3 there, 4 here\)"):
         run(read(write(whole), {"seed": 4}))
@@ -552,274 +534,6 @@ def test_a_folder_of_another_config_is_refused(whole):
         run(read(write(whole), {"methods": {"half": {"strength": 0.6}}}))
 
 
-def test_keys_depend_on_what_matters(tmp_path):
-    def keys(**changes):
-        return [cell.key for cell in cells(read(write(tmp_path / "run"), changes), limit=2)]
-
-    base = keys()
-    assert len(set(base)) == 4
-    assert keys(out="elsewhere", metrics=["psnr"]) == base
-    assert keys(loading={"dtype": "bfloat16"})[0] != base[0]
-    assert keys(seed=4)[0] != base[0]
-    (lora := tmp_path / "lora.safetensors").write_bytes(b"weights")
-    before = keys(loading={"lora": str(lora)})
-    lora.write_bytes(b"others")
-    assert len({base[0], before[0], keys(loading={"lora": [str(lora)]})[0]}) == 3
-    renamed = {f"my {name}": row for name, row in settings(tmp_path / "run")["methods"].items()}
-    assert [cell.key for cell in cells(read(write(tmp_path / "run", methods=renamed)), limit=2)] == base
-
-
-def test_code_of_ones_own_is_part_of_a_key(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    text = """
-from dataclasses import dataclass
-from flowedit_grag.guidance.grag import GRAG
-from flowedit_grag.inversion.solvers.euler import euler
-from runner_parts import Absent, Traced, silent
-
-class Method(Traced): pass
-class Metric(Absent): pass
-class Dial(GRAG): pass
-def step(v, x, s0, s1, carried): return euler.step(v, x, s0, s1, carried)
-solver = type(euler)("own", step, 1)
-def judge(*given): return silent(*given)
-"""
-    found, theirs = [], {"method": "icedit-t2i", "steps": 1}
-    rows = {
-        "method": {"method": "own_code:Method", "log": "x"},
-        "dial": {"method": "stableflow+", "dial": {"name": "own_code:Dial", "delta": 2}},
-        "solver": {"method": "stableflow", "solver": "own_code:solver"},
-        "judge": {**theirs, "early_filter": {"judge": "own_code:judge"}},
-        "ours": {**theirs, "early_filter": {"judge": "lab"}},
-    }
-    for number in range(2):
-        (tmp_path / "own_code.py").write_text(f"{text}# {number}")
-        sys.modules.pop("own_code", None)
-        identity._own_code.cache_clear()
-        config = read(write(tmp_path / "run", methods=rows, metrics=["own_code:Metric", "psnr"]))
-        keys = {cell.row.name: cell.key for cell in cells(config, limit=1)}
-        found.append({**keys, **{metric.name: identity.of_metric(metric, "") for metric in config.metrics}})
-    before, after = found
-    assert {name for name, key in before.items() if after[name] == key} == {"ours", "psnr"}
-
-
-def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
-    hashes = set()
-    for content in ("one", "another"):
-        (tmp_path / "weights").write_text(content)
-        identity._folder.cache_clear()
-        hashes |= {
-            identity.of_metric(DINO(model=str(tmp_path)), ""),
-            identity.of_metric(VIEScore(judge=f"vlm:{tmp_path}"), ""),
-            identity.of_judge(f"clip:{tmp_path}")["weights"],
-        }
-    assert len(hashes) == 6
-    assert identity.of_judge("lab") == identity.of_judge("clip:some/where") == {}
-
-
 def test_the_command(whole, capsys):
     command.run(write(whole), [])
     assert capsys.readouterr().out == (whole / "table.md").read_text()
-
-
-BASE = """\
-model: lab
-dataset:
-  name: lab
-  per_task: 1
-metrics:
-  - lab
-  - psnr
-methods:
-  first: {method: flowedit, steps: 4, n_max: 3}
-  second:
-    method: sdedit
-    strength: 0.5
-out: runs/x
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("model: lab", "mdel: lab", r"x.yaml, line 1: unknown key 'mdel'; did you mean 'model'\?"),
-        ("model: lab", "model: lob", r"line 1: unknown model 'lob'; did you mean 'lab'\?"),
-        ("model: lab", "seed: 1", "does not say 'model'"),
-        ("name: lab", "name: labb", r"line 3: unknown dataset 'labb'; did you mean 'lab'\?"),
-        ("per_task", "per_tsk", r"line 4: unknown option of lab 'per_tsk'; did you mean 'per_task'\?"),
-        ("per_task: 1", "per_task: many", "line 4: per_task must be a whole number"),
-        ("- psnr", "- psnrr", r"line 7: unknown metric 'psnrr'; did you mean 'psnr'\?"),
-        ("- psnr", "- lab_kept", "line 5: the metric 'lab_kept' is asked for twice"),
-        ("- psnr", "- json:dumps", "line 7: json:dumps is not a metric"),
-        ("- psnr", "- {name: l1_inside, region: outside}", "line 7: l1_inside says region: inside already"),
-        ("- psnr", "- {name: clip_t, model: 5}", "line 7: model must be of type str, not 5"),
-        ("- psnr", "- {name: lpips, weights: 5}", "line 7: weights must be of type str, not 5"),
-        ("- psnr", "- {name: viescore, judge: opnai}", "line 7: unknown judge 'opnai'"),
-        ("- psnr", "- {name: editscore, judge: lab}", "line 7: the judge 'lab' only compares"),
-        ("- psnr", "- {name: psnr, where: 3}", "line 7: unknown option of the metric psnr 'where'"),
-        ("method: flowedit", "method: flowedits", r"line 9: unknown method 'flowedits'; did you mean 'flowedit'\?"),
-        ("method: sdedit", "method: no.where:At", "line 11: cannot import the method"),
-        ("strength: 0.5", "strenth: 0.5", r"line 12: unknown option of sdedit 'strenth'; did you mean 'strength'\?"),
-        ("strength: 0.5", "strength: 1.5", "line 12: sdedit needs 0 < strength <= 1"),
-        ("strength: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
-        ("steps: 4", "steps: 4, grag: yes", "line 9: grag must be None, delta"),
-        ("strength: 0.5", "grag: -1", "line 12: GRAG's delta must be"),
-        (
-            "method: sdedit",
-            "method: runner_parts:Traced",
-            "line 10: the method 'runner_parts:Traced' needs the option 'log'",
-        ),
-        (
-            "strength: 0.5",
-            "early_filter: {seed: 6}",
-            r"line 12: unknown key of early_filter 'seed'; did you mean 'seeds'",
-        ),
-        ("strength: 0.5", "early_filter: {steps: 0}", "line 12: an early filter's steps must be a whole number"),
-        ("strength: 0.5", "early_filter: {judge: labb}", "line 12: unknown judge 'labb'"),
-        ("steps: 4", "steps: some", "line 9: steps must be a whole number"),
-        ("first:", "../first:", "line 9: methods has the id '../first'"),
-        ("second:", "First:", "line 10: the rows 'first' and 'First' would share a folder"),
-        ("second:", "first:", "line 10, cannot be read .found duplicate key first"),
-        ("out: runs/x", "out: [", "x.yaml, line 14, is not YAML"),
-        ("out: runs/x", "out: ${seed}\nseed: ${out}", "x.yaml cannot be read"),
-        ("out: runs/x", "out: &a [*a]", "x.yaml, line 13: out.0 contains itself"),
-        ("out: runs/x", "<<: &b {a: *b}", "contains itself"),
-        ("out: runs/x", "out: runs/x\nloading: {dtyp: float32}", r"line 14: unknown key of loading 'dtyp'"),
-        ("out: runs/x", "out: runs/x\nloading: {dtype: float31}", r"line 14: unknown dtype 'float31'"),
-        ("out: runs/x", "out: runs/x\nloading: {compile: 1}", "line 14: compile must be true or false, not 1"),
-        ("out: runs/x", "out: runs/x\nloading: {adapter_scale: true}", "line 14: adapter_scale must be a number"),
-        ("out: runs/x", "out: runs/x\nloading: {adapter_scale: .nan}", "line 14: adapter_scale must be a number"),
-        ("out: runs/x", "out: runs/x\nloading: {memory_budget: -5}", "line 14: memory_budget must be a whole number"),
-        ("out: runs/x", "out: runs/x\nloading: {quantization: fo}", "line 14: unknown quantization 'fo'"),
-        ("out: runs/x", "out: runs/x\nloading: {attention_backend: fo}", "line 14: unknown attention_backend 'fo'"),
-        ("out: runs/x", "out: runs/x\nloading: 0", "line 14: loading must be made of 'key: value' lines, not 0"),
-        ("out: runs/x", "out: runs/x\nloading: {lora: [1]}", "line 14: adapter must be text, not 1"),
-        ("out: runs/x", "out: runs/x\nloading: {lora: no.safetensors}", "line 14: there is no adapter at"),
-        ("out: runs/x", "out: runs/x\nadapter: no.bin", "line 14: no.bin may be a pickle"),
-        ("strength: 0.5", "adapter: nowhere", "line 12: there is no adapter at 'nowhere'"),
-        ("out: runs/x", "out: ???", r"x.yaml leaves out open \(\?\?\?\)"),
-        ("out: runs/x", "out: runs/x\nseed: -1", "line 14: seed must be a whole number"),
-        (BASE, "just text", "x.yaml must be made of 'key: value' lines"),
-        (BASE, "", "x.yaml must be made of 'key: value' lines"),
-    ],
-)
-def test_bad_configs(tmp_path, old, new, said):
-    path = tmp_path / "x.yaml"
-    path.write_text(BASE)
-    read(path)
-    path.write_text(BASE.replace(old, new))
-    with pytest.raises(InputError, match=said):
-        read(path)
-
-
-def test_aliases_that_multiply(tmp_path):
-    (path := tmp_path / "x.yaml").write_text(
-        "a0: &a0 [0, 0]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
-    )
-    with pytest.raises(InputError, match="multiply"):
-        read(path)
-
-
-def test_changes_on_the_command_line(tmp_path):
-    (path := tmp_path / "x.yaml").write_text(BASE)
-    assert read(path, {"methods": {"second": {"strength": 0.7}}}).rows[1].options == {"strength": 0.7}
-    with pytest.raises(InputError, match="the command line: unknown option of sdedit 'power'"):
-        read(path, {"methods": {"second": {"power": 3}}})
-    with pytest.raises(InputError, match="the command line: row 'third' does not say which method"):
-        read(path, {"methods": {"third": {"steps": 3}}})
-    path.write_text(BASE.replace("second:", "delta 0.8:"))
-    assert read(path, key_values(["methods[delta 0.8].strength=0.7"], flags=())).rows[1].options == {"strength": 0.7}
-
-
-def test_a_method_that_does_not_suit_the_model(tmp_path):
-    methods = {"icedit": {"method": "icedit"}}
-    with pytest.raises(InputError, match=r"line .*: ICEdit needs a Fill model"):
-        done(tmp_path / "run", methods=methods)
-    assert not (tmp_path / "run").exists()
-
-
-def test_what_planning_finds_names_the_line(tmp_path):
-    def refused(words, **changes):
-        with pytest.raises(InputError, match=words):
-            done(tmp_path / "run", **changes)
-        assert not (tmp_path / "run").exists()
-
-    refused(r"run.yaml, line \d+: per_task must be|run.yaml, line \d+: .*0", dataset={"name": "lab", "per_task": 0})
-    refused(r"run.yaml, line \d+: .*nowhere.csv", dataset={"name": "folder", "path": str(tmp_path / "nowhere.csv")})
-    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
-    (prompts := tmp_path / "p.jsonl").write_text('{"image": "a.png", "instruction": "make it red"}\n')
-    told = {"dataset": {"name": "folder", "path": str(prompts)}, "methods": {"flow": {"method": "flowedit"}}}
-    refused(r"run.yaml, line \d+: no sample of .*p.jsonl has the target_prompt that flowedit works from", **told)
-    refused("unknown device 'gpu'; did you mean 'cpu'", loading={"device": "gpu"})
-
-
-def test_a_run_goes_on_where_there_is_less_memory(tmp_path):
-    """As the advice says where there is too little."""
-    done(out := tmp_path / "run", limit=1)
-    before = finished(out)
-    done(out, limit=1, loading={"memory_budget": 10**8, "device": "cpu"})
-    assert finished(out) == before
-    with pytest.raises(InputError, match=r"another loading\.compile"):
-        done(out, limit=1, loading={"compile": True})
-
-
-@pytest.mark.parametrize("made_with", [[], {"a": 5}, {"a": {"model": 3}}])
-def test_a_list_of_cells_that_hands_have_been_at(tmp_path, made_with):
-    done(out := tmp_path / "run", limit=1)
-    (out / "cells.json").write_text(json.dumps({"made_with": made_with}))
-    done(out, limit=1)
-    assert len(json.loads((out / "cells.json").read_text())["made_with"]) == 2
-
-
-def test_layers_that_the_model_does_not_have(tmp_path):
-    methods = {"plain": {"method": "stableflow+", "vital_layers": [99]}}
-    with pytest.raises(InputError, match=r"line .*: attention site 99 does not exist: this model's sites are 0 to"):
-        done(tmp_path / "run", methods=methods)
-    assert not (tmp_path / "run").exists()
-
-
-def test_an_early_filter_needs_a_diptych(tmp_path):
-    methods = {"plain": {"method": "sdedit", "early_filter": {"seeds": 2}}}
-    with pytest.raises(InputError, match=r"line .*: an early filter works with icedit"):
-        done(tmp_path / "run", methods=methods)
-
-
-def test_an_early_filter_in_a_row(tmp_path):
-    row = {"method": "icedit-t2i", "steps": 2, "true_cfg": 1.0}
-    methods = {"one": row, "best of two": {**row, "early_filter": {"seeds": 2, "steps": 1}}}
-    one, two = done(out := tmp_path / "run", methods=methods, limit=1).lines
-    assert two.nfe == one.nfe + 2
-    (record,) = (json.loads(path.read_text()) for path in out.glob("edits/best of two/*.json"))
-    assert record["settings"]["early_filter"]["seeds"] == [record["settings"]["seed"] + n for n in range(2)]
-    assert record["determined_by"]["early_filter"]["judge"] == "lab"
-
-
-def test_a_judge_that_decides_nothing_is_said_under_the_table(tmp_path):
-    early = {"seeds": 3, "steps": 1, "judge": "runner_parts:silent"}
-    methods = {"best of three": {"method": "icedit-t2i", "steps": 2, "true_cfg": 1.0, "early_filter": early}}
-    with pytest.warns(UserWarning, match="decided nothing"):
-        (line,) = (made := done(out := tmp_path / "run", methods=methods, limit=1)).lines
-    why = "the judge failed (no power)"
-    assert dict(line.undecided) == {why: 2}
-    assert f"- best of three: 2 of the early filter's comparisons undecided ({why})" in made.markdown()
-    (outcome,) = read_runs([out])[0].outcomes["best of three"].values()
-    assert list(outcome.undecided) == [why] * 2
-
-
-def test_flags(tmp_path):
-    with pytest.raises(InputError, match="--limit must be from 1 on"):
-        done(tmp_path / "run", limit=0)
-    with pytest.raises(InputError, match="serial has one worker"):
-        done(tmp_path / "run", workers=2)
-    with pytest.raises(InputError, match="unknown executor 'locl'; did you mean 'local'"):
-        done(tmp_path / "run", executor="locl")
-    assert set(EXECUTORS) == {"serial", "local", "ray"}
-
-
-@pytest.mark.parametrize("path", [CONFIGS / "sweep_delta.yaml", *sorted(CONFIGS.glob("*/*table*.yaml"))], ids=str)
-def test_our_own_configs(path):
-    assert read(path).rows
-    head = path.read_text().partition("\nmodel:")[0]
-    assert all(line.startswith("#") for line in head.splitlines())
-    for part in ("arXiv:", f"flowedit-grag run configs/{path.relative_to(CONFIGS)}", "Cost", "Expected"):
-        assert part in head

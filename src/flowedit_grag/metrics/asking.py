@@ -75,9 +75,12 @@ def _in_range(value: Any, top: int) -> bool:
 def check_judge(spec: str) -> None:
     """Raise :class:`InputError` for a name that is no judge's, or one's that only compares. Whether it can be had here
     is not asked: a report reads its numbers anywhere."""
-    kind = spec.partition(":")[0]
-    if spec and not hasattr(JUDGES[kind] if kind in JUDGES else judge(spec), "answer"):
+    kind, _, rest = spec.partition(":")
+    known = kind in JUDGES
+    if spec and not hasattr(JUDGES[kind] if known else judge(spec), "answer"):
         raise InputError(COMPARES.format(spec))
+    if spec and known:
+        JUDGES[kind].parts(rest)
 
 
 def _judge(spec: str) -> Any:

@@ -56,10 +56,15 @@ class OpenAIJudge:
     @classmethod
     def named(cls, rest: str) -> Self:
         """From what follows ``openai:`` in a judge's name: ``MODEL@URL``."""
+        return cls(*cls.parts(rest))
+
+    @staticmethod
+    def parts(rest: str) -> tuple[str, str]:
+        """Model and address. Raises :class:`InputError` where one is missing."""
         model, _, url = re.sub(r"@(?=https?://)", "\n", rest, count=1).partition("\n")
         if not model or not url:
             raise InputError("the remote judge is named openai:MODEL@URL, as in openai:qwen@http://localhost:8000/v1.")
-        return cls(model, url)
+        return model, url
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
         try:

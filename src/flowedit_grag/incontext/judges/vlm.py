@@ -35,9 +35,14 @@ class VLMJudge:
     @classmethod
     def named(cls, rest: str) -> Self:
         """From what follows ``vlm:`` in a judge's name: a folder or a hub id."""
+        return cls(*cls.parts(rest))
+
+    @staticmethod
+    def parts(rest: str) -> tuple[str]:
+        """The model. Raises :class:`InputError` where there is none."""
         if not rest:
             raise InputError("the VLM judge needs a model, as in vlm:Qwen/Qwen2.5-VL-7B-Instruct.")
-        return cls(rest)
+        return (rest,)
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
         chances = self.first_token(question(instruction, "digit"), (first, second, original))  # [vocabulary]
