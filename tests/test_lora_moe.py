@@ -1,6 +1,8 @@
 """LoRA-MoE: the published layer and forward pass, files, scales, training, and refusals."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +72,22 @@ def test_files_round_trip(tmp_path, recorded, source):
     again = fill()
     load_adapter(again, saved)
     assert torch.equal(run(transformer, recorded), run(again, recorded))
+
+
+def test_saving_writes_one_file_that_others_can_read(tmp_path, monkeypatch):
+    """safetensors' own way to a file leaves a second one when it is killed, and lets nobody else read the first."""
+    load_adapter(transformer := fill(), MOE)
+    seen, write = [], Path.write_bytes
+
+    def watched(path, content):
+        write(path, content)
+        seen.extend(tmp_path.iterdir())
+
+    monkeypatch.setattr(Path, "write_bytes", watched)
+    saved = save_adapter(transformer, tmp_path)
+    assert [path.name for path in seen] == [f".{saved.stem}.{os.getpid()}{saved.suffix}"]
+    (other := tmp_path / "other").touch()
+    assert saved.stat().st_mode == other.stat().st_mode
 
 
 def test_plain_parts_merge_and_mixtures_stay(recorded, tmp_path):

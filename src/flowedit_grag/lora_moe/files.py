@@ -105,7 +105,7 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
     ``width`` is that of a panel in training, and by default that of edits with the adapter. Raises
     :class:`InputError` where there is no such adapter, or it has what the layout cannot say.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     path = path if path.suffix == ".safetensors" else path / FILE_NAME
@@ -119,11 +119,11 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
                 tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
         raise InputError(f"there is no adapter called {name!r} to save.")
+    notes = {"format": "pt", **Notes.from_config(transformer.peft_config[name], width).metadata()}
     with written(path) as partial:
-        save_file(
-            tensors, partial,
-            metadata={"format": "pt", **Notes.from_config(transformer.peft_config[name], width).metadata()},
-        )  # fmt: skip
+        partial.write_bytes(
+            save(tensors, metadata=notes)
+        )  # save_file would leave a file of its own when killed
     return path
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ...embedded import ADAPTERS
 from ...errors import InputError
@@ -29,4 +29,5 @@ def halve(source: Path, target: Path) -> None:
     with safe_open(source, "pt") as file:
         notes = file.metadata()
     with written(target) as partial:
-        save_file({key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}, partial, metadata=notes)
+        halves = {key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}
+        partial.write_bytes(save(halves, metadata=notes))
