@@ -121,9 +121,7 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
         raise InputError(f"there is no adapter called {name!r} to save.")
     notes = {"format": "pt", **Notes.from_config(transformer.peft_config[name], width).metadata()}
     with written(path) as partial:
-        partial.write_bytes(
-            save(tensors, metadata=notes)
-        )  # save_file would leave a file of its own when killed
+        partial.write_bytes(save(tensors, metadata=notes))  # save_file would leave a file of its own when killed
     return path
 
 
