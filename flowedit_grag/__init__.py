@@ -12,9 +12,9 @@ _EXPORTS = {  # name -> module; imported when first used, so that ``--help`` doe
     "GRAG": "guidance.grag",
     "InputError": "errors",
     "Result": "editor",
+    "list_methods": "algorithms",
     "load": "backbone.load",
     "method": "algorithms",
-    "methods": "algorithms",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -33,7 +33,7 @@ class Editor:
     """Edits images with one method on one model.
 
     Args:
-        method: a name (``flowedit_grag.methods()``), the address of your own (``"module:Class"``), or a ready one,
+        method: a name (``flowedit_grag.list_methods()``), the address of your own (``"module:Class"``), or a ready one,
             whose options stay as they are, whatever the model's profile or the adapter's width.
         model: a folder, a hub id, or a loaded :class:`Flow`; by default the embedded ``"lab"``, or for a method that
             needs a Fill model ``"lab-fill"`` with the adapter ``"lab-moe"``.

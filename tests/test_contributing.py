@@ -12,7 +12,7 @@ from conftest import GOLDEN
 from PIL import Image
 
 import flowedit_grag
-from flowedit_grag import Editor, methods
+from flowedit_grag import Editor, list_methods
 from flowedit_grag.evaluation.convergence import FIELDS, order
 from flowedit_grag.inversion import solver
 
@@ -106,7 +106,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_every_method_is_in_the_readme():
-    assert all(f"`{name}`" in README for name in methods())
+    assert all(f"`{name}`" in README for name in list_methods())
 
 
 def test_readmes_python_runs(recolor, tmp_path, monkeypatch):

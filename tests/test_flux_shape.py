@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from flowedit_grag import Condition, method, methods
+from flowedit_grag import Condition, list_methods, method
 from flowedit_grag.algorithms import METHODS
 from flowedit_grag.evaluation.scale import canvas
 from flowedit_grag.evaluation.shape import flux_flow
@@ -40,7 +40,7 @@ def test_it_is_flux(flux):
     assert isinstance(flux.pipeline.scheduler, FlowMatchEulerDiscreteScheduler)
 
 
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("name", list_methods())
 @pytest.mark.parametrize("size", [(1024, 1024), (1536, 640)])
 def test_every_method_at_true_shape(flux, flux_fill, name, size):
     width, height = canvas(name, size)

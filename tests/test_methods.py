@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import GOLDEN
 
-from flowedit_grag import GRAG, Condition, InputError, load, method, methods
+from flowedit_grag import GRAG, Condition, InputError, list_methods, load, method
 from flowedit_grag.algorithms import METHODS, option_names
 from flowedit_grag.evaluation.overhead import recorded_calls
 from flowedit_grag.evaluation.replay import relative_error
@@ -45,10 +45,10 @@ def run(flow, name, targets=1, x=None, text=11, seed=7, **options):
 
 
 def test_every_method_is_tested():
-    assert set(OPTIONS) == set(methods())
+    assert set(OPTIONS) == set(list_methods())
 
 
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("name", list_methods())
 @pytest.mark.parametrize(("height", "width", "text"), [(8, 8, 1), (4, 14, 40)])
 def test_any_shape_and_text_length(tiny_for, name, height, width, text):
     out = run(tiny_for(name), name, targets=2, x=latents(height, width), text=text)
@@ -58,7 +58,7 @@ def test_any_shape_and_text_length(tiny_for, name, height, width, text):
 
 
 @pytest.mark.parametrize(("true_cfg", "tolerance"), [(1.0, 1e-5), (2.0, 3e-5)])  # guidance amplifies rounding
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("name", list_methods())
 def test_a_batch_is_its_singles(tiny_for, name, true_cfg, tolerance):
     source, *targets = prompts(4)
     edit = method(name, **OPTIONS[name], true_cfg=true_cfg)
@@ -71,7 +71,7 @@ def test_a_batch_is_its_singles(tiny_for, name, true_cfg, tolerance):
         assert relative_error(row, edited([target])[0]) <= tolerance
 
 
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("name", list_methods())
 def test_the_same_seed_is_the_same_bit_for_bit_whatever_ran_before(tiny_for, name):
     first = run(tiny_for(name), name)
     torch.randn(100)
@@ -84,7 +84,7 @@ def test_another_seed_is_another_result(tiny, name):
     assert not torch.allclose(run(tiny, name, seed=1), run(tiny, name, seed=2))
 
 
-@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("name", list_methods())
 def test_bfloat16(name):
     flow = load(GOLDEN / ("tiny_flux_fill" if METHODS[name].fills else "tiny_flux"), dtype="bf16")
     out = run(flow, name, targets=2)
@@ -92,7 +92,7 @@ def test_bfloat16(name):
     assert out.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [name for name in methods() if "grag" in option_names(METHODS[name])])
+@pytest.mark.parametrize("name", [name for name in list_methods() if "grag" in option_names(METHODS[name])])
 @pytest.mark.parametrize("true_cfg", [1.0, 2.0])
 def test_grag_at_rest_is_no_grag(tiny_for, name, true_cfg):
     plain = run(tiny_for(name), name, targets=2, true_cfg=true_cfg)

@@ -24,7 +24,7 @@ METHODS = Registry(
 )
 
 
-def methods() -> tuple[str, ...]:
+def list_methods() -> tuple[str, ...]:
     """Names of the methods that come with the package."""
     return tuple(METHODS)
 
@@ -56,4 +56,4 @@ def option_names(kind: type[Method]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.init)
 
 
-__all__ = ["METHODS", "Method", "Progress", "method", "methods", "option_names"]
+__all__ = ["METHODS", "Method", "Progress", "list_methods", "method", "option_names"]
