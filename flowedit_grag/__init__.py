@@ -6,15 +6,15 @@ __version__ = "0.1.0"
 
 _EXPORTS = {  # name -> module; imported when first used, so that ``--help`` does not wait for torch
     "Condition": "backbone.condition",
-    "EarlyFilter": "algorithms.early_filter",
+    "EarlyFilter": "methods.early_filter",
     "Editor": "editor",
     "Flow": "backbone.flow",
     "GRAG": "guidance.grag",
     "InputError": "errors",
     "Result": "editor",
-    "list_methods": "algorithms",
+    "list_methods": "methods",
     "load": "backbone.load",
-    "method": "algorithms",
+    "method": "methods",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -12,11 +12,6 @@ import torch
 from PIL import Image
 
 from . import __version__
-from .algorithms import Method
-from .algorithms.early_filter import EarlyFilter
-from .algorithms.job import OnProgress, Source, Targets, drained, generator
-from .algorithms.select import check_selection, embedded, with_profile
-from .algorithms.wanted import Wanted
 from .backbone.flow import Flow
 from .backbone.image import ImageLike, padded, read_image, resized
 from .backbone.load import load
@@ -24,6 +19,11 @@ from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
 from .guidance.grag import GRAG
 from .measure import measured
+from .methods import Method
+from .methods.early_filter import EarlyFilter
+from .methods.job import OnProgress, Source, Targets, drained, generator
+from .methods.select import check_selection, embedded, with_profile
+from .methods.wanted import Wanted
 from .result import Result, Strip, plain
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 from PIL import Image
 
-from .algorithms.early_filter import Filtered
 from .guidance import dial as dials
 from .guidance.grag import GRAG
 from .inversion import Solver
 from .measure import Measured
+from .methods.early_filter import Filtered
 from .strip import labelled_strip
 
 

@@ -34,7 +34,7 @@ def tiny_fill():
 @pytest.fixture(scope="session")
 def tiny_for(tiny, tiny_fill):
     """The tiny model that a method, given by name, works with."""
-    from flowedit_grag.algorithms import METHODS
+    from flowedit_grag.methods import METHODS
 
     return lambda name: tiny_fill if METHODS[name].fills else tiny
 

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from flowedit_grag.algorithms.sdedit import SDEdit
 from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.folder import begin
+from flowedit_grag.methods.sdedit import SDEdit
 from flowedit_grag.metrics import Missing
 
 

@@ -14,7 +14,6 @@ from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from flowedit_grag import InputError, method
-from flowedit_grag.algorithms.wanted import Wanted
 from flowedit_grag.analysis import entropy, strength, toy
 from flowedit_grag.analysis.bias import bias, bias_share, downsampled
 from flowedit_grag.analysis.branches import Branches
@@ -22,6 +21,7 @@ from flowedit_grag.analysis.moments import Moments
 from flowedit_grag.cli import main
 from flowedit_grag.guidance.attention_weight import AttentionWeight
 from flowedit_grag.guidance.grag import GRAG
+from flowedit_grag.methods.wanted import Wanted
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB").resize((64, 48))
 WORDS = {"source_prompt": "a cat", "target_prompt": "a dog on the moon"}

@@ -5,10 +5,10 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from flowedit_grag import Condition, list_methods, method
-from flowedit_grag.algorithms import METHODS
 from flowedit_grag.evaluation.scale import canvas
 from flowedit_grag.evaluation.shape import flux_flow
 from flowedit_grag.injection.seam import sites
+from flowedit_grag.methods import METHODS
 
 OPTIONS = {
     "flowedit": {"steps": 2, "n_max": 1, "injection": "vital", "grag": 1.1},

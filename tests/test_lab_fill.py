@@ -10,7 +10,6 @@ import torch
 from safetensors import safe_open
 
 from flowedit_grag import Editor, load
-from flowedit_grag.algorithms.select import embedded
 from flowedit_grag.backbone.profile import Profile
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.evaluation.bench import SECTIONS, adapters, early_filter
@@ -22,6 +21,7 @@ from flowedit_grag.lab.train import export, fill, fill_decoder, latents, loop, m
 from flowedit_grag.lab.train.export_adapters import halve
 from flowedit_grag.lab.train.loop import averaged
 from flowedit_grag.lora_moe import read_adapter
+from flowedit_grag.methods.select import embedded
 
 MB = 2**20
 FEW = (ONE, Setting(2, 1), Setting(2, 1, resume=True), Setting(2, 1, "clip:nothing"))

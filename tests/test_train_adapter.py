@@ -18,13 +18,13 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from flowedit_grag import Editor, load
-from flowedit_grag.algorithms.icedit import ICEdit
 from flowedit_grag.backbone.facts import facts
 from flowedit_grag.backbone.fill import context_right_of, filling_right_of
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.locks import Locks
 from flowedit_grag.lora_moe import load_adapter
+from flowedit_grag.methods.icedit import ICEdit
 from flowedit_grag.training import loop
 from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import AdapterConfig, TrainConfig, read

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..algorithms.job import OnProgress, Progress, generator
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.image import ImageLike, fitted, read_image, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..injection.seam import Edit, edited
+from ..methods.job import OnProgress, Progress, generator
 
 SOURCE, EDIT = 0, 1  # rows of the batch
 GUIDANCE = 3.5  # distilled scale of both rows

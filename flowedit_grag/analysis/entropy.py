@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..algorithms.job import OnProgress
 from ..errors import InputError
 from ..guidance.dial import DialedGroup
 from ..guidance.grag import GRAG
 from ..injection.seam import chained, sites
 from ..injection.share import ShareKV
+from ..methods.job import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .charts import Series
 from .numbers import write_json

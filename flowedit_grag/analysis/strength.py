@@ -8,9 +8,6 @@ from typing import Any
 
 from PIL import Image
 
-from ..algorithms.base import Method
-from ..algorithms.job import OnProgress, drained, generator
-from ..algorithms.wanted import Wanted
 from ..backbone.flow import Flow
 from ..backbone.image import ImageLike, read_image, resized
 from ..errors import InputError
@@ -19,6 +16,9 @@ from ..guidance.attention_gate import AttentionGate
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.dial import Dial
 from ..guidance.grag import GRAG
+from ..methods.base import Method
+from ..methods.job import OnProgress, drained, generator
+from ..methods.wanted import Wanted
 from ..strip import labelled_strip
 from .charts import Series
 from .numbers import write_json

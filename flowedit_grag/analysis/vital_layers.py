@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..algorithms.job import OnProgress, Progress
 from ..backbone.flow import Flow
 from ..errors import InputError
 from ..files import written
@@ -16,6 +15,7 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..injection.bypass import bypassed
 from ..injection.seam import sites
 from ..inversion import integrate, solver
+from ..methods.job import OnProgress, Progress
 from .charts import bar_chart
 from .similarity import SIMILARITIES, Similarity
 

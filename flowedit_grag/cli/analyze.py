@@ -119,9 +119,9 @@ def strength(
         image, options, None, None, quiet=False, method=arguments.method(method, instruction), model=model,
         device=device, dtype=dtype, offload=offload, quantization=quantization,
     )  # fmt: skip
-    from ..algorithms.wanted import Wanted
     from ..analysis.strength import curves, edits, write
     from ..backbone.image import read_image
+    from ..methods.wanted import Wanted
 
     source, missing = read_image(image), {}
     measure = _measure(metrics.split(","), words, missing)

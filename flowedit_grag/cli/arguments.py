@@ -71,7 +71,7 @@ def words(instruction: str | None, source_prompt: str | None, target_prompt: str
     """What the edit is to be, for ``Editor``. Raises :class:`InputError` where it is not said."""
     if instruction is None and (source_prompt is None or target_prompt is None):
         raise InputError("say what to edit: give --source-prompt and --target-prompt, or --instruction.")
-    from ..algorithms.wanted import Wanted
+    from ..methods.wanted import Wanted
 
     Wanted.of(instruction, source_prompt, target_prompt)
     return {"instruction": instruction, "source_prompt": source_prompt, "target_prompt": target_prompt}
@@ -87,7 +87,7 @@ def early_filter(text: str | None, **settings: Any):
     seeds, _, steps = text.lower().partition("x")
     if not (seeds.strip().isdecimal() and steps.strip().isdecimal()):
         raise InputError(f"--early-filter must be SEEDSxSTEPS, such as 6x10, not {text!r}.")
-    from ..algorithms.early_filter import EarlyFilter
+    from ..methods.early_filter import EarlyFilter
 
     return EarlyFilter(seeds=int(seeds), steps=int(steps), **settings)
 

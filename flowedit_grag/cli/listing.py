@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import MISSING, fields
 
-from ..algorithms import METHODS
+from ..methods import METHODS
 from ..result import plain
 
 

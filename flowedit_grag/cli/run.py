@@ -18,7 +18,7 @@ def run(
     retry_failed: bool = False,
 ) -> None:
     """Finish what is not finished of a run; the table goes to stdout and into the run's folder."""
-    logging.getLogger("flowedit_grag.algorithms").setLevel(logging.WARNING)  # the rest would be said for every sample
+    logging.getLogger("flowedit_grag.methods").setLevel(logging.WARNING)  # the rest would be said for every sample
     changes = key_values(options, flags=())
     with output.waiting("loading", quiet=False):
         from ..experiments.config import read

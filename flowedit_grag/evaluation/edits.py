@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..algorithms import Method
-from ..algorithms.select import with_profile
-from ..algorithms.wanted import Wanted
 from ..backbone.flow import Flow
 from ..guidance.grag import GRAG
 from ..lab.grade import grade
 from ..lab.tasks import Edit
 from ..measure import measured
+from ..methods import Method
+from ..methods.select import with_profile
+from ..methods.wanted import Wanted
 from .psnr import psnr
 from .records import Record, Records
 from .ssim import ssim

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..algorithms import method
 from ..backbone.flow import Flow
 from ..lab.captions import caption
 from ..lab.render import render
 from ..lab.scene import Scene
+from ..methods import method
 from .psnr import psnr
 from .records import Record, Records
 

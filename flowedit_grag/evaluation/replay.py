@@ -8,14 +8,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..algorithms import method
-from ..algorithms.job import Progress
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout, pack
 from ..guidance.dial import DialedGroup
 from ..guidance.grag import GRAG, reweighted
 from ..injection.seam import Edit, chained, edited, sites
+from ..methods import method
+from ..methods.job import Progress
 from .latents import latent_grid
 
 GRAG_KEYS = {  # name -> group, tokens, strength

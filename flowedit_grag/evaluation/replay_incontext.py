@@ -7,12 +7,12 @@ from peft import inject_adapter_in_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..algorithms import method
 from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import pack, unpack
 from ..lora_moe import LoraMoeConfig, load_adapter
 from ..lora_moe.layer import gate
+from ..methods import method
 from .replay import relative_error
 
 ADAPTER = "moe_lora"  # folder of the recorded adapter

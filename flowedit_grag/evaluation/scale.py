@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..algorithms import METHODS, method
 from ..backbone.flow import Flow
+from ..methods import METHODS, method
 from .counting import activation_bytes, forward_flops
 from .overhead import recorded_calls
 from .shape import condition, flux_flow, latents

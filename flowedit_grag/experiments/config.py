@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ..algorithms.job import generator
 from ..backbone.load import locate
 from ..errors import InputError, first_line, unknown
+from ..methods.job import generator
 from ..metrics import Metric, metrics
 from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark

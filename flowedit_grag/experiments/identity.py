@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..algorithms import Method
 from ..backbone.facts import Facts
 from ..errors import first_line
 from ..files import fingerprint
@@ -25,6 +24,7 @@ from ..guidance.dial import Dial
 from ..incontext.judges import JUDGES, judge
 from ..inversion import Solver
 from ..lora_moe.locate import locate
+from ..methods import Method
 from ..metrics import Metric
 from ..result import plain
 from .samples import Sample

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..algorithms import Method
-from ..algorithms.select import with_profile
-from ..algorithms.wanted import Wanted
 from ..backbone.facts import facts
 from ..errors import InputError
 from ..evaluation.edits import noise_seed, takes_captions
+from ..methods import Method
+from ..methods.select import with_profile
+from ..methods.wanted import Wanted
 from . import identity
 from .config import RunConfig
 from .pins import pinned

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..algorithms.options import check_options
+from ..methods.options import check_options
 from .base import Missing, Pictures
 from .comparison import Comparison, Region, blackened, number, region_suffix, selected
 from .weights import pretrained

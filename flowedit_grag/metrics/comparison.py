@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from PIL import Image
 
-from ..algorithms.options import check_options
 from ..errors import InputError
+from ..methods.options import check_options
 from .base import Missing, Pictures
 
 Reference = Literal["source", "truth"]

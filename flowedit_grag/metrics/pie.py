@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..algorithms.options import check_options
 from ..errors import InputError
+from ..methods.options import check_options
 from .base import Missing, Pictures
 from .clip import PIE_MODEL, both_features
 from .comparison import number

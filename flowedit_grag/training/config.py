@@ -9,11 +9,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ..algorithms.job import generator
-from ..algorithms.options import check_options
 from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
 from ..lora_moe.config import MIXTURES, PLAIN, Router
+from ..methods.job import generator
+from ..methods.options import check_options
 from ..sections import check_keys, chosen, section
 from .data import SOURCES
 from .optimizers import OPTIMIZERS, ProdigyConfig

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..algorithms.icedit import ICEdit
 from ..backbone.condition import Condition
 from ..backbone.fill import context_right_of
 from ..backbone.flow import Flow
@@ -14,6 +13,7 @@ from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..incontext.diptych import side_by_side
+from ..methods.icedit import ICEdit
 from ..prompts import diptych_prompt
 from .data import Pair
 

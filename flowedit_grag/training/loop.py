@@ -11,7 +11,6 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from ..algorithms.icedit import ICEdit
 from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..backbone.placement import training_attention
@@ -19,6 +18,7 @@ from ..errors import InputError, first_line, memory_advice
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.config import NAME
 from ..lora_moe.files import FILE_NAME
+from ..methods.icedit import ICEdit
 from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs

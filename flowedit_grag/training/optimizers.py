@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..algorithms.options import check_options
 from ..errors import InputError
+from ..methods.options import check_options
 from ..registry import Registry
 from .extras import needed
 

@@ -5,13 +5,13 @@ import statistics
 import numpy as np
 import torch
 
-from ...algorithms.select import with_profile
 from ...backbone.flow import Flow
 from ...backbone.load import load
 from ...guidance.grag import GRAG
 from ...inversion import solver
 from ...lab.oracle import read
 from ...lab.render import render
+from ...methods.select import with_profile
 from ..convergence import FIELDS, order
 from ..overhead import overhead, seconds
 from ..replay import REPLAYS, replay

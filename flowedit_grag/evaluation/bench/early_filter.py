@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...algorithms.early_filter import EarlyFilter
 from ...editor import Editor
 from ...errors import InputError, first_line
+from ...methods.early_filter import EarlyFilter
 from ..edits import Trial, verdicts
 from ..records import Record, Records
 from ..summary import rate, share_difference

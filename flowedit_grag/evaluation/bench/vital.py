@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from ...algorithms.select import with_profile
-from ...algorithms.vital import vital_layers
 from ...injection.seam import sites
+from ...methods.select import with_profile
+from ...methods.vital import vital_layers
 from ..edits import Contestant, run
 from ..records import Record
 from ..summary import difference

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from ...algorithms.options import check_options
+from ...methods.options import check_options
 from ..samples import Dataset
 
 

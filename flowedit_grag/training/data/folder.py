@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...algorithms.options import check_options
 from ...backbone.image import read_image
 from ...errors import InputError, first_line
+from ...methods.options import check_options
 from . import Pair
 
 INSTRUCTIONS = "instructions.jsonl"

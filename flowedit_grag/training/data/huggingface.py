@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...algorithms.options import check_options
 from ...backbone.image import UNREADABLE, read_image
 from ...errors import InputError, first_line
+from ...methods.options import check_options
 from ..extras import needed
 from . import Pair
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ...algorithms.options import check_options
 from ...lab.tasks import sample_edit
+from ...methods.options import check_options
 from . import Pair
 
 SEED = 4_000_037  # of the stream

@@ -40,7 +40,7 @@ def method(name: str | Method | type[Method], **options: Any) -> Method:
         return name
     kind = name if isinstance(name, type) else METHODS[name]
     if not (isinstance(kind, type) and issubclass(kind, Method)):
-        raise InputError(f"{name!r} is not a method; it must be a class derived from flowedit_grag.algorithms.Method.")
+        raise InputError(f"{name!r} is not a method; it must be a class derived from flowedit_grag.methods.Method.")
     known = option_names(kind)
     for option in options:
         if option not in known:
