@@ -11,7 +11,7 @@ from PIL import Image
 from flowedit_grag import EarlyFilter, Editor, InputError
 from flowedit_grag.backbone.memory import row_bytes
 from flowedit_grag.backbone.tokens import TokenLayout
-from flowedit_grag.incontext.judges import Verdict, judge
+from flowedit_grag.judges import Verdict, judge
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB")
 

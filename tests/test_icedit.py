@@ -14,11 +14,11 @@ from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.backbone.fill import context_right_of
 from flowedit_grag.backbone.tokens import pack
 from flowedit_grag.evaluation.replay import relative_error
-from flowedit_grag.incontext.paste import pasted
 from flowedit_grag.injection.seam import edited
 from flowedit_grag.inversion import integrate, solver
+from flowedit_grag.methods.paste import pasted
+from flowedit_grag.methods.prompts import diptych_prompt
 from flowedit_grag.methods.wanted import Wanted
-from flowedit_grag.prompts import diptych_prompt
 
 INSTRUCTION = "but the cat is wearing a red hat"
 

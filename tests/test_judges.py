@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from flowedit_grag import InputError
-from flowedit_grag.incontext.judges import Verdict, judge
-from flowedit_grag.incontext.judges.prompt import LONGEST, question, quoted
+from flowedit_grag.judges import Verdict, judge
+from flowedit_grag.judges.prompt import LONGEST, question, quoted
 from flowedit_grag.lab import world
 from flowedit_grag.lab.instructions import parse
 from flowedit_grag.lab.render import render

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from flowedit_grag import InputError
-from flowedit_grag.incontext.judges import judge
-from flowedit_grag.incontext.judges.prompt import question
-from flowedit_grag.incontext.judges.vlm import answer_tokens
+from flowedit_grag.judges import judge
+from flowedit_grag.judges.prompt import question
+from flowedit_grag.judges.vlm import answer_tokens
 
 
 @pytest.fixture(scope="module")

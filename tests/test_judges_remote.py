@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from flowedit_grag import InputError
-from flowedit_grag.incontext.judges import judge
-from flowedit_grag.incontext.judges.openai import OpenAIJudge
-from flowedit_grag.incontext.judges.prompt import question
-from flowedit_grag.incontext.selection import select
+from flowedit_grag.judges import judge
+from flowedit_grag.judges.openai import OpenAIJudge
+from flowedit_grag.judges.prompt import question
+from flowedit_grag.judges.selection import select
 
 pytest.importorskip("openai")
 RED, GREEN, BLUE = (Image.new("RGB", (20, 10), color) for color in ("red", "green", "blue"))
@@ -195,6 +195,6 @@ def test_a_bad_day_costs_one_comparison():
 
 
 def test_without_the_client_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("flowedit_grag.incontext.judges.openai.find_spec", lambda name: None)
+    monkeypatch.setattr("flowedit_grag.judges.openai.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install flowedit-grag\[judge\]"):
         judge("openai:m@http://127.0.0.1:1/v1")

@@ -303,7 +303,7 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_an_answer_without_the_numbers_is_missing_and_never_a_guess(kind, monkeypatch):
     answer, reason = BAD[kind]
-    monkeypatch.setattr("flowedit_grag.incontext.judges.openai.OpenAIJudge.retries", 0)
+    monkeypatch.setattr("flowedit_grag.judges.openai.OpenAIJudge.retries", 0)
     with Server(answer) as server:
         found = through(server, "viescore_sc")["viescore_sc"]
     assert reason in found.reason

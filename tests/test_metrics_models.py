@@ -8,7 +8,7 @@ from test_judges_models import alphabet, clip_folder, vlm_folder  # noqa: F401 (
 from test_metrics import PAIRS, published
 from torch import nn
 
-from flowedit_grag.incontext.judges.pretrained import check_name
+from flowedit_grag.judges.pretrained import check_name
 from flowedit_grag.metrics import Missing, Pictures, metric
 from flowedit_grag.metrics.asking import _judge
 from flowedit_grag.metrics.backbones import layers

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from flowedit_grag import InputError
-from flowedit_grag.incontext.judges import Verdict
-from flowedit_grag.incontext.selection import WINNER_COLOR, contact_sheet, select
+from flowedit_grag.judges import Verdict
+from flowedit_grag.judges.selection import WINNER_COLOR, contact_sheet, select
 
 ORIGINAL = Image.new("RGB", (40, 30), "gray")
 

@@ -17,7 +17,7 @@ from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.lab.train import distil, encoding, fill, flux, masks, reading
 from flowedit_grag.lab.train.loop import Stage
 from flowedit_grag.lab.train.muon import Muon, orthogonal
-from flowedit_grag.prompts import DIPTYCH
+from flowedit_grag.methods.prompts import DIPTYCH
 from flowedit_grag.words import words_of
 
 

@@ -21,8 +21,8 @@ from ..backbone.facts import Facts
 from ..errors import first_line
 from ..files import fingerprint
 from ..guidance.dial import Dial
-from ..incontext.judges import JUDGES, judge
 from ..inversion import Solver
+from ..judges import JUDGES, judge
 from ..lora_moe.locate import locate
 from ..methods import Method
 from ..metrics import Metric

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from ..prompts import IN_CONTEXT
+from ..methods.prompts import IN_CONTEXT
 from ..words import words_of
 from . import world
 from .scene import Item, Scene

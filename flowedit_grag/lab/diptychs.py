@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..prompts import DIPTYCH, IN_CONTEXT
+from ..methods.prompts import DIPTYCH, IN_CONTEXT
 from . import world
 from .captions import PLACES, caption, describe
 from .render import render

@@ -14,12 +14,12 @@ from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.dial import Dial, DialedGroup
 from ..guidance.grag import GRAG
-from ..incontext.diptych import at_width, panels
-from ..incontext.paste import pasted
 from ..inversion import Velocity
-from ..prompts import PromptStyle, diptych_prompt
 from .base import Method
 from .job import Progress, Source, Steps, Targets
+from .panels import at_width, panels
+from .paste import pasted
+from .prompts import PromptStyle, diptych_prompt
 from .wanted import Wanted
 
 

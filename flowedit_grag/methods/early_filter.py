@@ -13,8 +13,8 @@ from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.profile import Profile
 from ..errors import InputError
-from ..incontext.judges import Judge, judge
-from ..incontext.selection import Selection, contact_sheet, select
+from ..judges import Judge, judge
+from ..judges.selection import Selection, contact_sheet, select
 from .base import Method
 from .diptych import DiptychMethod
 from .job import Progress, Source, Steps, Targets, draws, generator, part

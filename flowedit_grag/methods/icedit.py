@@ -10,10 +10,10 @@ from torch import Tensor
 from ..backbone.fill import filling_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded
-from ..incontext.diptych import side_by_side
 from ..injection.seam import edited, sites
 from .diptych import DiptychMethod, denoised
 from .job import Source, Steps, Targets
+from .panels import side_by_side
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError, first_line
-from ..incontext.judges import JUDGES, judge
-from ..incontext.judges.base import one_line
-from ..incontext.judges.prompt import quoted
+from ..judges import JUDGES, judge
+from ..judges.base import one_line
+from ..judges.prompt import quoted
 from .base import Missing, Pictures
 
 LONGEST = 300  # characters of a reason

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import InputError
-from ..incontext.judges.pretrained import check_name, load_pretrained
+from ..judges.pretrained import check_name, load_pretrained
 from .base import Missing
 
 

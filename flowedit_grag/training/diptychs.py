@@ -12,9 +12,9 @@ from ..backbone.flow import Flow
 from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..incontext.diptych import side_by_side
 from ..methods.icedit import ICEdit
-from ..prompts import diptych_prompt
+from ..methods.panels import side_by_side
+from ..methods.prompts import diptych_prompt
 from .data import Pair
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from PIL import Image
 
-from ...errors import InputError, first_line
+from ..errors import InputError, first_line
 from .base import NO_JSON, Verdict, json_in, one_line
 from .prompt import question
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from PIL import Image
 
-from ...errors import InputError
+from ..errors import InputError
 from .base import Verdict, json_in
 from .pretrained import check_name, load_pretrained
 from .prompt import question

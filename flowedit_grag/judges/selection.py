@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from ..errors import InputError, first_line
 from ..strip import labelled_strip
-from .judges.base import Judge, Verdict
+from .base import Judge, Verdict
 
 WINNER_COLOR = (0, 150, 60)
 FRAME = 0.025  # width of a line, / shorter side of the picture

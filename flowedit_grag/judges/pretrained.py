@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError, first_line
+from ..errors import InputError, first_line
 
 
 def check_name(model: str) -> None:

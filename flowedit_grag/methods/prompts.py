@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from .errors import InputError
+from ..errors import InputError
 
 PromptStyle = Literal["direct", "in-context", "descriptive"]
 DIPTYCH = "A diptych with two side-by-side images of the same scene."

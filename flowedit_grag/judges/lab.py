@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from ...errors import InputError
-from ...lab import world
-from ...lab.instructions import Asked, parse
-from ...lab.oracle import ItemReading, Reading, read
+from ..errors import InputError
+from ..lab import world
+from ..lab.instructions import Asked, parse
+from ..lab.oracle import ItemReading, Reading, read
 from .base import Verdict
 
 

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from ...errors import InputError
-from ...registry import Registry
+from ..errors import InputError
+from ..registry import Registry
 from .base import Judge, Verdict
 
 JUDGES = Registry(

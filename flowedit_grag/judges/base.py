@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 
 from PIL import Image
 
-from ...errors import InputError
+from ..errors import InputError
 
 NO_JSON = "the answer is not the JSON that was asked for"
 Score = TypeVar("Score", float, tuple[float, float])  # a pair compares by its first number that differs
