@@ -17,17 +17,17 @@ from flowedit_grag.evaluation.bench.base import Bench
 from flowedit_grag.evaluation.bench.early_filter import ONE, Setting
 from flowedit_grag.evaluation.bench.instructions import STAGES, parameters
 from flowedit_grag.evaluation.splits import problems
-from flowedit_grag.lab.train import export, fill, fill_decoder, latents, loop, masks, shipped
-from flowedit_grag.lab.train.export_adapters import halve
-from flowedit_grag.lab.train.loop import averaged
 from flowedit_grag.lora_moe import read_adapter
 from flowedit_grag.methods.select import embedded
+from recipes.lab import export, fill, fill_decoder, latents, loop, masks, shipped
+from recipes.lab.export_adapters import halve
+from recipes.lab.loop import averaged
 
 MB = 2**20
 FEW = (ONE, Setting(2, 1), Setting(2, 1, resume=True), Setting(2, 1, "clip:nothing"))
 AVERAGING = """
 import torch
-from flowedit_grag.lab.train.parallel import average_gradients, joined, place
+from recipes.lab.parallel import average_gradients, joined, place
 with joined():
     rank, processes = place()
     one, two, other, none = (torch.zeros(shape, requires_grad=True) for shape in ((2, 3), (4,), (5,), (6,)))

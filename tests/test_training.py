@@ -10,15 +10,15 @@ from torch import nn
 from flowedit_grag.backbone.tokens import pack
 from flowedit_grag.lab import model, world
 from flowedit_grag.lab.captions import caption, vocabulary
-from flowedit_grag.lab.diptychs import difference, diptych_caption, draw
 from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.lab.train import distil, encoding, fill, flux, masks, reading
-from flowedit_grag.lab.train.loop import Stage
-from flowedit_grag.lab.train.muon import Muon, orthogonal
 from flowedit_grag.methods.prompts import DIPTYCH
 from flowedit_grag.words import words_of
+from recipes.lab import distil, encoding, fill, flux, masks, reading
+from recipes.lab.diptychs import difference, diptych_caption, draw
+from recipes.lab.loop import Stage
+from recipes.lab.muon import Muon, orthogonal
 
 
 def optimizers(modules, rate):

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 
-from ..methods.prompts import IN_CONTEXT
 from ..words import words_of
 from . import world
 from .scene import Item, Scene
@@ -22,6 +21,11 @@ SCENES = (
     "a picture of {items} on a {background} background",
     "{background} background with {items}",
     "{items} , {background} background",
+)
+# What prompts of diptychs are made of besides (ICEdit, arXiv:2504.20690, Fig. 3).
+DIPTYCHS = (
+    "a diptych with two side-by-side images of the same scene. "
+    "on the right, the scene is exactly the same as on the left but"
 )
 EMPTY_SCENES = ("an empty {background} background", "a {background} background with nothing on it")
 
@@ -56,7 +60,7 @@ def vocabulary() -> list[str]:
     """Every word the lab's captions, instructions and diptych prompts are made of, sorted."""
     from .tasks import INSTRUCTIONS
 
-    forms = [IN_CONTEXT, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
+    forms = [DIPTYCHS, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
     plain = [re.sub(r"\{\w+\}", " ", form) for form in forms]
     places = [place for options in PLACES.values() for place in options]
     values = [value for values in world.ATTRIBUTES.values() for value in values]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ...backbone.placement import training_attention
+from flowedit_grag.backbone.placement import training_attention
 
 
 @contextmanager

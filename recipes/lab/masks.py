@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...backbone.tokens import PATCH
-from ...files import written
+from flowedit_grag.backbone.tokens import PATCH
+from flowedit_grag.files import written
+
 from .data import KINDS, TRAIN_SEED
 from .latents import BATCH, PIXELS_PER_LATENT, SHARD, encoded, scaled, whole_shard
 from .vae import trained_encoder

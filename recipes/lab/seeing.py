@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..render import coverage
-from ..scene import Scene
-from ..world import ATTRIBUTES, IMAGE_SIZE
+from flowedit_grag.lab.render import coverage
+from flowedit_grag.lab.scene import Scene
+from flowedit_grag.lab.world import ATTRIBUTES, IMAGE_SIZE
+
 from .data import edit_at
 from .masks import TOKEN
 from .reading import UNKNOWN, attributes, reader, reading_loss

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import model
+from flowedit_grag.lab import model
+
 from .encoding import encode
 from .flux import GUIDANCE, Batches, optimizers, velocity
 from .loop import Stage, averaged

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..methods.prompts import DIPTYCH, IN_CONTEXT
-from . import world
-from .captions import PLACES, caption, describe
-from .render import render
-from .tasks import Edit
+from flowedit_grag.lab import world
+from flowedit_grag.lab.captions import PLACES, caption, describe
+from flowedit_grag.lab.render import render
+from flowedit_grag.lab.tasks import Edit
+from flowedit_grag.methods.prompts import DIPTYCH, IN_CONTEXT
 
 SET_APART = 0.9  # of the captions
 DIFFERENCES = {

@@ -6,10 +6,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from ...embedded import ADAPTERS
-from ...errors import InputError
-from ...files import written
-from ...lora_moe.locate import FILE_NAME
+from flowedit_grag.embedded import ADAPTERS
+from flowedit_grag.errors import InputError
+from flowedit_grag.files import written
+from flowedit_grag.lora_moe.locate import FILE_NAME
 
 RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/lab/train_*.yaml, within ``folder``
 

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from ..model import AutoencoderKL, autoencoder
+from flowedit_grag.lab.model import AutoencoderKL, autoencoder
+
 from .data import foreground, pictures, scene_at
 from .latents import SHARD
 from .loop import Stage, averaged

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from diffusers import DiffusionPipeline
 
-from ...errors import InputError
-from ...files import written
+from flowedit_grag.errors import InputError
+from flowedit_grag.files import written
+
 from .export import WEIGHTS
 
 CHECKPOINTS = {"vae_whole": ("vae",), "flux": ("transformer", "text_encoder", "text_encoder_2")}

@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ...backbone.profile import FILE_NAME
-from ...files import written
+from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.files import written
+
 from .export import WEIGHTS
 
 PROMPTS = 16
@@ -13,8 +14,8 @@ PROMPTS = 16
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Detect with ``steps`` sampling steps on the exported weights; the chart goes to ``folder``."""
-    from ...analysis.vital_layers import detect, write
-    from ...backbone.load import load
+    from flowedit_grag.analysis.vital_layers import detect, write
+    from flowedit_grag.backbone.load import load
 
     found = detect(load("lab", device=device), prompts=PROMPTS, steps=steps)
     write(found, folder / "vital.json")

@@ -7,17 +7,18 @@ import numpy as np
 import torch
 from diffusers import FluxFillPipeline
 
-from ...backbone.profile import FILE_NAME
-from .. import model
-from ..captions import caption, vocabulary
-from ..scene import sample_scene
-from ..world import IMAGE_SIZE
+from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.embedded import MODELS
+from flowedit_grag.lab import model
+from flowedit_grag.lab.captions import caption, vocabulary
+from flowedit_grag.lab.scene import sample_scene
+from flowedit_grag.lab.world import IMAGE_SIZE
+
 from .fill import widened
 from .loop import averaged
 from .vae import trained
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
-FILL_WEIGHTS = WEIGHTS.with_name("weights_fill")
+WEIGHTS, FILL_WEIGHTS = MODELS["lab"], MODELS["lab-fill"]
 ABOUT = (
     "this picture does not look like a scene of the lab, which is all that the model '{name}' can edit; "
     "for photos choose {other} with --model black-forest-labs/{other}{more} (Editor(model=...) in Python)."

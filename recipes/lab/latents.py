@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...files import written
-from ..model import autoencoder
+from flowedit_grag.files import written
+from flowedit_grag.lab.model import autoencoder
+
 from .data import KINDS
 from .loop import averaged
 from .precision import bfloat16

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...backbone.condition import Condition
-from ...backbone.forward import velocity_of
-from .. import model
+from flowedit_grag.backbone.condition import Condition
+from flowedit_grag.backbone.forward import velocity_of
+from flowedit_grag.lab import model
+
 from . import latents as latent_stage
 from .data import KINDS, scene_at
 from .encoding import encode

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import model
+from flowedit_grag.lab import model
+
 from .data import Scenes, scene_at
 from .encoding import t5_ids
 from .loop import Stage

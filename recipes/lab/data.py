@@ -5,12 +5,12 @@ from multiprocessing import Pool
 
 import numpy as np
 
-from .. import diptychs
-from ..captions import caption
-from ..render import coverage, render
-from ..scene import Scene, sample_scene
-from ..tasks import Edit, sample_edit
-from ..world import IMAGE_SIZE
+from flowedit_grag.lab.captions import caption
+from flowedit_grag.lab.render import coverage, render
+from flowedit_grag.lab.scene import Scene, sample_scene
+from flowedit_grag.lab.tasks import Edit, sample_edit
+from flowedit_grag.lab.world import IMAGE_SIZE
+from recipes.lab import diptychs
 
 TRAIN_SEED = 1_000_003  # held-out scenes use other seeds
 BRIEF_CAPTIONS = 0.1  # part of the captions that leave out size and place

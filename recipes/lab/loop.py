@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
-from ...files import written
+from flowedit_grag.errors import InputError
+from flowedit_grag.files import written
+
 from .parallel import average_gradients, place
 
 LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, Tensor]]]

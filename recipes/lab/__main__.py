@@ -1,10 +1,11 @@
-"""``python -m flowedit_grag.lab.train STAGE``: train the lab model, one resumable stage after the other."""
+"""``python -m recipes.lab STAGE``: train the lab model, one resumable stage after the other."""
 
 import argparse
 from importlib import import_module
 from pathlib import Path
 
-from ...errors import InputError
+from flowedit_grag.errors import InputError
+
 from .parallel import joined
 
 STAGES = {  # name -> (module, function, default steps)
@@ -28,7 +29,7 @@ STAGES = {  # name -> (module, function, default steps)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m flowedit_grag.lab.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m recipes.lab", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--folder", type=Path, default=Path("lab-training"), help="checkpoints and logs")
     parser.add_argument("--steps", type=int, help="steps in all, earlier runs counted in")

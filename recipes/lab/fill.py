@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...backbone.tokens import pack
-from .. import model
+from flowedit_grag.backbone.tokens import pack
+from flowedit_grag.lab import model
+
 from . import masks as mask_stage
 from .data import KINDS
 from .encoding import encode

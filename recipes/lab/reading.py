@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from .. import world
-from ..captions import PLACES
-from ..scene import Item, Scene
+from flowedit_grag.lab import world
+from flowedit_grag.lab.captions import PLACES
+from flowedit_grag.lab.scene import Item, Scene
+
 from .encoding import t5_ids
 
 UNKNOWN = -100  # left out of the loss

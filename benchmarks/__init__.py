@@ -1,0 +1,1 @@
+"""Measurements that are no edits: replays, orders of convergence, cost."""
