@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import footprint, scale
+from benchmarks.overhead import overhead
+from benchmarks.shape import condition, flux_flow, latents
 from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.evaluation import footprint, scale
-from flowedit_grag.evaluation.overhead import overhead
-from flowedit_grag.evaluation.shape import condition, flux_flow, latents
 from flowedit_grag.injection.recorder import recording_bytes
 from flowedit_grag.measure import measured
 from flowedit_grag.methods import METHODS, option_names

@@ -21,9 +21,9 @@ from .guidance.grag import GRAG
 from .measure import measured
 from .methods import Method
 from .methods.early_filter import EarlyFilter
-from .methods.job import OnProgress, Source, Targets, drained, generator
-from .methods.select import check_selection, embedded, with_profile
-from .methods.wanted import Wanted
+from .methods.inputs import OnProgress, Source, Targets, drained, generator
+from .methods.request import Wanted
+from .methods.resolve import check_selection, embedded, with_profile
 from .result import Result, Strip, plain
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 from PIL import Image
 
-from .guidance import dial as dials
+from .contact_sheet import labelled_strip
+from .guidance import control as dials
 from .guidance.grag import GRAG
 from .inversion import Solver
 from .measure import Measured
 from .methods.early_filter import Filtered
-from .strip import labelled_strip
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from flowedit_grag.analysis.moments import Moments
 from flowedit_grag.cli import main
 from flowedit_grag.guidance.attention_weight import AttentionWeight
 from flowedit_grag.guidance.grag import GRAG
-from flowedit_grag.methods.wanted import Wanted
+from flowedit_grag.methods.request import Wanted
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB").resize((64, 48))
 WORDS = {"source_prompt": "a cat", "target_prompt": "a dog on the moon"}

@@ -7,24 +7,24 @@ import pytest
 import torch
 from scipy.stats import bootstrap
 
-from flowedit_grag.cli import bench as command
+from benchmarks import command as command
+from benchmarks import counting, footprint, scale
+from benchmarks.bench import SECTIONS, vital
+from benchmarks.bench.base import Bench
+from benchmarks.bench.edits import FRONTIER, claims
+from benchmarks.bench.strength import correlations
+from benchmarks.choosing import best
+from benchmarks.edits import Contestant, Trial, run, verdicts
+from benchmarks.following import score
+from benchmarks.shape import flux_flow
 from flowedit_grag.errors import InputError
-from flowedit_grag.evaluation import counting, footprint, scale
-from flowedit_grag.evaluation.bench import SECTIONS, vital
-from flowedit_grag.evaluation.bench.base import Bench
-from flowedit_grag.evaluation.bench.edits import FRONTIER, claims
-from flowedit_grag.evaluation.bench.strength import correlations
-from flowedit_grag.evaluation.choosing import best
-from flowedit_grag.evaluation.edits import Contestant, Trial, run, verdicts
-from flowedit_grag.evaluation.following import score
-from flowedit_grag.evaluation.records import Records
-from flowedit_grag.evaluation.shape import flux_flow
-from flowedit_grag.evaluation.splits import problems, scenes
-from flowedit_grag.evaluation.ssim import ssim
-from flowedit_grag.evaluation.summary import difference, mean, median, rate, share_difference
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
+from flowedit_grag.lab.splits import problems, scenes
 from flowedit_grag.lab.tasks import TASKS
+from flowedit_grag.metrics.ssim import ssim
+from flowedit_grag.report.intervals import difference, mean, median, rate, share_difference
+from flowedit_grag.report.measurements import Records
 
 FLOPS = {(512, 512): 21.5, (1024, 1024): 74.4, (1536, 1024): 117.0}  # TFLOP, 512 text tokens, by an independent count
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from report_parts import run
 
-from flowedit_grag.claims import CLAIMS, attention
-from flowedit_grag.claims.base import Claim, Evidence, judged
 from flowedit_grag.cli import claims as command
 from flowedit_grag.errors import InputError
-from flowedit_grag.evaluation.records import weights
-from flowedit_grag.evaluation.summary import Mean
+from flowedit_grag.report.claims import CLAIMS, attention
+from flowedit_grag.report.claims.base import Claim, Evidence, judged
+from flowedit_grag.report.intervals import Mean
+from flowedit_grag.report.measurements import weights
 
 ROWS = "".join(
     f"  {name}: {{method: {method}, steps: 2{own}}}\n"
@@ -102,7 +102,7 @@ def test_what_was_measured_on_other_weights_does_not_count(runs, tmp_path, monke
     every = [{"key": str(n), "of": of, "index": n} for n, of in enumerate((old, "", half, ours, old, ours))]
     (tmp_path / "reconstruction.jsonl").write_text("".join(json.dumps(one) + "\n" for one in every))
     assert [one["index"] for one in Evidence(None, tmp_path, ()).records("reconstruction")] == [3, 5]
-    monkeypatch.setattr("flowedit_grag.claims.base.fingerprint", lambda path: "another")
+    monkeypatch.setattr("flowedit_grag.report.claims.base.fingerprint", lambda path: "another")
     with pytest.raises(InputError, match="was made with other weights of lab than those here; run its config again"):
         found("grag", Evidence(None, tmp_path, runs))
 

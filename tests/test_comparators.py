@@ -12,7 +12,7 @@ from flowedit_grag import GRAG, Condition, Editor, InputError, method
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.guidance.attention_gate import AttentionGate
 from flowedit_grag.guidance.attention_weight import AttentionWeight
-from flowedit_grag.guidance.dial import DIALS, Dial, DialedGroup, dial, plain
+from flowedit_grag.guidance.control import DIALS, Dial, DialedGroup, dial, plain
 from flowedit_grag.methods import METHODS, option_names
 
 TEXT, GROUP = 3, torch.tensor([3, 5, 6, 8, 9])  # of a sequence of 10 tokens

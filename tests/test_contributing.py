@@ -12,8 +12,8 @@ from conftest import GOLDEN
 from PIL import Image
 
 import flowedit_grag
+from benchmarks.convergence import FIELDS, order
 from flowedit_grag import Editor, list_methods
-from flowedit_grag.evaluation.convergence import FIELDS, order
 from flowedit_grag.inversion import solver
 
 PACKAGE = Path(flowedit_grag.__file__).parent

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from flowedit_grag.errors import InputError
-from flowedit_grag.evaluation.splits import problems
 from flowedit_grag.experiments.datasets import DATASETS, dataset
 from flowedit_grag.experiments.masks import from_runs
 from flowedit_grag.experiments.samples import Dataset, Sample
+from flowedit_grag.lab.splits import problems
 from flowedit_grag.lab.tasks import TASKS
 
 SIZE = (12, 8)  # width, height

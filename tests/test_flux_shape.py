@@ -4,10 +4,10 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
+from benchmarks.scale import canvas
+from benchmarks.shape import flux_flow
 from flowedit_grag import Condition, list_methods, method
-from flowedit_grag.evaluation.scale import canvas
-from flowedit_grag.evaluation.shape import flux_flow
-from flowedit_grag.injection.seam import sites
+from flowedit_grag.injection.hook import sites
 from flowedit_grag.methods import METHODS
 
 OPTIONS = {

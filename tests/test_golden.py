@@ -7,10 +7,10 @@ from conftest import GOLDEN
 from PIL import Image
 from safetensors.torch import load_file
 
+from benchmarks.latents import latent_grid
+from benchmarks.replay import REPLAYS, conditions, relative_error, replay
+from benchmarks.replay_incontext import FILL_REPLAYS
 from flowedit_grag import method
-from flowedit_grag.evaluation.latents import latent_grid
-from flowedit_grag.evaluation.replay import REPLAYS, conditions, relative_error, replay
-from flowedit_grag.evaluation.replay_incontext import FILL_REPLAYS
 
 TOLERANCE = 1e-5
 

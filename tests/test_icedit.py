@@ -10,15 +10,15 @@ from conftest import GOLDEN
 from PIL import Image
 from safetensors.torch import load_file
 
+from benchmarks.replay import relative_error
 from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.backbone.fill import context_right_of
 from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.evaluation.replay import relative_error
-from flowedit_grag.injection.seam import edited
+from flowedit_grag.injection.hook import edited
 from flowedit_grag.inversion import integrate, solver
 from flowedit_grag.methods.paste import pasted
 from flowedit_grag.methods.prompts import diptych_prompt
-from flowedit_grag.methods.wanted import Wanted
+from flowedit_grag.methods.request import Wanted
 
 INSTRUCTION = "but the cat is wearing a red hat"
 

@@ -15,7 +15,7 @@ from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.scene import Item, Scene, sample_scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.words import words_of
+from flowedit_grag.tokenize import words_of
 
 
 def scenes(count, seed=0):

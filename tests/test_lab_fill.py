@@ -9,16 +9,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from benchmarks.bench import SECTIONS, adapters, early_filter
+from benchmarks.bench.base import Bench
+from benchmarks.bench.early_filter import ONE, Setting
+from benchmarks.bench.instructions import STAGES, parameters
 from flowedit_grag import Editor, load
 from flowedit_grag.backbone.profile import Profile
 from flowedit_grag.embedded import ADAPTERS, MODELS
-from flowedit_grag.evaluation.bench import SECTIONS, adapters, early_filter
-from flowedit_grag.evaluation.bench.base import Bench
-from flowedit_grag.evaluation.bench.early_filter import ONE, Setting
-from flowedit_grag.evaluation.bench.instructions import STAGES, parameters
-from flowedit_grag.evaluation.splits import problems
+from flowedit_grag.lab.splits import problems
 from flowedit_grag.lora_moe import read_adapter
-from flowedit_grag.methods.select import embedded
+from flowedit_grag.methods.resolve import embedded
 from recipes.lab import export, fill, fill_decoder, latents, loop, masks, shipped
 from recipes.lab.export_adapters import halve
 from recipes.lab.loop import averaged

@@ -14,11 +14,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmarks.replay import relative_error as error
+from benchmarks.replay_incontext import FORWARD
+from benchmarks.sparse_experts import Experts, sparse_over_dense
 from flowedit_grag import Editor
 from flowedit_grag.errors import InputError
-from flowedit_grag.evaluation.replay import relative_error as error
-from flowedit_grag.evaluation.replay_incontext import FORWARD
-from flowedit_grag.evaluation.sparse_experts import Experts, sparse_over_dense
 from flowedit_grag.lora_moe import (
     LoraMoeConfig,
     load_adapter,

@@ -6,9 +6,9 @@ import pytest
 import torch
 from conftest import GOLDEN
 
+from benchmarks.overhead import recorded_calls
+from benchmarks.replay import relative_error
 from flowedit_grag import GRAG, Condition, InputError, list_methods, load, method
-from flowedit_grag.evaluation.overhead import recorded_calls
-from flowedit_grag.evaluation.replay import relative_error
 from flowedit_grag.methods import METHODS, option_names
 
 SHORT = {"steps": 4}

@@ -80,7 +80,7 @@ def test_pixels_agree_with_skimage_and_torchmetrics_on_50_pairs(name):
 
 def test_ssim_agrees_with_skimage_away_from_the_border():
     """Skimage leaves out the border that torchmetrics fills by reflection, so compare where both have whole windows."""
-    from flowedit_grag.evaluation.ssim import ssim
+    from flowedit_grag.metrics.ssim import ssim
 
     def skimage(p):
         _, full = structural_similarity(

@@ -22,16 +22,16 @@ from flowedit_grag.experiments.published import published
 from flowedit_grag.metrics import metrics
 from flowedit_grag.report import report
 from flowedit_grag.report.columns import Column
+from flowedit_grag.report.comparison import studies
 from flowedit_grag.report.figures import figures
 from flowedit_grag.report.gallery import BUDGET, BYTES, side, thumbnail
 from flowedit_grag.report.latex import escaped as latex
 from flowedit_grag.report.markdown import escaped as markdown
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.report.scores import mean_of
-from flowedit_grag.report.sheets import decimals, fixed
 from flowedit_grag.report.smoothness import ratio, smoothness
 from flowedit_grag.report.strength import Curve, curves
-from flowedit_grag.report.studies import studies
+from flowedit_grag.report.tables import decimals, fixed
 
 GRAG, PLAIN = "FlowEdit + GRAG", "flowedit"
 EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 1">'

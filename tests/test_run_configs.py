@@ -9,7 +9,7 @@ from PIL import Image
 
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.errors import InputError
-from flowedit_grag.experiments import identity
+from flowedit_grag.experiments import fingerprint as identity
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.plan import cells

@@ -23,14 +23,14 @@ from PIL import Image
 from runner_parts import Session
 from safetensors.torch import save_file
 
+from benchmarks.edits import noise_seed
 from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
 from flowedit_grag.errors import InputError
-from flowedit_grag.evaluation.edits import noise_seed
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import ray
-from flowedit_grag.experiments.executors.losses import Losses
+from flowedit_grag.experiments.executors.failures import Losses
 from flowedit_grag.experiments.plan import cells
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from flowedit_grag import GRAG, Condition, InputError
-from flowedit_grag.guidance.dial import DialedGroup
+from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import reweighted
 from flowedit_grag.injection.bypass import bypassed
+from flowedit_grag.injection.hook import chained, edited, sites
 from flowedit_grag.injection.recorder import ValueRecorder
-from flowedit_grag.injection.seam import chained, edited, sites
 from flowedit_grag.injection.share import ShareKV
 
 

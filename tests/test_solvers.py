@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from flowedit_grag.evaluation.convergence import FIELDS, order
+from benchmarks.convergence import FIELDS, order
 from flowedit_grag.inversion import SOLVERS, integrate, solver, trajectory
 from flowedit_grag.inversion.rf_inversion import controlled
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ..injection.seam import check_sites, sites
-from ..methods.job import OnProgress
+from ..injection.hook import check_sites, sites
+from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .moments import Moments
 from .numbers import nested

@@ -11,8 +11,8 @@ from ..backbone.flow import Flow
 from ..backbone.image import ImageLike, fitted, read_image, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..injection.seam import Edit, edited
-from ..methods.job import OnProgress, Progress, generator
+from ..injection.hook import Edit, edited
+from ..methods.inputs import OnProgress, Progress, generator
 
 SOURCE, EDIT = 0, 1  # rows of the batch
 GUIDANCE = 3.5  # distilled scale of both rows

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..guidance.dial import DialedGroup
+from ..guidance.control import DialedGroup
 from ..guidance.grag import GRAG
-from ..injection.seam import chained, sites
+from ..injection.hook import chained, sites
 from ..injection.share import ShareKV
-from ..methods.job import OnProgress
+from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .charts import Series
 from .numbers import write_json

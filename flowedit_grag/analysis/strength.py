@@ -10,16 +10,16 @@ from PIL import Image
 
 from ..backbone.flow import Flow
 from ..backbone.image import ImageLike, read_image, resized
+from ..contact_sheet import labelled_strip
 from ..errors import InputError
 from ..files import written
 from ..guidance.attention_gate import AttentionGate
 from ..guidance.attention_weight import AttentionWeight
-from ..guidance.dial import Dial
+from ..guidance.control import Dial
 from ..guidance.grag import GRAG
 from ..methods.base import Method
-from ..methods.job import OnProgress, drained, generator
-from ..methods.wanted import Wanted
-from ..strip import labelled_strip
+from ..methods.inputs import OnProgress, drained, generator
+from ..methods.request import Wanted
 from .charts import Series
 from .numbers import write_json
 from .panels import line_panels

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..guidance.attention_weight import AttentionWeight
-from ..guidance.dial import Dial, DialedGroup
+from ..guidance.control import Dial, DialedGroup
 from ..guidance.grag import GRAG
 from .charts import Series
 from .numbers import write_csv

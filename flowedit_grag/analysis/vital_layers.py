@@ -13,9 +13,9 @@ from ..errors import InputError
 from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
 from ..injection.bypass import bypassed
-from ..injection.seam import sites
+from ..injection.hook import sites
 from ..inversion import integrate, solver
-from ..methods.job import OnProgress, Progress
+from ..methods.inputs import OnProgress, Progress
 from .charts import bar_chart
 from .similarity import SIMILARITIES, Similarity
 

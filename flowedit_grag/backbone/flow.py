@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..inversion import Velocity
-from ..words import words_of
+from ..tokenize import words_of
 from .condition import Condition
 from .forward import velocity_of
 from .image import ImageLike, padded, read_image

@@ -13,11 +13,11 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
+from ..lora_moe.adapter_weights import is_mixture, read_parts
 from ..lora_moe.config import NAME
 from ..lora_moe.locate import locate as locate_adapter
-from ..lora_moe.parts import is_mixture, read_parts
+from .device_placement import Offload, check_offload, checked_device, checked_dtype, put
 from .flow import Flow
-from .placement import Offload, check_offload, checked_device, checked_dtype, put
 from .profile import FLUX_DEV, Profile
 from .tokens import PATCH
 

@@ -121,7 +121,7 @@ def strength(
     )  # fmt: skip
     from ..analysis.strength import curves, edits, write
     from ..backbone.image import read_image
-    from ..methods.wanted import Wanted
+    from ..methods.request import Wanted
 
     source, missing = read_image(image), {}
     measure = _measure(metrics.split(","), words, missing)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..backbone.load import load
-from ..claims import CLAIMS
-from ..claims.base import Evidence
 from ..files import written
+from ..report.claims import CLAIMS
+from ..report.claims.base import Evidence
 from .output import check_writable
 
 HEAD = ("paper", "claim", "measured", "verdict")

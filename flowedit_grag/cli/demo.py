@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..editor import Editor
-from ..evaluation.psnr import psnr
 from ..lab.export import write_edit
 from ..lab.oracle import read
+from ..metrics.psnr import psnr
 from . import output
 from .arguments import quiet_libraries
 

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from ..backbone.load import locate
 from ..errors import InputError, first_line, unknown
-from ..methods.job import generator
+from ..methods.inputs import generator
 from ..metrics import Metric, metrics
 from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark

@@ -10,7 +10,7 @@ from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..editor import Editor
 from ..errors import InputError
-from . import identity
+from . import fingerprint as identity
 from .plan import Cell
 
 

@@ -17,7 +17,7 @@ from ..errors import InputError, first_line
 from ..files import written
 from ..locks import Locks
 from ..sections import flat
-from . import identity
+from . import fingerprint as identity
 from .config import RunConfig
 from .job import Job
 from .manifest import Manifest

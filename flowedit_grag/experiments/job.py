@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import identity
+from . import fingerprint as identity
 from .config import RunConfig
 from .plan import Cell
 from .store import Store

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backbone.facts import facts
+from ..backbone.model_info import facts
 from ..errors import InputError
-from ..evaluation.edits import noise_seed, takes_captions
 from ..methods import Method
-from ..methods.select import with_profile
-from ..methods.wanted import Wanted
-from . import identity
+from ..methods.request import Wanted, takes_captions
+from ..methods.resolve import with_profile
+from . import fingerprint as identity
 from .config import RunConfig
 from .pins import pinned
 from .rows import Row, filter_settings
-from .samples import Dataset, Sample
+from .samples import Dataset, Sample, noise_seed
 
 
 @dataclass(frozen=True, eq=False)

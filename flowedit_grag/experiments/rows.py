@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..backbone.device_placement import DTYPES, OFFLOADS
 from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, load, locate
-from ..backbone.placement import DTYPES, OFFLOADS
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
 from ..lora_moe.locate import is_hub_id
 from ..lora_moe.locate import locate as locate_adapter
 from ..methods import METHODS
 from ..methods.early_filter import EarlyFilter
-from ..methods.select import check_selection
+from ..methods.resolve import check_selection
 from .config_lines import ConfigLines
 from .samples import check_id
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..backbone.placement import dtype_name
+from ..backbone.device_placement import dtype_name
 from ..errors import InputError
 from .config import RunConfig
 from .executors import EXECUTORS

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from ..errors import InputError, first_line
-from ..evaluation.edits import words
 from ..locks import Locks
+from ..methods.request import words
 from ..metrics import Missing, Pictures, measure
 from .editors import Editors
 from .folder import LOCKS

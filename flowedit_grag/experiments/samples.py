@@ -1,5 +1,6 @@
 """Editing problems as benchmarks pose them, and sequences of them."""
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -86,3 +87,8 @@ def check_id(id: str, where: str) -> None:
 def _file(id: str) -> str:
     """The same for ids that some file systems take for one: letter case and stored form of accents do not count."""
     return unicodedata.normalize("NFC", id).casefold()
+
+
+def noise_seed(seed: int, id: str) -> int:
+    """The seed of a sample's noise: of the run's seed and the sample's id, and of nothing else."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {id}".encode()).digest()[:8]) >> 1  # generators take 63 bits

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .dial import Dial
+from .control import Dial
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .dial import Dial
+from .control import Dial
 
 
 @dataclass(frozen=True)

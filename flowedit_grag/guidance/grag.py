@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, unknown
-from .dial import Dial
+from .control import Dial
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .seam import check_sites, sites
+from .hook import check_sites, sites
 
 
 @contextmanager

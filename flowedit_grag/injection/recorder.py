@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .seam import Edit
+from .hook import Edit
 
 
 def recording_bytes(transformer: Any, tokens: int, sites: int, slots: int) -> int:

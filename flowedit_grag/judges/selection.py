@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from ..contact_sheet import labelled_strip
 from ..errors import InputError, first_line
-from ..strip import labelled_strip
 from .base import Judge, Verdict
 
 WINNER_COLOR = (0, 150, 60)

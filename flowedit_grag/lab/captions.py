@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from ..words import words_of
+from ..tokenize import words_of
 from . import world
 from .scene import Item, Scene
 

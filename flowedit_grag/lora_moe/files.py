@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import written
+from .adapter_metadata import Notes
+from .adapter_weights import Part, check_shapes, read_parts
 from .config import NAME, LoraMoeConfig, Router
 from .layer import MixtureLinear
 from .locate import FILE_NAME, locate
-from .notes import Notes
-from .parts import Part, check_shapes, read_parts
 
 
 @dataclass(frozen=True)

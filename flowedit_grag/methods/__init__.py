@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import InputError, unknown
 from ..registry import Registry
 from .base import Method
-from .job import Progress
+from .inputs import Progress
 
 METHODS = Registry(
     "method",

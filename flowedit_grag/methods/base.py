@@ -15,12 +15,12 @@ from ..backbone.memory import rows_that_fit
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.dial import Dial
+from ..guidance.control import Dial
 from ..guidance.grag import GRAG
-from ..injection.seam import check_sites
-from .job import Noise, Source, Steps, Targets, drained, draws, part
+from ..injection.hook import check_sites
+from .inputs import Noise, Source, Steps, Targets, drained, draws, part
 from .options import check_options
-from .wanted import Wanted
+from .request import Wanted
 
 LAYERS = ("vital_layers", "value_layers")  # options that name attention sites
 

@@ -12,15 +12,15 @@ from ..backbone.flow import Flow
 from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..guidance.dial import Dial, DialedGroup
+from ..guidance.control import Dial, DialedGroup
 from ..guidance.grag import GRAG
 from ..inversion import Velocity
 from .base import Method
-from .job import Progress, Source, Steps, Targets
+from .inputs import Progress, Source, Steps, Targets
 from .panels import at_width, panels
 from .paste import pasted
 from .prompts import PromptStyle, diptych_prompt
-from .wanted import Wanted
+from .request import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from ..judges import Judge, judge
 from ..judges.selection import Selection, contact_sheet, select
 from .base import Method
 from .diptych import DiptychMethod
-from .job import Progress, Source, Steps, Targets, draws, generator, part
-from .wanted import Wanted
+from .inputs import Progress, Source, Steps, Targets, draws, generator, part
+from .request import Wanted
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
 SWITCHES = ("one_batch", "both_orders", "resume", "keep_record")

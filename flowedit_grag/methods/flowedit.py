@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..guidance.dial import Dial
+from ..guidance.control import Dial
 from ..guidance.grag import GRAG
-from ..injection.seam import edited
+from ..injection.hook import edited
 from .base import Method
-from .job import Progress, Source, Steps, Targets
+from .inputs import Progress, Source, Steps, Targets
 from .vital import source_edits, vital_layers
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from ..backbone.fill import filling_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded
-from ..injection.seam import edited, sites
+from ..injection.hook import edited, sites
 from .diptych import DiptychMethod, denoised
-from .job import Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 from .panels import side_by_side
 
 

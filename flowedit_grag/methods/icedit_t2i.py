@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..backbone.tokens import TokenLayout
+from ..injection.hook import chained, edited
 from ..injection.recorder import ValueRecorder, recording_bytes
-from ..injection.seam import chained, edited
 from ..inversion import Solver, Velocity, evaluated_at
 from ..inversion.solvers.midpoint import midpoint
 from .diptych import DiptychMethod, beside, denoised
+from .inputs import Source, Steps, Targets
 from .inversion import inverted
-from .job import Source, Steps, Targets
 
 log = logging.getLogger(__name__)
 

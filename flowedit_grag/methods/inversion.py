@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..inversion import Solver, Velocity, trajectory
-from .job import Progress, Steps
+from .inputs import Progress, Steps
 
 
 def inverted(v: Velocity, x, sigmas: Sequence[float], solver: Solver) -> Steps:

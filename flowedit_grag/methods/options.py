@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InputError, unknown
-from ..guidance.dial import Dial, dial
+from ..guidance.control import Dial, dial
 from ..guidance.grag import GRAG
 from ..inversion.solvers import Solver, solver
 

@@ -9,8 +9,8 @@ from ..inversion import Solver, Velocity, trajectory
 from ..inversion.rf_inversion import controlled
 from ..inversion.solvers.midpoint import midpoint
 from .base import Method
+from .inputs import Progress, Source, Steps, Targets
 from .inversion import inverted
-from .job import Progress, Source, Steps, Targets
 
 
 @dataclass(frozen=True, kw_only=True)

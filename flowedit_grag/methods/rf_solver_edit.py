@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..backbone.flow import Flow
 from ..errors import InputError
+from ..injection.hook import check_sites, edited, sites
 from ..injection.recorder import ValueRecorder
-from ..injection.seam import check_sites, edited, sites
 from ..inversion import Velocity, solver
 from .base import Method
-from .job import Progress, Source, Steps, Targets
+from .inputs import Progress, Source, Steps, Targets
 
 EVALUATIONS = 2  # of the velocity in a midpoint step
 

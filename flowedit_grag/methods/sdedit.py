@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import InputError
 from .base import Method
 from .flowedit import noised
-from .job import Progress, Source, Steps, Targets
+from .inputs import Progress, Source, Steps, Targets
 
 
 @dataclass(frozen=True, kw_only=True)

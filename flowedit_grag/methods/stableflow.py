@@ -10,15 +10,15 @@ from torch import Tensor
 from ..backbone.condition import Condition
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.dial import Dial
+from ..guidance.control import Dial
 from ..guidance.grag import GRAG
-from ..injection.seam import edited
+from ..injection.hook import edited
 from ..inversion import Solver
 from ..inversion.solvers.ddim import ddim
 from ..inversion.solvers.midpoint import midpoint
 from .base import Method
+from .inputs import Progress, Source, Steps, Targets
 from .inversion import inverted
-from .job import Progress, Source, Steps, Targets
 from .vital import source_edits, vital_layers
 
 

@@ -4,10 +4,10 @@ from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.dial import DialedGroup
-from ..injection.seam import Edit, chained, check_sites, sites
+from ..guidance.control import DialedGroup
+from ..injection.hook import Edit, chained, check_sites, sites
 from ..injection.share import ShareKV
-from .job import Targets
+from .inputs import Targets
 
 
 def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..evaluation.psnr import psnr
-from ..evaluation.ssim import ssim
 from .comparison import Comparison
 from .distances import l1, l2
+from .psnr import psnr
+from .ssim import ssim
 
 
 @dataclass(frozen=True, kw_only=True)

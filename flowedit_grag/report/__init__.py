@@ -9,16 +9,16 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import latex, markdown
-from .comparison import comparisons
+from .comparison import Study, studies
 from .differences import differences
 from .figures import figures
 from .gallery import gallery, side
 from .page import Section, page
+from .paper_table import comparisons
 from .runs import read_runs
 from .scores import scores
 from .smoothness import smoothness
 from .spreadsheets import differences_csv, samples_csv, scores_csv
-from .studies import Study, studies
 
 FIGURE = re.compile(r"s\d+-strength.*\.(svg|pdf)")  # what a report calls its own
 

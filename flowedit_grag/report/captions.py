@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .columns import Column
-from .studies import Line, Study
+from .comparison import Line, Study
 
 
 def setting(study: Study) -> str:

@@ -1,65 +1,187 @@
-"""A paper's table with ours in it."""
+"""Runs side by side: those on one benchmark share tables, and their samples are paired."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from ..experiments.published import PublishedColumn, PublishedTable, published
-from ..experiments.table import DOWN, UP
-from .captions import setting
-from .scores import mean_of
-from .sheets import NOTHING, Cell, Head, Sheet, decimals, number, text
-from .studies import Line, Study
+from ..errors import InputError
+from ..experiments.datasets import dataset
+from ..experiments.samples import Sample
+from ..metrics import metrics
+from .columns import COST, Column
+from .runs import Outcome, Run
 
-
-def comparisons(study: Study, name: str) -> list[Sheet]:
-    """A table for every published one that a config of the study names."""
-    papers = dict.fromkeys(paper for run in study.runs if (paper := run.config.get("paper")))
-    return [_comparison(study, published(paper), f"{name}-{paper}") for paper in papers]
-
-
-def _comparison(study: Study, paper: PublishedTable, id: str) -> Sheet:
-    lines = [line for line in study.lines if line.run.config.get("paper") == paper.name]
-    ours = [(paper.find(line.row) or line.row, line) for line in lines]
-    rows = []
-    for name in dict.fromkeys([*paper.rows, *(name for name, _ in ours)]):
-        found: list[Line | None] = [line for row, line in ours if row == name]
-        rows += [_row(study, paper, name, line) for line in found or [None]]
-    groups = [f"{column.label} {UP if column.higher_is_better else DOWN}" for column in paper.columns]
-    heads = [Head(text, group) for group in groups for text in ("paper", "ours")]
-    turns = ["Ours: over the last turn of each session."] if len(study.last) < len(study.ids) else []
-    notes = (f"Paper: {paper.setting}.", f"Ours: {setting(study)}", *turns, *_notes(paper, lines))
-    title = f"{paper.source}, as printed, and ours with 95 % intervals"
-    return Sheet(id, study.title, title, (Head("row", number=False), *heads), {"": tuple(rows)}, notes=notes)
+ALL, LAST = "all tasks", "last turns"
+CHANGED = (
+    "Other runs edited other pictures under the same names, and are not compared with these; sources, masks and truths "
+    "are shown as the benchmark has them now."
+)
 
 
-def _row(study: Study, paper: PublishedTable, row: str, line: Line | None) -> tuple[Cell, ...]:
-    printed = paper.rows.get(row, (None,) * len(paper.columns))
-    cells = [text(_label(paper, row, line))]
-    for column, digits in zip(paper.columns, printed, strict=True):
-        cells.append(Cell(NOTHING) if digits is None else Cell(digits, value=float(digits)))
-        cells.append(Cell(NOTHING) if line is None else _ours(study, column, line))
-    return tuple(cells)
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A row of a run. ``settings`` are as in its config; ``outcomes`` are by sample."""
+
+    label: str
+    row: str
+    run: Run
+    outcomes: Mapping[str, Outcome]
+    measured: tuple[Column, ...]
+
+    @property
+    def settings(self) -> Mapping:
+        return self.run.config["methods"][self.row]
+
+    @property
+    def made_with(self) -> Mapping:
+        """All that its edits depend on besides the sample, options with the model's own and defaults."""
+        return self.run.manifest.made_with[self.row]
+
+    @property
+    def unfinished(self) -> int:
+        """How many samples there is no outcome for."""
+        return sum(cell.row == self.row for cell in self.run.manifest.cells) - len(self.outcomes)
+
+    def column(self, names: Iterable[str]) -> Column | None:
+        """The first of ``names`` that the run measured."""
+        by_name = {column.name: column for column in self.measured}
+        return next((by_name[name] for name in names if name in by_name), None)
+
+    def numbers(self, column: Column, ids: Iterable[str]) -> dict[str, float]:
+        """Of the samples among ``ids`` that have one."""
+        if column not in self.measured:
+            return {}
+        of = {id: self.outcomes[id].numbers for id in ids if id in self.outcomes}
+        return {id: numbers[column.name] for id, numbers in of.items() if column.name in numbers}
 
 
-def _label(paper: PublishedTable, row: str, line: Line | None) -> str:
-    if line is None or line.label.casefold() == row.casefold():
-        return row
-    return f"{row} ({line.label})" if row in paper.rows else line.label
+@dataclass(frozen=True, eq=False)  # so that it can be hashed
+class Study:
+    """Runs on one benchmark.
+
+    Attributes:
+        samples: as the benchmark has them, by id; none where it cannot be opened here.
+        ids: of all samples that a run was to edit, in the benchmark's order.
+        remarks: sentences on what is not there.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    columns: tuple[Column, ...]
+    samples: Mapping[str, Sample]
+    ids: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        return list({line.run.name: line.run for line in self.lines}.values())
+
+    @cached_property
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """Ids by task, all of them first; no further entries where there is but one task."""
+        task = {id: outcome.task for line in self.lines for id, outcome in line.outcomes.items()}
+        names = list(dict.fromkeys(task[id] for id in self.ids if task.get(id)))
+        of_task = {name: tuple(id for id in self.ids if task.get(id) == name) for name in names}
+        last = {LAST: self.last} if len(self.last) < len(self.ids) else {}
+        return {ALL: self.ids, **last, **(of_task if len(names) > 1 else {})}
+
+    @cached_property
+    def entries(self) -> dict[str, list[str]]:
+        """By id, which of :attr:`tasks` it is in."""
+        found: dict[str, list[str]] = {id: [] for id in self.ids}
+        for name, ids in self.tasks.items():
+            for id in ids:
+                found[id].append(name)
+        return found
+
+    @cached_property
+    def last(self) -> tuple[str, ...]:
+        """Ids whose result no other sample goes on with: all, or the last turn of every session."""
+        gone_on_with = {cell.previous for run in self.runs for cell in run.manifest.cells}
+        return tuple(id for id in self.ids if id not in gone_on_with)
+
+    @cached_property
+    def session(self) -> dict[str, str]:
+        """By id, the first sample of the session that it is a turn of."""
+        first: dict[str, str] = {}
+        for cell in (cell for run in self.runs for cell in run.manifest.cells):  # every turn after its previous
+            first[cell.sample] = cell.sample if cell.previous is None else first[cell.previous]
+        return first
+
+    @property
+    def failures(self) -> list[tuple[str, Outcome]]:
+        """The failed samples, each with its line's label."""
+        return [(line.label, one) for line in self.lines for one in line.outcomes.values() if one.reason]
 
 
-def _ours(study: Study, column: PublishedColumn, line: Line) -> Cell:
-    if (measured := line.column(column.metrics)) is None:
-        return Cell(NOTHING)
-    found = mean_of(study, line, measured, study.last)
-    return number(found, decimals([found.value]), note=f"{found.n} samples")
-
-
-def _notes(paper: PublishedTable, lines: list[Line]) -> Iterator[str]:
-    """Which of our metrics stands for a column, and exactly what it is."""
-    for column in paper.columns:
-        found = dict.fromkeys(one for line in lines if (one := line.column(column.metrics)))
-        if found:
-            yield f"{column.label}, ours: {'; '.join(f'{one.name}, {one.variant}' for one in found)}."
-        elif column.metrics:
-            yield f"{column.label}, ours: not measured ({' or '.join(column.metrics)} would be)."
+def studies(runs: Sequence[Run]) -> list[Study]:
+    """A study for every benchmark. Raises :class:`InputError` for metrics that are not known here."""
+    of: dict[str, list[list[Run]]] = {}
+    for run in runs:
+        groups = of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), [])
+        group = next((group for group in groups if all(_same_pictures(run, other) for other in group)), None)
+        if group is None:
+            groups.append([run])
         else:
-            yield f"{column.label}: there is no such metric here."
+            group.append(run)
+    found = [_study(group, len(groups) > 1) for groups in of.values() for group in groups]
+    titles = [study.title for study in found]
+    return [study if titles.count(study.title) == 1 else _told_apart(study) for study in found]
+
+
+def _same_pictures(run: Run, other: Run) -> bool:
+    """Whether what two runs edited under one id was one picture."""
+    return all(other.sources.get(id, source) == source for id, source in run.sources.items())
+
+
+def _told_apart(study: Study) -> Study:
+    """With its runs in the title: benchmarks of one name with other options."""
+    return replace(study, title=f"{study.title}: {', '.join(run.name for run in study.runs)}")
+
+
+def _study(runs: Sequence[Run], has_changed: bool = False) -> Study:
+    """Of ``runs`` on one benchmark, which ``has_changed`` where others edited other pictures under the same ids."""
+    measured = {run.name: _measured(run) for run in runs}
+    columns = _labelled([*dict.fromkeys(column for run in runs for column in measured[run.name]), *COST])
+    title, samples, remarks = _opened(runs[0].config["dataset"])
+    changed = (CHANGED,) if has_changed else ()
+    lines = []
+    for run in runs:
+        own = tuple(column for column in columns if column in (*measured[run.name], *COST))
+        for row, outcomes in run.outcomes.items():
+            lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
+    asked = list(dict.fromkeys(cell.sample for run in runs for cell in run.manifest.cells))
+    ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
+    remarks = (*remarks, *changed, *(said for run in runs for said in run.remarks))
+    return Study(title, tuple(lines), columns, samples, ids, remarks)
+
+
+def _measured(run: Run) -> list[Column]:
+    try:
+        return [
+            Column(one.name, one.higher_is_better, one.variant, one.source, is_rate=getattr(one, "is_rate", False))
+            for one in metrics(run.config["metrics"])
+        ]
+    except InputError as error:
+        raise InputError(f"{run.folder / 'config.yaml'}: {error}") from None
+
+
+def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """With a number behind a name that comes again."""
+    seen: dict[str, int] = {}
+    labelled = []
+    for column in columns:
+        seen[column.name] = count = seen.get(column.name, 0) + 1
+        labelled.append(replace(column, label=column.label or column.name + (f" ({count})" if count > 1 else "")))
+    return tuple(labelled)
+
+
+def _opened(section: Mapping) -> tuple[str, dict[str, Sample], tuple[str, ...]]:
+    """Title and samples of the benchmark that a config's section ``dataset`` names."""
+    options = {key: value for key, value in section.items() if key != "name"}
+    try:
+        found = dataset(section["name"], **options)
+    except InputError as error:
+        return str(section["name"]), {}, (f"Sources, masks and truths are not shown: {error}",)
+    return found.name, {sample.id: sample for sample in found}, ()

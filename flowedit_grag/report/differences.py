@@ -7,13 +7,13 @@ from functools import cache
 
 import numpy as np
 
-from ..evaluation.summary import FEWEST, Mean, difference, median, share_difference
 from .captions import setting, variants
 from .columns import Column
+from .comparison import Line, Study
+from .intervals import FEWEST, Mean, difference, median, share_difference
 from .scores import means, sessions
-from .sheets import Cell, Head, Sheet, decimals, number, text
 from .strength import without_dial
-from .studies import Line, Study
+from .tables import Cell, Head, Sheet, decimals, number, text
 
 NATURAL = "its own row with the dial at rest, else the first row"
 NOTE = (

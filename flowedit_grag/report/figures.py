@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..analysis.charts import PALETTE
 from .columns import COST, Column
+from .comparison import Study
 from .scores import mean_of
 from .strength import Curve, curves
-from .studies import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,7 @@ from ..backbone.image import read_image
 from ..errors import first_line
 from ..experiments.samples import Sample
 from .columns import COST
-from .studies import Line, Study
+from .comparison import Line, Study
 
 BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third
 BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about

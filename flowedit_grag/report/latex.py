@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from .sheets import Cell, Sheet
+from .tables import Cell, Sheet
 
 PREAMBLE = "% Needs \\usepackage{booktabs}; wide tables fit with \\usepackage{graphicx} and \\resizebox.\n"
 SPECIAL = {

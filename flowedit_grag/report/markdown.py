@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from .sheets import Cell, Sheet
+from .tables import Cell, Sheet
 
 SPECIAL = re.compile(r"([\\`*|<\[\]])")
 

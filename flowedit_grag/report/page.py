@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
+from .comparison import Study
 from .figures import Figure
 from .runs import Run
-from .sheets import Sheet
-from .studies import Study
+from .tables import Sheet
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..evaluation.summary import Mean, mean, median, rate
 from ..experiments.table import INFINITE, UNMEASURED
 from .captions import model_of, setting, variants
 from .columns import COST, Column
-from .sheets import Cell, Head, Sheet, decimals, number, text, whole
-from .studies import Line, Study
+from .comparison import Line, Study
+from .intervals import Mean, mean, median, rate
+from .tables import Cell, Head, Sheet, decimals, number, text, whole
 
 Means = Mapping[Column, Sequence[Mean]]  # of each line
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..analysis.strength import variation
-from ..evaluation.summary import LEVEL, RESAMPLES, Mean
 from .captions import setting, variants
 from .columns import COST, Column
+from .comparison import Study
+from .intervals import LEVEL, RESAMPLES, Mean
 from .scores import sessions
-from .sheets import Cell, Head, Sheet, number, text
 from .strength import Curve, curves
-from .studies import Study
+from .tables import Cell, Head, Sheet, number, text
 
 DECIMALS = 2
 NOTE = (

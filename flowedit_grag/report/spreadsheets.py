@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
-from ..evaluation.summary import Mean
 from .captions import model_of
+from .comparison import Study
 from .differences import all_differences
+from .intervals import Mean
 from .scores import means
-from .studies import Study
 
 OWN = ("method", "grag", "model", "adapter")  # settings of a row that are no options
 INTERVAL = ("low", "high", "n")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .studies import Line
+from .comparison import Line
 
 DIALS = ("grag", "dial")  # options of a method, whose numbers change nothing at 1
 BOTH = "lambda and delta"  # turned together

@@ -12,7 +12,7 @@ from yaml import YAMLError
 from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
 from ..lora_moe.config import MIXTURES, PLAIN, Router
-from ..methods.job import generator
+from ..methods.inputs import generator
 from ..methods.options import check_options
 from ..sections import check_keys, chosen, section
 from .data import SOURCES

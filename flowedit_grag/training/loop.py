@@ -11,9 +11,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from ..backbone.device_placement import training_attention
 from ..backbone.flow import Flow
 from ..backbone.load import load
-from ..backbone.placement import training_attention
 from ..errors import InputError, first_line, memory_advice
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.config import NAME

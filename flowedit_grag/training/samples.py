@@ -7,9 +7,9 @@ from typing import Any
 from PIL import Image
 
 from ..backbone.flow import Flow
+from ..contact_sheet import labelled_strip
 from ..editor import Editor
 from ..files import written
-from ..strip import labelled_strip
 from .config import TrainConfig
 from .data import Pair
 

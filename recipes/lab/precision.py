@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from flowedit_grag.backbone.placement import training_attention
+from flowedit_grag.backbone.device_placement import training_attention
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from .export import WEIGHTS
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Choose on ``steps`` validation edits of each task."""
+    from benchmarks.choosing import choose, lab_grids
     from flowedit_grag.backbone.load import load
-    from flowedit_grag.evaluation.choosing import choose, lab_grids
 
     vitality = json.loads((folder / "vital.json").read_text())["vitality"]
     chosen = choose(load("lab", device=device), folder / "settings.jsonl", steps, lab_grids(vitality))

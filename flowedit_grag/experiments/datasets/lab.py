@@ -7,9 +7,9 @@ from typing import Literal
 from PIL import Image
 
 from ...errors import InputError
-from ...evaluation.splits import problems
 from ...lab.render import render
 from ...lab.scene import Scene
+from ...lab.splits import problems
 from ...lab.tasks import Edit
 from ..samples import Dataset, Sample
 from .base import Benchmark

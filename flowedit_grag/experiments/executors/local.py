@@ -13,8 +13,8 @@ from ...errors import InputError
 from ..job import Job, OnProgress
 from ..plan import Cell
 from ..runner import work
-from .losses import MOST_IN_A_ROW, Losses
-from .watching import EVERY, Watch
+from .failures import MOST_IN_A_ROW, Losses
+from .monitor import EVERY, Watch
 
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while

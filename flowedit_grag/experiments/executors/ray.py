@@ -16,9 +16,9 @@ from ...errors import InputError
 from ..job import Job, OnProgress
 from ..plan import Cell
 from ..runner import work
+from .failures import MOST_IN_A_ROW, Losses
 from .local import PATIENT
-from .losses import MOST_IN_A_ROW, Losses
-from .watching import EVERY, Watch
+from .monitor import EVERY, Watch
 
 HOW = "ray's log says how"  # a worker died: an actor has no exit code
 # A part of what the cluster's first machine alone has: without that machine there is no cluster anyway.

@@ -1,0 +1,42 @@
+"""What can be known of a model without its weights."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from ..lora_moe.adapter_metadata import Notes
+from ..lora_moe.locate import locate as locate_adapter
+from .load import commit, in_one_sentence, locate, profile_of
+from .profile import Profile
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a method asks of a :class:`Flow` before it edits: ``name``, ``fills``, ``layers`` and ``profile`` mean the
+    same here.
+
+    ``place`` is the model's folder, or its hub id with a ``commit`` there.
+    """
+
+    name: str
+    place: str
+    commit: str | None
+    fills: bool
+    layers: int
+    profile: Profile
+
+
+def facts(model: str, revision: str | None = None, adapter: str | None = None) -> Facts:
+    """The facts about a model with an ``adapter``, by the names that :func:`load` takes; of a hub's model only its
+    config is downloaded, at the ``revision`` or as it is there now.
+
+    Raises :class:`InputError` for names that lead nowhere.
+    """
+    from diffusers import FluxTransformer2DModel
+
+    place, at = locate(model), revision or commit(model)
+    with in_one_sentence(model):
+        config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
+        fills = config.in_channels > (config.out_channels or config.in_channels)
+        layers = config.num_layers + config.num_single_layers
+        width = None if adapter is None else Notes.of(locate_adapter(adapter)).width
+        return Facts(str(model), place, at, fills, layers, profile_of(place, config).trained_at(width))

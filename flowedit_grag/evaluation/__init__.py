@@ -1,1 +1,0 @@
-"""Measurements: replays of published runs, orders of convergence, cost, and what edits achieve on the lab."""

@@ -1,0 +1,81 @@
+"""Workers that died: what they died at has failed, and the others do not wait for it."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...errors import InputError
+from ...locks import Locks
+from ...metrics import Missing
+from ..folder import LOCKS
+from .monitor import EVERY, Watch
+
+MOST_AT_ONE = 2  # deaths at one cell, which has then failed
+MOST_IN_A_ROW = 3  # for each worker: edits that failed so, or deaths at none, and nothing was finished between them
+TRIES = 20  # at the locks of one that died
+DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, {{how}}"
+
+
+class Losses:
+    """Workers that died, and at what. After ``most`` in a row it is not the samples' fault."""
+
+    def __init__(self, most: int):
+        self.most, self.in_a_row, self.given_up, self.at = most, 0, 0, Counter[str]()
+
+    def since(self, finished: int) -> None:
+        """Take note that so many cells were finished, those that were given up among them."""
+        if finished > self.given_up:
+            self.in_a_row = 0
+        self.given_up = max(0, self.given_up - finished)
+
+    def add(self, watch: Watch, key: str, how: str) -> None:
+        """Another one. A cell that too many died at has failed.
+
+        Args:
+            key: of the last cell that the worker began to edit or measure.
+            how: it died, for people.
+
+        Raises :class:`InputError` after too many in a row.
+        """
+        if all(cell.key != key for cell in watch.left):
+            self.in_a_row += 1  # before its first cell, or between two
+        else:
+            self.at[key] += 1
+        if self.at[key] == MOST_AT_ONE:
+            del self.at[key]  # its next metric has tries of its own
+            edits = _give_up(watch, key, how)
+            self.in_a_row, self.given_up = self.in_a_row + edits, self.given_up + edits
+        if self.in_a_row >= self.most:
+            raise InputError(
+                f"workers died {self.in_a_row} times and nothing was finished, {how}; is there enough memory?"
+            )
+
+
+@contextmanager
+def _claimed(locks: Locks, key: str) -> Iterator[bool]:
+    """As :meth:`Locks.claimed`, with patience: a death can be known before the dead process has let go of its locks."""
+    for _ in range(TRIES):
+        with locks.claimed(key) as mine:
+            if mine:
+                yield True
+                return
+        time.sleep(EVERY)
+    yield False
+
+
+def _give_up(watch: Watch, key: str, how: str) -> int:
+    """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
+    how many edits that were."""
+    job, store, edits = watch.job, watch.store, 0
+    with Locks(job.folder / LOCKS) as locks:
+        for cell in (cell for cell in watch.left if cell.key == key):
+            with _claimed(locks, cell.key) as free:
+                if free and job.edited(store, cell) is None:
+                    store.fail(cell, RuntimeError(DIED.format(work="edited", how=how)))
+                    edits += 1
+                elif free:
+                    why = Missing(DIED.format(work="measured", how=how))
+                    culprit = job.unmeasured(store, cell)[:1]  # they are measured in this order
+                    store.keep_numbers(cell, dict.fromkeys(culprit, why), job.dependencies(cell))
+    return edits

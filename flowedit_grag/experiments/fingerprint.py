@@ -1,0 +1,132 @@
+"""What a result depends on, and the hash of it.
+
+The package's code counts as its major and minor version: a patch release must not change results. Of a method, dial,
+solver, judge or metric of one's own, the file that it is in counts. What the machine adds (its kind of GPU, versions of
+torch, what fits into its memory) is not part of a hash, but noted in every record.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..backbone.model_info import Facts
+from ..errors import first_line
+from ..files import fingerprint
+from ..guidance.control import Dial
+from ..inversion import Solver
+from ..judges import JUDGES, judge
+from ..lora_moe.locate import locate
+from ..methods import Method
+from ..metrics import Metric
+from ..result import plain
+from .samples import Sample
+
+VERSION = ".".join(__version__.split(".")[:2])
+PLACING = ("device", "offload", "memory_budget")  # of what loading says: where a model works, and on how much at once
+DIGITS = 16  # hexadecimal: among a million results, the chance that two have one hash is 3e-8
+
+
+def digest(facts: Any) -> str:
+    """A hash of plain values, in whatever order their keys are."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+
+
+def of_model(facts: Facts) -> dict[str, Any]:
+    """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
+    commit = {} if facts.commit is None else {"commit": facts.commit}
+    known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
+    return {**known, **commit}
+
+
+def of_adapter(adapter: str | None) -> dict[str, Any] | None:
+    """An adapter: its name and its contents, which of the hub's are downloaded."""
+    return None if adapter is None else {"name": adapter, "files": fingerprint(locate(adapter))}
+
+
+def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model is loaded, with the contents of LoRA files; not where it is put."""
+    lora = loading.get("lora") or []
+    found = [of_adapter(str(source)) for source in ([lora] if isinstance(lora, str | Path) else lora)]
+    kept = {name: value for name, value in loading.items() if name not in PLACING}
+    return {**kept, **({"lora": found} if found else {})}
+
+
+def of_method(method: Method) -> dict[str, Any]:
+    """All options, as resolved from the model's profile and the defaults; and the code of a method of one's own."""
+    values = {f.name: getattr(method, f.name) for f in fields(method)}
+    parts = {"code": type(method)}
+    parts |= {f"code of {name}": type(value) for name, value in values.items() if isinstance(value, Dial)}
+    parts |= {f"code of {name}": value.step for name, value in values.items() if isinstance(value, Solver)}
+    own = {name: code for name, part in parts.items() if (code := _own_code(part))}
+    return {**{name: plain(value) for name, value in values.items()}, **own}
+
+
+def of_judge(spec: str) -> dict[str, str]:
+    """What a judge's name does not say: weights in a folder, or the code of a judge of one's own."""
+    kind, _, rest = spec.partition(":")
+    if kind in JUDGES:
+        return {"weights": files} if rest and (files := _folder(rest)) else {}
+    return {"code": code} if (code := _own_code(judge(spec))) else {}
+
+
+def of_sample(sample: Sample) -> dict[str, Any]:
+    """What is edited and what is said of it; of a later turn, which edits a result, without the picture."""
+    return {
+        "id": sample.id,
+        "image": _pixels(sample.image) if sample.previous is None else None,
+        "source_prompt": sample.source_prompt,
+        "target_prompt": sample.target_prompt,
+        "instruction": sample.instruction,
+    }
+
+
+def of_truth(sample: Sample) -> str:
+    """A hash of what the edit is measured against, besides what is edited."""
+    return digest([_pixels(sample.mask), _pixels(sample.truth), repr(sample.edit)])
+
+
+def of_metric(metric: Metric, truth: str) -> str:
+    """A hash of what a number depends on besides the edit: the metric with its options, weights that lie in a folder,
+    the code of a metric of one's own, and ``truth``."""
+    places = [value for value in vars(metric).values() if isinstance(value, str)]
+    own = [found for found in (_own_code(type(metric)), *map(_folder, places)) if found]
+    asked = of_judge(spec) if (spec := getattr(metric, "judge", None)) else {}
+    return digest([VERSION, type(metric).__module__, repr(metric), truth, *own, *asked.values()])
+
+
+@cache
+def _own_code(part: Any) -> str | None:
+    """A hash of the file that a class, a function or an object of one's own is written in."""
+    part = part if inspect.isroutine(part) or isinstance(part, type) else type(part)
+    if part.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    try:
+        file = inspect.getsourcefile(part)
+    except TypeError:  # made at a prompt
+        return None
+    found = fingerprint(Path(file)) if file else None
+    return found and found[:DIGITS]
+
+
+@cache
+def _folder(path: str) -> str | None:
+    return fingerprint(Path(path)) if Path(path).is_dir() else None
+
+
+def _pixels(picture: Callable[[], Any] | None) -> str | None:
+    """A hash of a picture or mask. One that cannot be read is known by the reason, and so it is another once mended."""
+    if picture is None:
+        return None
+    try:
+        pixels = np.asarray(picture())
+    except Exception as error:  # the sample will fail for it, with its traceback, when its turn comes
+        return f"{type(error).__name__}: {first_line(error)}"
+    return f"{pixels.shape} {hashlib.sha256(pixels.tobytes()).hexdigest()[:DIGITS]}"

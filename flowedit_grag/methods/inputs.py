@@ -1,0 +1,109 @@
+"""What a method works on and what it yields."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..backbone.condition import Condition
+from ..backbone.flow import Flow
+from ..backbone.tokens import TokenLayout
+from ..errors import InputError
+from ..guidance.control import Dial
+
+Noise = torch.Generator | Iterable[Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Yielded after every step: ``step`` of ``steps`` of a ``stage`` is done, and ``latents`` are where it stands.
+
+    ``clean`` is what they would become if the flow were straight from here, where the method knows it.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    latents: Tensor
+    clean: Tensor | None = None
+
+
+Steps = Generator[Progress, None, Any]
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is edited: latents ``[1, C, h, w]``, the prompt that describes them, and noise of the same shape."""
+
+    flow: Flow
+    latents: Tensor
+    condition: Condition
+    noise: Iterator[Tensor]
+    negative: Condition | None = None  # where true classifier-free guidance is on
+
+    @property
+    def layout(self) -> TokenLayout:
+        return self.flow.layout(self.latents, self.condition)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Edits made in one batch: a prompt (row of ``condition``) and a dial each."""
+
+    condition: Condition
+    dials: tuple[Dial | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.condition)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no dial changes anything."""
+        return all(dial is None or dial.at_rest for dial in self.dials)
+
+    def __getitem__(self, rows: slice) -> "Targets":
+        return Targets(self.condition[rows], self.dials[rows])
+
+
+def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:
+    """What the generator returns, after every :class:`Progress` has gone to ``on_progress``."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as done:
+            return done.value
+        if on_progress:
+            on_progress(progress)
+
+
+def part(steps: Steps, index: int, count: int) -> Steps:
+    """``steps`` as part ``index`` of ``count``, so that progress runs once from start to end."""
+    while True:
+        try:
+            made = next(steps)
+        except StopIteration as done:
+            return done.value
+        yield replace(made, step=index * made.steps + made.step, steps=count * made.steps)
+
+
+def generator(seed: int) -> torch.Generator:
+    """The generator of a seed. Noise is drawn on the CPU, so that a seed means the same on every device."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
+        raise InputError(f"seed must be a whole number from 0 on, not {seed!r}.")
+    return torch.Generator().manual_seed(int(seed))
+
+
+def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
+    """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
+    if isinstance(noise, torch.Generator):
+        while True:
+            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
+    for tensor in () if noise is None else noise:
+        if tensor.shape != like.shape:
+            raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
+        yield tensor.to(like)
+    raise InputError("the method needs (more) noise; give a torch.Generator or enough tensors.")
