@@ -13,7 +13,7 @@ from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.tokens import TokenLayout, pack
 from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import GRAG, reweighted
-from flowedit_grag.injection.hook import Edit, chained, edited, sites
+from flowedit_grag.injection.hook import AttentionHook, chained, hooked, sites
 from flowedit_grag.methods import method
 from flowedit_grag.methods.inputs import Progress
 
@@ -92,7 +92,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     def keys(tokens: slice, lam: float, delta: float) -> DialedGroup:
         return DialedGroup(tokens, (0, 1), (GRAG(lam, delta),) * 2, text=0)
 
-    cases: dict[str, dict[int, Edit]] = {
+    cases: dict[str, dict[int, AttentionHook]] = {
         "off": {},
         "identity": dict.fromkeys(everywhere, keys(image, 1.0, 1.0)),
         "img_0.9_1.1_all": dict.fromkeys(everywhere, keys(image, 0.9, 1.1)),
@@ -103,7 +103,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     }
     errors = []
     for name, edits in cases.items():
-        with edited(flow.transformer, edits):
+        with hooked(flow.transformer, edits):
             errors.append(relative_error(_rows(flow, file, condition), file[f"{name}/v"]))
     return max(errors)
 

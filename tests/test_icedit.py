@@ -14,7 +14,7 @@ from benchmarks.replay import relative_error
 from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.backbone.fill import context_right_of
 from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.injection.hook import edited
+from flowedit_grag.injection.hook import hooked
 from flowedit_grag.inversion import integrate, solver
 from flowedit_grag.methods.paste import pasted
 from flowedit_grag.methods.prompts import diptych_prompt
@@ -176,7 +176,7 @@ def test_text_to_image_framework_by_hand(tiny, steps, solver):
 
     def velocity(condition, guidance, change):
         def v(x, sigma):
-            with edited(tiny.transformer, {site: change(site, sigma) for site in (0, 7)}):
+            with hooked(tiny.transformer, {site: change(site, sigma) for site in (0, 7)}):
                 return tiny.velocity(condition, guidance)(x, sigma)
 
         return v

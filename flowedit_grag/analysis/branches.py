@@ -11,7 +11,7 @@ from ..backbone.flow import Flow
 from ..backbone.image import ImageLike, fitted, read_image, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..injection.hook import Edit, edited
+from ..injection.hook import AttentionHook, hooked
 from ..methods.inputs import OnProgress, Progress, generator
 
 SOURCE, EDIT = 0, 1  # rows of the batch
@@ -52,10 +52,10 @@ class Branches:
         return self.flow.layout(self.latents, self.condition)
 
     @torch.no_grad()
-    def watched(self, edits: Mapping[int, Edit], stage: str, on_progress: OnProgress | None = None) -> None:
+    def watched(self, edits: Mapping[int, AttentionHook], stage: str, on_progress: OnProgress | None = None) -> None:
         """One forward call a noise level, for the sake of what ``edits`` (site -> edit) keep of it."""
         v = self.flow.velocity(self.condition, GUIDANCE)
-        with edited(self.flow.transformer, edits):
+        with hooked(self.flow.transformer, edits):
             for step, sigma in enumerate(self.sigmas, start=1):
                 x = (1 - sigma) * self.latents + sigma * self.noise
                 v(x.expand(2, -1, -1, -1), sigma)

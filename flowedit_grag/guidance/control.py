@@ -89,9 +89,7 @@ def dial(value: Dial | Mapping[str, Any] | str | None) -> Dial | None:
     name, numbers = numbers["name"], {key: number for key, number in numbers.items() if key != "name"}
     kind = DIALS[name]
     if not (isinstance(kind, type) and issubclass(kind, Dial)):
-        raise InputError(
-            f"{name!r} is no dial; it must be a class derived from flowedit_grag.guidance.control.Dial."
-        )
+        raise InputError(f"{name!r} is no dial; it must be a class derived from flowedit_grag.guidance.control.Dial.")
     return section(kind, numbers, f"the dial {name}")
 
 

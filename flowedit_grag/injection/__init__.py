@@ -1,1 +1,1 @@
-"""What happens at an attention call: one seam, and the edits that can be installed there."""
+"""What happens at an attention call: one hook, and what can be installed there."""

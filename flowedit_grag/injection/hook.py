@@ -1,7 +1,7 @@
 """The one place where attention is edited: the joint (q, k, v) after norm and RoPE, right before the kernel.
 
 An edit is a function ``(q, k, v) -> (q, k, v)``, each ``[batch, text + image tokens, heads, head_dim]``. It is
-installed by :func:`edited` and gone after it. Which layers and which steps is decided by installing or not.
+installed by :func:`hooked` and gone after it. Which layers and which steps is decided by installing or not.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ..errors import InputError
 
-Edit = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+AttentionHook = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
-class EditedFluxAttention(FluxAttnProcessor):
+class HookedFluxAttention(FluxAttnProcessor):
     """diffusers' ``FluxAttnProcessor`` (0.42; Apache-2.0, The HuggingFace Team, which this follows line by line)
     with ``edit`` applied to (q, k, v). With an edit that changes nothing the output is the stock one bit for bit."""
 
-    def __init__(self, edit: Edit, stock: FluxAttnProcessor):
+    def __init__(self, edit: AttentionHook, stock: FluxAttnProcessor):
         super().__init__()
         self.edit = edit
         self._attention_backend = stock._attention_backend
@@ -57,7 +57,7 @@ def sites(transformer: torch.nn.Module) -> list[str]:
 
 
 @contextmanager
-def edited(transformer: torch.nn.Module, edits: Mapping[int, Edit]) -> Iterator[None]:
+def hooked(transformer: torch.nn.Module, edits: Mapping[int, AttentionHook]) -> Iterator[None]:
     """Apply ``edits`` (site index -> edit) inside the block, and leave the transformer exactly as it was.
 
     Raises :class:`InputError` for a site that does not exist, a processor that is not diffusers' own, or while a
@@ -80,7 +80,7 @@ def edited(transformer: torch.nn.Module, edits: Mapping[int, Edit]) -> Iterator[
             )
     try:
         for index, module in modules.items():
-            module.set_processor(EditedFluxAttention(edits[index], stock[index]))
+            module.set_processor(HookedFluxAttention(edits[index], stock[index]))
         yield
     finally:
         for index, module in modules.items():
@@ -94,7 +94,7 @@ def check_sites(indices, count: int) -> None:
         raise InputError(f"attention site {wrong[0]!r} does not exist: this model's sites are 0 to {count - 1}.")
 
 
-def chained(*edits: Edit) -> Edit:
+def chained(*edits: AttentionHook) -> AttentionHook:
     """One edit that applies several, first to last."""
 
     def apply(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:

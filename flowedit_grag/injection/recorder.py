@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .hook import Edit
+from .hook import AttentionHook
 
 
 def recording_bytes(transformer: Any, tokens: int, sites: int, slots: int) -> int:
@@ -36,10 +36,10 @@ class ValueRecorder:
         """Bytes held by all buffers."""
         return sum(buffer.nbytes for buffer in self.buffers.values())
 
-    def record(self, slot: int) -> dict[int, Edit]:
+    def record(self, slot: int) -> dict[int, AttentionHook]:
         """Edits (site -> edit) that copy V into ``slot`` and change nothing."""
 
-        def into(place: Tensor) -> Edit:
+        def into(place: Tensor) -> AttentionHook:
             def edit(q: Tensor, k: Tensor, v: Tensor):
                 place.copy_(v[:, self.tokens])
                 return q, k, v
@@ -50,14 +50,14 @@ class ValueRecorder:
 
     def inject(
         self, slot: int, rows: Sequence[int], tokens: slice | Tensor = slice(None)
-    ) -> dict[int, Edit]:  # fmt: skip
+    ) -> dict[int, AttentionHook]:  # fmt: skip
         """Edits (site -> edit) that give ``tokens`` of ``rows`` the V that ``slot`` holds: one row for all, or each."""
 
         chosen = torch.tensor(list(rows))
         if isinstance(tokens, Tensor):
             chosen = chosen[:, None]  # indexes every chosen token of every chosen row
 
-        def out_of(place: Tensor) -> Edit:
+        def out_of(place: Tensor) -> AttentionHook:
             def edit(q: Tensor, k: Tensor, v: Tensor):
                 v = v.clone()
                 v[chosen, tokens] = place.to(v)

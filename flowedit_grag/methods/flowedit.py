@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..guidance.control import Dial
 from ..guidance.grag import GRAG
-from ..injection.hook import edited
+from ..injection.hook import hooked
 from .base import Method
 from .inputs import Progress, Source, Steps, Targets
 from .vital import source_edits, vital_layers
@@ -63,7 +63,7 @@ class FlowEdit(Method):
         guidance = (self.source_guidance, *(self.target_guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
         z = x.expand(len(targets), -1, -1, -1)
-        with edited(source.flow.transformer, self._edits(source, targets, v)):
+        with hooked(source.flow.transformer, self._edits(source, targets, v)):
             for step, (s0, s1) in enumerate(pairwise(sigmas[: turn + 1]), start=1):
                 z = z + (s1 - s0) * self._direction(v, x, z, s0, noise)
                 yield Progress("edit", step, self.n_max, z)

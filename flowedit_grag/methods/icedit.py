@@ -10,7 +10,7 @@ from torch import Tensor
 from ..backbone.fill import filling_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded
-from ..injection.hook import edited, sites
+from ..injection.hook import hooked, sites
 from .diptych import DiptychMethod, denoised
 from .inputs import Source, Steps, Targets
 from .panels import side_by_side
@@ -38,5 +38,5 @@ class ICEdit(DiptychMethod):
         v = self.guided(filling, targets, (self.guidance,) * len(targets), with_source=False)
         left = self.left(layout, targets, v.rows)
         layers = () if left.at_rest else range(len(sites(flow.transformer)))
-        with edited(flow.transformer, dict.fromkeys(layers, left)):
+        with hooked(flow.transformer, dict.fromkeys(layers, left)):
             return (yield from denoised(v, x, sigmas))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbone.tokens import TokenLayout
-from ..injection.hook import chained, edited
+from ..injection.hook import chained, hooked
 from ..injection.recorder import ValueRecorder, recording_bytes
 from ..inversion import Solver, Velocity, evaluated_at
 from ..inversion.solvers.midpoint import midpoint
@@ -63,7 +63,7 @@ class ICEditT2I(DiptychMethod):
         v = flow.velocity(source.condition, self.inversion_guidance)
 
         def recorded(x: Tensor, sigma: float) -> Tensor:
-            with edited(flow.transformer, recorder.record(places.index(sigma)) if sigma in places else {}):
+            with hooked(flow.transformer, recorder.record(places.index(sigma)) if sigma in places else {}):
                 return v(x, sigma)
 
         path = yield from inverted(recorded, x, sigmas, self.solver)
@@ -87,7 +87,7 @@ class ICEditT2I(DiptychMethod):
         def evaluate(x: Tensor, sigma: float) -> Tensor:
             values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left.tokens)
             edits = {site: edit if left.at_rest else chained(edit, left) for site, edit in values.items()}
-            with edited(transformer, edits):
+            with hooked(transformer, edits):
                 return v(x, sigma)
 
         return evaluate

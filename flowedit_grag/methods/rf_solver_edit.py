@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..backbone.flow import Flow
 from ..errors import InputError
-from ..injection.hook import check_sites, edited, sites
+from ..injection.hook import check_sites, hooked, sites
 from ..injection.recorder import ValueRecorder
 from ..inversion import Velocity, solver
 from .base import Method
@@ -100,7 +100,7 @@ def _edited(flow: Flow, v: Velocity, edits_of, slot: int | None) -> Velocity:
     slots = iter(range(slot, slot + EVALUATIONS))
 
     def evaluate(x: Tensor, sigma: float) -> Tensor:
-        with edited(flow.transformer, edits_of(next(slots))):
+        with hooked(flow.transformer, edits_of(next(slots))):
             return v(x, sigma)
 
     return evaluate

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Dial
 from ..guidance.grag import GRAG
-from ..injection.hook import edited
+from ..injection.hook import hooked
 from ..inversion import Solver
 from ..inversion.solvers.ddim import ddim
 from ..inversion.solvers.midpoint import midpoint
@@ -83,7 +83,7 @@ class StableFlow(Method):
         edits = dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)
         sigmas = source.flow.schedule(self.steps, source.latents)
         x, memo = start.expand(1 + len(targets), -1, -1, -1), None
-        with edited(source.flow.transformer, edits):
+        with hooked(source.flow.transformer, edits):
             for step, (s0, s1) in enumerate(pairwise(sigmas), start=1):
                 x, memo = self.solver.reverse.step(v, x, s0, s1, memo)
                 x = torch.cat([source_row(step, x), x[1:]])

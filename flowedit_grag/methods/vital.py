@@ -5,7 +5,7 @@ from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import DialedGroup
-from ..injection.hook import Edit, chained, check_sites, sites
+from ..injection.hook import AttentionHook, chained, check_sites, sites
 from ..injection.share import ShareKV
 from .inputs import Targets
 
@@ -22,10 +22,10 @@ def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
     return layers
 
 
-def source_edits(v: GuidedVelocity, layout: TokenLayout, targets: Targets, inject: bool = True) -> Edit:
+def source_edits(v: GuidedVelocity, layout: TokenLayout, targets: Targets, inject: bool = True) -> AttentionHook:
     """The edit of one vital layer: source K/V (row 0 of x) into every target, then each target's dial on them."""
     rows = v.batch_rows(range(1, len(targets) + 1))
-    edits: list[Edit] = [ShareKV(0, rows, layout.image)] if inject else []
+    edits: list[AttentionHook] = [ShareKV(0, rows, layout.image)] if inject else []
     if not targets.at_rest:
         dials = tuple(targets.dials[v.rows[row] - 1] for row in rows)
         edits.append(DialedGroup(layout.image, rows, dials, layout.text))

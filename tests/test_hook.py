@@ -7,7 +7,7 @@ from flowedit_grag import GRAG, Condition, InputError
 from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import reweighted
 from flowedit_grag.injection.bypass import bypassed
-from flowedit_grag.injection.hook import chained, edited, sites
+from flowedit_grag.injection.hook import chained, hooked, sites
 from flowedit_grag.injection.recorder import ValueRecorder
 from flowedit_grag.injection.share import ShareKV
 
@@ -35,9 +35,9 @@ IMAGE = slice(9, 9 + 4 * 6)
 def test_identity_is_bitwise_the_stock_output(tiny, call):
     stock = call()
     every = range(len(sites(tiny.transformer)))
-    with edited(tiny.transformer, dict.fromkeys(every, nothing)):
+    with hooked(tiny.transformer, dict.fromkeys(every, nothing)):
         assert torch.equal(call(), stock)
-    with edited(tiny.transformer, dict.fromkeys(every, DialedGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9))):
+    with hooked(tiny.transformer, dict.fromkeys(every, DialedGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9))):
         assert torch.equal(call(), stock)
 
 
@@ -47,7 +47,7 @@ def test_identity_with_fused_projections(tiny, call):
         if any("Fused" in type(p).__name__ for p in tiny.transformer.attn_processors.values()):
             pytest.skip("this diffusers has a processor of its own for fused projections")
         stock = call()
-        with edited(tiny.transformer, dict.fromkeys(range(10), nothing)):
+        with hooked(tiny.transformer, dict.fromkeys(range(10), nothing)):
             assert torch.equal(call(), stock)
     finally:
         tiny.transformer.unfuse_qkv_projections()
@@ -55,7 +55,7 @@ def test_identity_with_fused_projections(tiny, call):
 
 def test_processors_come_back_even_after_an_exception(tiny, call):
     stock, before = call(), dict(tiny.transformer.attn_processors)
-    with pytest.raises(RuntimeError, match="at work"), edited(tiny.transformer, {0: nothing, 7: broken}):
+    with pytest.raises(RuntimeError, match="at work"), hooked(tiny.transformer, {0: nothing, 7: broken}):
         call()
     assert tiny.transformer.attn_processors == before
     assert torch.equal(call(), stock)
@@ -64,7 +64,7 @@ def test_processors_come_back_even_after_an_exception(tiny, call):
 def test_attention_backend_is_kept(tiny):
     tiny.transformer.set_attention_backend("_native_math")
     try:
-        with edited(tiny.transformer, {3: nothing}):
+        with hooked(tiny.transformer, {3: nothing}):
             processor = tiny.transformer.get_submodule(sites(tiny.transformer)[3]).processor
             assert (
                 processor._attention_backend == tiny.transformer.transformer_blocks[0].attn.processor._attention_backend
@@ -78,12 +78,12 @@ def test_refuses_what_it_would_drop(tiny):
     stock = module.processor
     module.set_processor(type("Adapter", (type(stock),), {})())
     try:
-        with pytest.raises(InputError, match="Adapter"), edited(tiny.transformer, {1: nothing}):
+        with pytest.raises(InputError, match="Adapter"), hooked(tiny.transformer, {1: nothing}):
             pass
     finally:
         module.set_processor(stock)
     for wrong in (10, -1, 1.5):
-        with pytest.raises(InputError, match="0 to 9"), edited(tiny.transformer, {wrong: nothing}):
+        with pytest.raises(InputError, match="0 to 9"), hooked(tiny.transformer, {wrong: nothing}):
             pass
 
 
@@ -92,7 +92,7 @@ def test_refuses_step_caches(tiny):
 
     tiny.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
     try:
-        with pytest.raises(InputError, match="disable_cache"), edited(tiny.transformer, {1: nothing}):
+        with pytest.raises(InputError, match="disable_cache"), hooked(tiny.transformer, {1: nothing}):
             pass
     finally:
         tiny.transformer.disable_cache()
@@ -106,7 +106,7 @@ def test_works_under_lora(tiny, call):
     try:
         adapted = call()
         assert not torch.equal(adapted, stock)
-        with edited(tiny.transformer, dict.fromkeys(range(10), nothing)):
+        with hooked(tiny.transformer, dict.fromkeys(range(10), nothing)):
             assert torch.equal(call(), adapted)
     finally:
         tiny.transformer.delete_adapters("default")
@@ -149,12 +149,12 @@ def test_grag_on_a_batch_is_grag_on_each(tiny):
 def test_recorder_states_its_size_and_returns_what_it_saw(tiny, call):
     recorder = ValueRecorder([2, 6], slots=2, shape=(3, 33, 4, 16), dtype=torch.float32, device="cpu")
     assert recorder.nbytes == 2 * 2 * 3 * 33 * 4 * 16 * 4
-    with edited(tiny.transformer, recorder.record(1)):
+    with hooked(tiny.transformer, recorder.record(1)):
         stock = call()
-    with edited(tiny.transformer, recorder.inject(1, (0, 1, 2))):
+    with hooked(tiny.transformer, recorder.inject(1, (0, 1, 2))):
         assert torch.equal(call(), stock)  # its own values change nothing
     recorder.buffers[6][1].zero_()
-    with edited(tiny.transformer, recorder.inject(1, (0, 1, 2))):
+    with hooked(tiny.transformer, recorder.inject(1, (0, 1, 2))):
         assert not torch.allclose(call(), stock)
 
 
