@@ -13,7 +13,7 @@ from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.tokens import TokenLayout, pack
 from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import GRAG, reweighted
-from flowedit_grag.injection.hook import AttentionHook, chained, hooked, sites
+from flowedit_grag.injection.hook import AttentionHook, compose, hooked, sites
 from flowedit_grag.methods import method
 from flowedit_grag.methods.inputs import Progress
 
@@ -99,7 +99,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
         "img_1.0_1.2_all": dict.fromkeys(everywhere, keys(image, 1.0, 1.2)),
         "img_1.0_1.2_last32": dict.fromkeys(everywhere, keys(last, 1.0, 1.2)),
         "img_1.0_1.2_double_only": dict.fromkeys(double, keys(image, 1.0, 1.2)),
-        "txt_1.1_0.9_img_0.9_1.1": dict.fromkeys(everywhere, chained(keys(text, 1.1, 0.9), keys(image, 0.9, 1.1))),
+        "txt_1.1_0.9_img_0.9_1.1": dict.fromkeys(everywhere, compose(keys(text, 1.1, 0.9), keys(image, 0.9, 1.1))),
     }
     errors = []
     for name, edits in cases.items():

@@ -7,7 +7,7 @@ from flowedit_grag import GRAG, Condition, InputError
 from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import reweighted
 from flowedit_grag.injection.bypass import bypassed
-from flowedit_grag.injection.hook import chained, hooked, sites
+from flowedit_grag.injection.hook import compose, hooked, sites
 from flowedit_grag.injection.recorder import ValueRecorder
 from flowedit_grag.injection.share import ShareKV
 
@@ -164,7 +164,7 @@ def test_chained_applies_first_to_last():
     def note(name):
         return lambda q, k, v: (order.append(name), (q, k, v))[1]
 
-    chained(note("a"), note("b"))(1, 2, 3)
+    compose(note("a"), note("b"))(1, 2, 3)
     assert order == ["a", "b"]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..guidance.control import DialedGroup
 from ..guidance.grag import GRAG
-from ..injection.hook import chained, sites
+from ..injection.hook import compose, sites
 from ..injection.share import ShareKV
 from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
@@ -72,7 +72,7 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     share = ShareKV(SOURCE, (EDIT,), layout.image)
     grag = DialedGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
     watchers = [_Watcher(layout.image, []) for _ in range(count)]
-    edits = {site: chained(share, grag, watcher) for site, watcher in enumerate(watchers)}
+    edits = {site: compose(share, grag, watcher) for site, watcher in enumerate(watchers)}
     branches.watched(edits, f"{delta:g}", on_progress)
     return [tuple(torch.tensor(watcher.seen, dtype=torch.float64).mean(dim=0).tolist()) for watcher in watchers]
 

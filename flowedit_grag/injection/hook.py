@@ -94,7 +94,7 @@ def check_sites(indices, count: int) -> None:
         raise InputError(f"attention site {wrong[0]!r} does not exist: this model's sites are 0 to {count - 1}.")
 
 
-def chained(*edits: AttentionHook) -> AttentionHook:
+def compose(*edits: AttentionHook) -> AttentionHook:
     """One edit that applies several, first to last."""
 
     def apply(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:

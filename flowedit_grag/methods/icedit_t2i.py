@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbone.tokens import TokenLayout
-from ..injection.hook import chained, hooked
+from ..injection.hook import compose, hooked
 from ..injection.recorder import ValueRecorder, recording_bytes
 from ..inversion import Solver, Velocity, evaluated_at
 from ..inversion.solvers.midpoint import midpoint
@@ -86,7 +86,7 @@ class ICEditT2I(DiptychMethod):
 
         def evaluate(x: Tensor, sigma: float) -> Tensor:
             values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left.tokens)
-            edits = {site: edit if left.at_rest else chained(edit, left) for site, edit in values.items()}
+            edits = {site: edit if left.at_rest else compose(edit, left) for site, edit in values.items()}
             with hooked(transformer, edits):
                 return v(x, sigma)
 

@@ -5,7 +5,7 @@ from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import DialedGroup
-from ..injection.hook import AttentionHook, chained, check_sites, sites
+from ..injection.hook import AttentionHook, check_sites, compose, sites
 from ..injection.share import ShareKV
 from .inputs import Targets
 
@@ -29,4 +29,4 @@ def source_edits(v: GuidedVelocity, layout: TokenLayout, targets: Targets, injec
     if not targets.at_rest:
         dials = tuple(targets.dials[v.rows[row] - 1] for row in rows)
         edits.append(DialedGroup(layout.image, rows, dials, layout.text))
-    return chained(*edits)
+    return compose(*edits)
