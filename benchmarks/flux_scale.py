@@ -73,11 +73,11 @@ def _memory(forwards, works) -> str:
 
 
 def _recorder(flow) -> str:
-    sites, steps = flow.profile.value_layers, 2 * 2  # rf-solver-edit's defaults: midpoint calls twice a step
+    layers, steps = flow.profile.value_layers, 2 * 2  # rf-solver-edit's defaults: midpoint calls twice a step
     rows = []
     for size in scale.SIZES:
         layout = flow.layout(latents(flow, size, "meta"), condition(flow, "meta"))
-        own = recording_bytes(flow.transformer, layout.text + layout.tokens, len(sites), steps)
+        own = recording_bytes(flow.transformer, layout.text + layout.tokens, len(layers), steps)
         t2i = recording_bytes(flow.transformer, layout.tokens, 57, 28)
         rows.append([_name(size), f"{own / GB:.2f}", f"{t2i / GB:.1f}"])
     return _table(["size", "rf-solver-edit, GB", "icedit-t2i, GB"], rows)

@@ -13,7 +13,7 @@ from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.tokens import TokenLayout, pack
 from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import GRAG, reweighted
-from flowedit_grag.injection.hook import AttentionHook, compose, hooked, sites
+from flowedit_grag.injection.hook import AttentionHook, compose, hooked, layer_names
 from flowedit_grag.methods import method
 from flowedit_grag.methods.inputs import Progress
 
@@ -86,7 +86,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     layout = TokenLayout.of(latent_grid(file["x"]), condition.embeds.shape[1])
     text, image = slice(0, layout.text), layout.image
     last = slice(image.stop - 32, image.stop)
-    everywhere = range(len(sites(flow.transformer)))
+    everywhere = range(len(layer_names(flow.transformer)))
     double = range(flow.transformer.config.num_layers)
 
     def keys(tokens: slice, lam: float, delta: float) -> DialedGroup:

@@ -46,17 +46,17 @@ def branches(tiny):
 
 @pytest.fixture(scope="module")
 def seen(branches):
-    """Whole (q, k) of sites 0 and 7 at both noise levels, which the package never keeps."""
+    """Whole (q, k) of layers 0 and 7 at both noise levels, which the package never keeps."""
     kept = {0: [], 7: []}
 
-    def keep(site):
+    def keep(layer):
         def edit(q, k, v):
-            kept[site].append((q.double().numpy(), k.double().numpy()))
+            kept[layer].append((q.double().numpy(), k.double().numpy()))
             return q, k, v
 
         return edit
 
-    branches.watched({site: keep(site) for site in kept}, "seen")
+    branches.watched({layer: keep(layer) for layer in kept}, "seen")
     return kept
 
 
@@ -93,11 +93,11 @@ def test_bias_is_that_of_whole_feature_maps(branches, seen):
         ("query text", 0, 1, text), ("query edit", 0, 1, image), ("query source", 0, 0, image),
         ("key text", 1, 1, text), ("key edit", 1, 1, image), ("key source", 1, 0, image),
     ):  # fmt: skip
-        for site, passes in seen.items():
+        for layer, passes in seen.items():
             for step, features in enumerate(passes):
                 x = features[kind][row, tokens]
                 share = (x.mean(0) ** 2).sum() / (x**2).sum(axis=(1, 2)).mean()
-                assert found["share"][name][site][step] == pytest.approx(share, rel=1e-5)
+                assert found["share"][name][layer][step] == pytest.approx(share, rel=1e-5)
         x = np.concatenate([features[kind][row, tokens] for features in seen[7]])
         drawn = {key: np.array(found["drawn"]["7"][key][name]) for key in ("norms", "magnitude", "deviation")}
         np.testing.assert_allclose(drawn["norms"], np.sqrt((x**2).sum(0)), rtol=1e-5)

@@ -7,7 +7,7 @@ from flowedit_grag import GRAG, Condition, InputError
 from flowedit_grag.guidance.control import DialedGroup
 from flowedit_grag.guidance.grag import reweighted
 from flowedit_grag.injection.bypass import bypassed
-from flowedit_grag.injection.hook import compose, hooked, sites
+from flowedit_grag.injection.hook import compose, hooked, layer_names
 from flowedit_grag.injection.recorder import ValueRecorder
 from flowedit_grag.injection.share import ShareKV
 
@@ -34,7 +34,7 @@ IMAGE = slice(9, 9 + 4 * 6)
 
 def test_identity_is_bitwise_the_stock_output(tiny, call):
     stock = call()
-    every = range(len(sites(tiny.transformer)))
+    every = range(len(layer_names(tiny.transformer)))
     with hooked(tiny.transformer, dict.fromkeys(every, nothing)):
         assert torch.equal(call(), stock)
     with hooked(tiny.transformer, dict.fromkeys(every, DialedGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9))):
@@ -65,7 +65,7 @@ def test_attention_backend_is_kept(tiny):
     tiny.transformer.set_attention_backend("_native_math")
     try:
         with hooked(tiny.transformer, {3: nothing}):
-            processor = tiny.transformer.get_submodule(sites(tiny.transformer)[3]).processor
+            processor = tiny.transformer.get_submodule(layer_names(tiny.transformer)[3]).processor
             assert (
                 processor._attention_backend == tiny.transformer.transformer_blocks[0].attn.processor._attention_backend
             )
@@ -74,7 +74,7 @@ def test_attention_backend_is_kept(tiny):
 
 
 def test_refuses_what_it_would_drop(tiny):
-    module = tiny.transformer.get_submodule(sites(tiny.transformer)[1])
+    module = tiny.transformer.get_submodule(layer_names(tiny.transformer)[1])
     stock = module.processor
     module.set_processor(type("Adapter", (type(stock),), {})())
     try:
@@ -168,10 +168,10 @@ def test_chained_applies_first_to_last():
     assert order == ["a", "b"]
 
 
-@pytest.mark.parametrize("site", [0, 9])
-def test_bypassing_a_block_changes_the_output_and_comes_back(tiny, call, site):
+@pytest.mark.parametrize("layer", [0, 9])
+def test_bypassing_a_block_changes_the_output_and_comes_back(tiny, call, layer):
     stock, forwards = call(), [module.__dict__.get("forward") for module in tiny.transformer.modules()]
-    with bypassed(tiny.transformer, site):
+    with bypassed(tiny.transformer, layer):
         assert not torch.allclose(call(), stock)
     assert torch.equal(call(), stock)
     assert forwards == [module.__dict__.get("forward") for module in tiny.transformer.modules()]

@@ -157,26 +157,26 @@ def test_text_to_image_framework_by_hand(tiny, steps, solver):
     source, target = (Condition(torch.randn(1, 5, 32), torch.randn(1, 32)) for _ in range(2))
     sigmas, recorded = tiny.schedule(steps, torch.cat([x, x], dim=-1)), {}
 
-    def record(site, sigma):
+    def record(layer, sigma):
         def keep(q, k, v):
-            recorded[site, sigma] = v[:, 5:]
+            recorded[layer, sigma] = v[:, 5:]
             return q, k, v
 
         return keep
 
-    def put(site, sigma):
+    def put(layer, sigma):
         nearest = min((known for _, known in recorded), key=lambda known: abs(known - sigma))
 
         def into(q, k, v):
             grid = v[:, 5:].clone().unflatten(1, (4, 6))
-            grid[:, :, :3] = recorded[site, nearest].unflatten(1, (4, 3))
+            grid[:, :, :3] = recorded[layer, nearest].unflatten(1, (4, 3))
             return q, k, torch.cat([v[:, :5], grid.flatten(1, 2)], dim=1)
 
         return into
 
     def velocity(condition, guidance, change):
         def v(x, sigma):
-            with hooked(tiny.transformer, {site: change(site, sigma) for site in (0, 7)}):
+            with hooked(tiny.transformer, {layer: change(layer, sigma) for layer in (0, 7)}):
                 return tiny.velocity(condition, guidance)(x, sigma)
 
         return v

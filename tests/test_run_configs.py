@@ -237,7 +237,7 @@ def test_a_list_of_cells_that_hands_have_been_at(tmp_path, made_with):
 
 def test_layers_that_the_model_does_not_have(tmp_path):
     methods = {"plain": {"method": "stableflow+", "vital_layers": [99]}}
-    with pytest.raises(InputError, match=r"line .*: attention site 99 does not exist: this model's sites are 0 to"):
+    with pytest.raises(InputError, match=r"line .*: attention layer 99 does not exist: this model's layers are 0 to"):
         done(tmp_path / "run", methods=methods)
     assert not (tmp_path / "run").exists()
 

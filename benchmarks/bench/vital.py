@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from flowedit_grag.injection.hook import sites
+from flowedit_grag.injection.hook import layer_names
 from flowedit_grag.methods.resolve import with_profile
 from flowedit_grag.methods.vital import vital_layers
 from flowedit_grag.report.intervals import difference
@@ -25,7 +25,7 @@ def section(bench: Bench) -> Table:
     found = run(bench.flow, contestants, trials, bench.records("vital"))
     table = Table(
         f"StableFlow+ with other layers, {len(trials)} {bench.split} edits",
-        ("layers", "sites", *OUTCOMES),
+        ("set", "layers", *OUTCOMES),
     )
     for contestant in contestants:
         layers = " ".join(map(str, contestant.options["vital_layers"]))
@@ -45,8 +45,8 @@ def _gap(found: dict[str, list[Record]], rivals: list[str], key: str, unit: str)
 def choices(bench: Bench) -> list[Contestant]:
     """The vital layers that StableFlow+ uses, none, all, and ``DRAWS`` different random sets of as many others."""
     method = with_profile("stableflow+", bench.flow, None, {})
-    vital, count = vital_layers(method.vital_layers, bench.flow), len(sites(bench.flow.transformer))
-    rest = [site for site in range(count) if site not in vital]
+    vital, count = vital_layers(method.vital_layers, bench.flow), len(layer_names(bench.flow.transformer))
+    rest = [layer for layer in range(count) if layer not in vital]
     rng = np.random.default_rng(0)
     possible, drawn = math.comb(len(rest), len(vital)), {}
     while len(drawn) < min(DRAWS, possible):

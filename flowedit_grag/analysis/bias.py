@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ..injection.hook import check_sites, sites
+from ..injection.hook import check_layers, layer_names
 from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .moments import Moments
@@ -68,18 +68,18 @@ def bias(branches: Branches, layers: Iterable[int], on_progress: OnProgress | No
 
     Raises :class:`InputError` for layers that do not exist.
     """
-    names = sites(branches.flow.transformer)
+    names = layer_names(branches.flow.transformer)
     drawn = sorted(set(layers))
-    check_sites(drawn, len(names))
+    check_layers(drawn, len(names))
     found = [{name: Group() for name in GROUPS} for _ in names]
-    watchers = {site: _Watcher(branches, groups, site in drawn) for site, groups in enumerate(found)}
+    watchers = {layer: _Watcher(branches, groups, layer in drawn) for layer, groups in enumerate(found)}
     branches.watched(watchers, "bias", on_progress)
     return {
         "model": branches.flow.name,
         "sigmas": list(branches.sigmas),
         "layers": names,
         "share": {name: [nested(torch.tensor(groups[name].shares)) for groups in found] for name in GROUPS},
-        "drawn": {str(site): _pictured(found[site], len(branches.sigmas)) for site in drawn},
+        "drawn": {str(layer): _pictured(found[layer], len(branches.sigmas)) for layer in drawn},
     }
 
 

@@ -13,9 +13,9 @@ def write(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """Numbers and figures into ``folder``: the share for all layers, three figures for every layer that is drawn."""
     share = {name: value for name, value in found.items() if name != "drawn"}
     paths = [write_json(share, folder / "bias_share.json"), draw_share(share, folder / "bias_share.png")]
-    for site, numbers in found["drawn"].items():
-        of = {"model": found["model"], "layer": int(site), "name": found["layers"][int(site)], **numbers}
-        stem = f"bias_layer{int(site):02}"
+    for layer, numbers in found["drawn"].items():
+        of = {"model": found["model"], "layer": int(layer), "name": found["layers"][int(layer)], **numbers}
+        stem = f"bias_layer{int(layer):02}"
         paths += [write_json(of, folder / f"{stem}.json"), *draw_layer(of, folder, stem)]
     return paths
 

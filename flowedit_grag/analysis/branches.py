@@ -53,7 +53,7 @@ class Branches:
 
     @torch.no_grad()
     def watched(self, edits: Mapping[int, AttentionHook], stage: str, on_progress: OnProgress | None = None) -> None:
-        """One forward call a noise level, for the sake of what ``edits`` (site -> edit) keep of it."""
+        """One forward call a noise level, for the sake of what ``edits`` (layer -> edit) keep of it."""
         v = self.flow.velocity(self.condition, GUIDANCE)
         with hooked(self.flow.transformer, edits):
             for step, sigma in enumerate(self.sigmas, start=1):

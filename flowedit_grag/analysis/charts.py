@@ -62,7 +62,7 @@ def bar_chart(found: "VitalLayers", path: Path) -> Path:
         axes.axvline(singles[0] - 0.5, color="#2b2d42", linewidth=0.8)
         axes.text(singles[0] - 0.4, axes.get_ylim()[1], "single-stream", va="top", fontsize=8)
     axes.set(
-        xlabel="attention site", ylabel=f"vitality (1 - {found.similarity})", title=f"Vital layers of {found.model}"
+        xlabel="attention layer", ylabel=f"vitality (1 - {found.similarity})", title=f"Vital layers of {found.model}"
     )
     axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
     with written(path) as partial:

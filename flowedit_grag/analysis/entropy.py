@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..guidance.control import DialedGroup
 from ..guidance.grag import GRAG
-from ..injection.hook import compose, sites
+from ..injection.hook import compose, layer_names
 from ..injection.share import ShareKV
 from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
@@ -56,7 +56,7 @@ def entropies(branches: Branches, deltas: Sequence[float], on_progress: OnProgre
     """
     if len(deltas) < 2 or any(b <= a for a, b in pairwise(deltas)):
         raise InputError(f"deltas must be at least two numbers that rise, not {list(deltas)}.")
-    names = sites(branches.flow.transformer)
+    names = layer_names(branches.flow.transformer)
     columns = [_at(branches, delta, len(names), on_progress) for delta in deltas]
     source, whole = ([[column[layer][kind] for column in columns] for layer in range(len(names))] for kind in (0, 1))
     falling = {name: sum(_falls(row) for row in rows) for name, rows in (("source", source), ("all", whole))}
@@ -72,7 +72,7 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     share = ShareKV(SOURCE, (EDIT,), layout.image)
     grag = DialedGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
     watchers = [_Watcher(layout.image, []) for _ in range(count)]
-    edits = {site: compose(share, grag, watcher) for site, watcher in enumerate(watchers)}
+    edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
     branches.watched(edits, f"{delta:g}", on_progress)
     return [tuple(torch.tensor(watcher.seen, dtype=torch.float64).mean(dim=0).tolist()) for watcher in watchers]
 

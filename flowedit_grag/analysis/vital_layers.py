@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
 from ..injection.bypass import bypassed
-from ..injection.hook import sites
+from ..injection.hook import layer_names
 from ..inversion import integrate, solver
 from ..methods.inputs import OnProgress, Progress
 from .charts import bar_chart
@@ -71,7 +71,7 @@ def detect(
         raise InputError("the detector needs at least one prompt, one seed and one step.")
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
-    names = sites(flow.transformer)
+    names = layer_names(flow.transformer)
     sampler = _Sampler(flow, texts, seeds, steps, size, guidance)
     whole = sampler.images()
     vitality = []

@@ -76,7 +76,7 @@ class Flow:
 
     @property
     def layers(self) -> int:
-        """How many attention sites there are: double-stream blocks, then single-stream ones."""
+        """How many attention layers there are: double-stream blocks, then single-stream ones."""
         return self.transformer.config.num_layers + self.transformer.config.num_single_layers
 
     # ---- images and prompts ----------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ class Profile:
     """Facts and recommendations about one model. All are optional.
 
     Attributes:
-        vital_layers: global attention-site indices (double-stream blocks first), DESIGN §5's detector.
-        value_layers: sites whose V ``rf-solver-edit`` injects.
+        vital_layers: global attention-layer indices (double-stream blocks first), DESIGN §5's detector.
+        value_layers: layers whose V ``rf-solver-edit`` injects.
         pixels: area the model works at, where it is not the pipeline's default; larger images are scaled down to it.
         words: the whole vocabulary, where prompts may use no other word.
         prompts: typical of the model, for the detector of vital layers.

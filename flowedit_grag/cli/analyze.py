@@ -28,7 +28,7 @@ def bias(
     target_prompt: TargetPrompt,
     out: Folder,
     layers: Annotated[
-        Optional[str], typer.Option(help="Attention sites drawn one by one, as in 0,2; by default the vital ones.")
+        Optional[str], typer.Option(help="Attention layers drawn one by one, as in 0,2; by default the vital ones.")
     ] = None,
     model: Model = "lab",
     steps: Steps = 8,

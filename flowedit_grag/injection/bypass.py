@@ -6,15 +6,15 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .hook import check_sites, sites
+from .hook import check_layers, layer_names
 
 
 @contextmanager
-def bypassed(transformer: torch.nn.Module, site: int) -> Iterator[None]:
-    """Let both streams pass the block of attention site ``site`` unchanged. Raises ``InputError`` for no such site."""
-    names = sites(transformer)
-    check_sites([site], len(names))
-    block = transformer.get_submodule(names[site].removesuffix(".attn"))
+def bypassed(transformer: torch.nn.Module, layer: int) -> Iterator[None]:
+    """Let both streams pass the block of ``layer`` unchanged. Raises ``InputError`` for no such layer."""
+    names = layer_names(transformer)
+    check_layers([layer], len(names))
+    block = transformer.get_submodule(names[layer].removesuffix(".attn"))
     own = block.__dict__.get("forward")  # set by hooks (offloading), which come back afterwards
 
     def skip(hidden_states: Tensor, encoder_hidden_states: Tensor, *_, **__) -> tuple[Tensor, Tensor]:

@@ -51,23 +51,23 @@ class HookedFluxAttention(FluxAttnProcessor):
         return attn.to_out[1](attn.to_out[0](out.contiguous())), attn.to_add_out(text_out.contiguous())
 
 
-def sites(transformer: torch.nn.Module) -> list[str]:
-    """Module names of the attention sites in the order they run: double-stream blocks, then single-stream ones."""
+def layer_names(transformer: torch.nn.Module) -> list[str]:
+    """Module names of the attention layers in the order they run: double-stream blocks, then single-stream ones."""
     return [name.removesuffix(".processor") for name in transformer.attn_processors]
 
 
 @contextmanager
 def hooked(transformer: torch.nn.Module, edits: Mapping[int, AttentionHook]) -> Iterator[None]:
-    """Apply ``edits`` (site index -> edit) inside the block, and leave the transformer exactly as it was.
+    """Apply ``edits`` (layer index -> edit) inside the block, and leave the transformer exactly as it was.
 
-    Raises :class:`InputError` for a site that does not exist, a processor that is not diffusers' own, or while a
+    Raises :class:`InputError` for a layer that does not exist, a processor that is not diffusers' own, or while a
     step cache is on (it would skip edited calls).
     """
     if not edits:
         yield
         return
-    names = sites(transformer)
-    check_sites(edits, len(names))
+    names = layer_names(transformer)
+    check_layers(edits, len(names))
     if getattr(transformer, "is_cache_enabled", False):
         raise InputError("a step cache would skip the attention edits; call disable_cache() on the transformer first.")
     modules = {index: transformer.get_submodule(names[index]) for index in edits}
@@ -87,11 +87,11 @@ def hooked(transformer: torch.nn.Module, edits: Mapping[int, AttentionHook]) -> 
             module.set_processor(stock[index])
 
 
-def check_sites(indices, count: int) -> None:
-    """Raise :class:`InputError` unless every index names one of ``count`` attention sites."""
+def check_layers(indices, count: int) -> None:
+    """Raise :class:`InputError` unless every index names one of ``count`` attention layers."""
     wrong = [index for index in indices if not (isinstance(index, int) and 0 <= index < count)]
     if wrong:
-        raise InputError(f"attention site {wrong[0]!r} does not exist: this model's sites are 0 to {count - 1}.")
+        raise InputError(f"attention layer {wrong[0]!r} does not exist: this model's layers are 0 to {count - 1}.")
 
 
 def compose(*edits: AttentionHook) -> AttentionHook:

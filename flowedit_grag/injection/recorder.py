@@ -9,15 +9,15 @@ from torch import Tensor
 from .hook import AttentionHook
 
 
-def recording_bytes(transformer: Any, tokens: int, sites: int, slots: int) -> int:
-    """Bytes of a :class:`ValueRecorder` for ``tokens`` of one row at a number of sites, before it is made."""
+def recording_bytes(transformer: Any, tokens: int, layers: int, slots: int) -> int:
+    """Bytes of a :class:`ValueRecorder` for ``tokens`` of one row at a number of layers, before it is made."""
     config = transformer.config
     width = config.num_attention_heads * config.attention_head_dim
-    return slots * sites * tokens * width * transformer.dtype.itemsize
+    return slots * layers * tokens * width * transformer.dtype.itemsize
 
 
 class ValueRecorder:
-    """Preallocated buffers for V ``[batch, tokens, heads, head_dim]``, one for each of ``sites`` and ``slots`` (a slot
+    """Preallocated buffers for V ``[batch, tokens, heads, head_dim]``, one for each of ``layers`` and ``slots`` (a slot
     holds one transformer call).
 
     ``nbytes`` states their size before anything is recorded. ``device`` may be the CPU while the model runs elsewhere.
@@ -25,11 +25,11 @@ class ValueRecorder:
     """
 
     def __init__(
-        self, sites: Sequence[int], slots: int, shape: tuple[int, int, int, int], dtype, device,
+        self, layers: Sequence[int], slots: int, shape: tuple[int, int, int, int], dtype, device,
         tokens: slice = slice(None),
     ):  # fmt: skip
         self.tokens = tokens
-        self.buffers = {site: torch.empty((slots, *shape), dtype=dtype, device=device) for site in sites}
+        self.buffers = {layer: torch.empty((slots, *shape), dtype=dtype, device=device) for layer in layers}
 
     @property
     def nbytes(self) -> int:
@@ -37,7 +37,7 @@ class ValueRecorder:
         return sum(buffer.nbytes for buffer in self.buffers.values())
 
     def record(self, slot: int) -> dict[int, AttentionHook]:
-        """Edits (site -> edit) that copy V into ``slot`` and change nothing."""
+        """Hooks (layer -> hook) that copy V into ``slot`` and change nothing."""
 
         def into(place: Tensor) -> AttentionHook:
             def edit(q: Tensor, k: Tensor, v: Tensor):
@@ -46,12 +46,12 @@ class ValueRecorder:
 
             return edit
 
-        return {site: into(buffer[slot]) for site, buffer in self.buffers.items()}
+        return {layer: into(buffer[slot]) for layer, buffer in self.buffers.items()}
 
     def inject(
         self, slot: int, rows: Sequence[int], tokens: slice | Tensor = slice(None)
     ) -> dict[int, AttentionHook]:  # fmt: skip
-        """Edits (site -> edit) that give ``tokens`` of ``rows`` the V that ``slot`` holds: one row for all, or each."""
+        """Hooks (layer -> hook) that give ``tokens`` of ``rows`` the V of ``slot``: one row for all, or each."""
 
         chosen = torch.tensor(list(rows))
         if isinstance(tokens, Tensor):
@@ -65,4 +65,4 @@ class ValueRecorder:
 
             return edit
 
-        return {site: out_of(buffer[slot]) for site, buffer in self.buffers.items()}
+        return {layer: out_of(buffer[slot]) for layer, buffer in self.buffers.items()}

@@ -17,12 +17,12 @@ from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Dial
 from ..guidance.grag import GRAG
-from ..injection.hook import check_sites
+from ..injection.hook import check_layers
 from .inputs import Noise, Source, Steps, Targets, drained, draws, part
 from .options import check_options
 from .request import Wanted
 
-LAYERS = ("vital_layers", "value_layers")  # options that name attention sites
+LAYERS = ("vital_layers", "value_layers")  # options that name attention layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Method:
             name = flow.name or "this model"
             raise InputError(f"{type(self).__name__} needs {kinds[self.fills]}; {name} is {kinds[flow.fills]}.")
         for option in LAYERS:
-            check_sites(getattr(self, option, None) or (), flow.layers)
+            check_layers(getattr(self, option, None) or (), flow.layers)
 
     def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
         """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""

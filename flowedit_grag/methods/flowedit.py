@@ -28,7 +28,7 @@ class FlowEdit(Method):
         source_guidance: guidance scale of the source's velocity.
         target_guidance: guidance scale of the targets'.
         injection: ``"vital"`` gives the targets the source's K and V in the vital layers (not in the paper).
-        vital_layers: attention sites for ``grag`` and ``injection``; by default the model's own.
+        vital_layers: attention layers for ``grag`` and ``injection``; by default the model's own.
         grag: strength. FlowEdit injects nothing, so its group is the targets' own image tokens, through which the
             source enters; with ``injection="vital"``, the injected keys.
         dial: another dial in its place, on the same tokens.

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..backbone.fill import filling_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded
-from ..injection.hook import hooked, sites
+from ..injection.hook import hooked, layer_names
 from .diptych import DiptychMethod, denoised
 from .inputs import Source, Steps, Targets
 from .panels import side_by_side
@@ -37,6 +37,6 @@ class ICEdit(DiptychMethod):
         filling = replace(source, flow=filling_right_of(flow, source.latents, layout.width // 2))
         v = self.guided(filling, targets, (self.guidance,) * len(targets), with_source=False)
         left = self.left(layout, targets, v.rows)
-        layers = () if left.at_rest else range(len(sites(flow.transformer)))
+        layers = () if left.at_rest else range(len(layer_names(flow.transformer)))
         with hooked(flow.transformer, dict.fromkeys(layers, left)):
             return (yield from denoised(v, x, sigmas))

@@ -42,7 +42,7 @@ class ICEditT2I(DiptychMethod):
     Attributes:
         inversion_guidance: guidance scale of the source.
         solver: of the inversion.
-        value_layers: attention sites that record and inject; by default all.
+        value_layers: attention layers that record and inject; by default all.
         record_on: where the values are kept: beside the model, or in the CPU's memory.
     """
 
@@ -86,7 +86,7 @@ class ICEditT2I(DiptychMethod):
 
         def evaluate(x: Tensor, sigma: float) -> Tensor:
             values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left.tokens)
-            edits = {site: edit if left.at_rest else compose(edit, left) for site, edit in values.items()}
+            edits = {layer: edit if left.at_rest else compose(edit, left) for layer, edit in values.items()}
             with hooked(transformer, edits):
                 return v(x, sigma)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..backbone.flow import Flow
 from ..errors import InputError
-from ..injection.hook import check_sites, hooked, sites
+from ..injection.hook import check_layers, hooked, layer_names
 from ..injection.recorder import ValueRecorder
 from ..inversion import Velocity, solver
 from .base import Method
@@ -27,7 +27,7 @@ class RFSolverEdit(Method):
     Attributes:
         steps: of the schedule, each way.
         inject_steps: how many of the noisiest steps inject.
-        value_layers: attention sites that do; by default the model's own, or else the second half of its
+        value_layers: attention layers that do; by default the model's own, or else the second half of its
             single-stream blocks.
         inversion_guidance: guidance scale of the source.
         guidance: guidance scale of the edits.
@@ -81,11 +81,11 @@ class RFSolverEdit(Method):
         return ValueRecorder(layers, EVALUATIONS * self.inject_steps, shape, flow.transformer.dtype, flow.device)
 
     def _layers(self, flow: Flow) -> tuple[int, ...]:
-        count = len(sites(flow.transformer))
+        count = len(layer_names(flow.transformer))
         layers = flow.profile.value_layers if self.value_layers is None else self.value_layers
         if layers is None:
             layers = tuple(range(count - flow.transformer.config.num_single_layers // 2, count))
-        check_sites(layers, count)
+        check_layers(layers, count)
         return layers
 
 

@@ -32,7 +32,7 @@ class StableFlow(Method):
         inversion_guidance: guidance scale of the source, inverted and beside the edits.
         guidance: guidance scale of the edits.
         nudge: the latents are scaled by this before inversion (latent nudging, §3.3) and scaled back at the end.
-        vital_layers: attention sites where K and V are shared; by default the model's own.
+        vital_layers: attention layers where K and V are shared; by default the model's own.
         grag: strength: acts on the injected source keys.
         dial: another dial in its place, on the same tokens.
         source_alignment: ``"aligned"`` keeps the source row on its inverted path. ``"published"`` reproduces the

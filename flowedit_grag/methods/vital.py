@@ -5,20 +5,20 @@ from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import DialedGroup
-from ..injection.hook import AttentionHook, check_sites, compose, sites
+from ..injection.hook import AttentionHook, check_layers, compose, layer_names
 from ..injection.share import ShareKV
 from .inputs import Targets
 
 
 def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
-    """The sites ``asked`` for, or else the model's own. Raises :class:`InputError` where neither is known."""
+    """The layers ``asked`` for, or else the model's own. Raises :class:`InputError` where neither is known."""
     layers = flow.profile.vital_layers if asked is None else asked
     if layers is None:
         raise InputError(
             f"the vital layers of {flow.name or 'this model'} are not known; find them with "
             "`flowedit-grag vital-layers` and give them as vital_layers."
         )
-    check_sites(layers, len(sites(flow.transformer)))
+    check_layers(layers, len(layer_names(flow.transformer)))
     return layers
 
 
