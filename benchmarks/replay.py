@@ -11,7 +11,7 @@ from torch import Tensor
 from flowedit_grag.backbone.condition import Condition
 from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.tokens import TokenLayout, pack
-from flowedit_grag.guidance.control import DialedGroup
+from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.guidance.grag import GRAG, reweighted
 from flowedit_grag.injection.hook import AttentionHook, compose, hooked, layer_names
 from flowedit_grag.methods import method
@@ -89,8 +89,8 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     everywhere = range(len(layer_names(flow.transformer)))
     double = range(flow.transformer.config.num_layers)
 
-    def keys(tokens: slice, lam: float, delta: float) -> DialedGroup:
-        return DialedGroup(tokens, (0, 1), (GRAG(lam, delta),) * 2, text=0)
+    def keys(tokens: slice, lam: float, delta: float) -> ControlledGroup:
+        return ControlledGroup(tokens, (0, 1), (GRAG(lam, delta),) * 2, text=0)
 
     cases: dict[str, dict[int, AttentionHook]] = {
         "off": {},

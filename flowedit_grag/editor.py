@@ -131,7 +131,7 @@ class Editor:
             blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             job = self.method.source(self.flow, blank, source, noise)
-            steps = self.method.generate(job, Targets(target, (self.method.own_dial,) * len(target)))
+            steps = self.method.generate(job, Targets(target, (self.method.own_control,) * len(target)))
             images = [self.flow.decode(row[None], (width, height)) for row in drained(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)

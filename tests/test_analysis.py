@@ -223,8 +223,8 @@ def test_toy_says_what_the_paper_says(tmp_path):
     with (tmp_path / "toy.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 10
-    at_rest, turned = ([float(row["word"]) for row in rows if row["value"] == value] for value in ("1.0", "3.0"))
-    assert at_rest == pytest.approx([at_rest[0]] * 5)
+    is_identity, turned = ([float(row["word"]) for row in rows if row["value"] == value] for value in ("1.0", "3.0"))
+    assert is_identity == pytest.approx([is_identity[0]] * 5)
     _, shares, *grag = turned
     assert grag[2] > shares > max(grag[:2])
 
@@ -242,18 +242,18 @@ def test_variation(curve, expected):
 
 def test_controls_at_rest_are_one_edit_and_dials_share_one_inversion(tiny):
     controls = {
-        "weight": strength.Control((1.0, 3.0), AttentionWeight),
-        "delta": strength.Control((1.0, 1.5), lambda value: GRAG(delta=value)),
-        "cfg": strength.Control((1.0, 3.0)),
+        "weight": strength.ControlRange((1.0, 3.0), AttentionWeight),
+        "delta": strength.ControlRange((1.0, 1.5), lambda value: GRAG(delta=value)),
+        "cfg": strength.ControlRange((1.0, 3.0)),
     }
     edit = method("stableflow", steps=2, vital_layers=(0, 8), guidance=1.0)  # no distilled guidance, as cfg has none
     calls, wanted = tiny.cost.calls, Wanted.of(None, *WORDS.values())
     images = strength.edits(edit, tiny, IMAGE, wanted, seed=1, controls=controls)
     assert tiny.cost.calls - calls == 3 * 4  # all dials together, and once for every scale
-    at_rest = [np.asarray(pictures[0], int) for pictures in images.values()]
-    assert max(np.abs(one - at_rest[0]).max() for one in at_rest) <= 1
+    is_identity = [np.asarray(pictures[0], int) for pictures in images.values()]
+    assert max(np.abs(one - is_identity[0]).max() for one in is_identity) <= 1
     turned = [np.asarray(pictures[1]) for pictures in images.values()]
-    assert all(np.abs(one - at_rest[0]).max() > 1 for one in turned)
+    assert all(np.abs(one - is_identity[0]).max() > 1 for one in turned)
     found = strength.curves(images, IMAGE, lambda edited, source: {"mean": float(np.mean(edited))}, controls)
     assert found["delta"]["curve"]["mean"][1] == pytest.approx(np.asarray(images["delta"][1]).mean())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from flowedit_grag import GRAG, Condition, InputError
-from flowedit_grag.guidance.control import DialedGroup
+from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.guidance.grag import reweighted
 from flowedit_grag.injection.bypass import bypassed
 from flowedit_grag.injection.hook import compose, hooked, layer_names
@@ -37,7 +37,7 @@ def test_identity_is_bitwise_the_stock_output(tiny, call):
     every = range(len(layer_names(tiny.transformer)))
     with hooked(tiny.transformer, dict.fromkeys(every, nothing)):
         assert torch.equal(call(), stock)
-    with hooked(tiny.transformer, dict.fromkeys(every, DialedGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9))):
+    with hooked(tiny.transformer, dict.fromkeys(every, ControlledGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9))):
         assert torch.equal(call(), stock)
 
 
@@ -127,7 +127,7 @@ def test_sharing_gives_rows_the_source_keys_and_values():
 def test_grag_acts_on_each_row_alone(dtype):
     k = torch.randn(3, 7, 2, 4).to(dtype)
     tokens = torch.tensor([1, 3, 4])  # a strided group
-    edit = DialedGroup(tokens, (1, 2), (GRAG(0.9, 1.3), GRAG(1.0, 0.5)), text=0)
+    edit = ControlledGroup(tokens, (1, 2), (GRAG(0.9, 1.3), GRAG(1.0, 0.5)), text=0)
     _, out, _ = edit(k, k, k)
     assert out.dtype == dtype
     assert torch.equal(out[0], k[0])

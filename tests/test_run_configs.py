@@ -48,7 +48,7 @@ from runner_parts import Absent, Traced, silent
 
 class Method(Traced): pass
 class Metric(Absent): pass
-class Dial(GRAG): pass
+class Control(GRAG): pass
 def step(v, x, s0, s1, carried): return euler.step(v, x, s0, s1, carried)
 solver = type(euler)("own", step, 1)
 def judge(*given): return silent(*given)
@@ -56,7 +56,7 @@ def judge(*given): return silent(*given)
     found, theirs = [], {"method": "icedit-t2i", "steps": 1}
     rows = {
         "method": {"method": "own_code:Method", "log": "x"},
-        "dial": {"method": "stableflow+", "dial": {"name": "own_code:Dial", "delta": 2}},
+        "dial": {"method": "stableflow+", "dial": {"name": "own_code:Control", "delta": 2}},
         "solver": {"method": "stableflow", "solver": "own_code:solver"},
         "judge": {**theirs, "early_filter": {"judge": "own_code:judge"}},
         "ours": {**theirs, "early_filter": {"judge": "lab"}},

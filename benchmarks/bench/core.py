@@ -74,14 +74,14 @@ def _costs(flow: Flow):
         title = name if strength is None else f"{name} with GRAG"
         yield f"cost over the bare transformer calls, {title}", f"≤ {limit}", f"{extra:.1%}"
 
-    dials = [GRAG(delta=delta) for delta in STRENGTHS]
+    controls = [GRAG(delta=delta) for delta in STRENGTHS]
 
     def sweep() -> None:
-        run("stableflow+", dials)
+        run("stableflow+", controls)
 
     def singles() -> None:
-        for dial in dials:
-            run("stableflow+", [dial])
+        for control in controls:
+            run("stableflow+", [control])
 
     ratio = statistics.median(seconds(sweep) / seconds(singles) for _ in range(REPEATS))
-    yield f"{len(dials)} strengths in one sweep against single edits, time", "≤ 0.45", f"{ratio:.2f}"
+    yield f"{len(controls)} strengths in one sweep against single edits, time", "≤ 0.45", f"{ratio:.2f}"

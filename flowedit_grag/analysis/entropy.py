@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..guidance.control import DialedGroup
+from ..guidance.control import ControlledGroup
 from ..guidance.grag import GRAG
 from ..injection.hook import compose, layer_names
 from ..injection.share import ShareKV
@@ -70,7 +70,7 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     """Both entropies of every layer at one delta."""
     layout = branches.layout
     share = ShareKV(SOURCE, (EDIT,), layout.image)
-    grag = DialedGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
+    grag = ControlledGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
     watchers = [_Watcher(layout.image, []) for _ in range(count)]
     edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
     branches.watched(edits, f"{delta:g}", on_progress)

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..files import written
 from ..guidance.attention_gate import AttentionGate
 from ..guidance.attention_weight import AttentionWeight
-from ..guidance.control import Dial
+from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..methods.base import Method
 from ..methods.inputs import OnProgress, drained, generator
@@ -29,7 +29,7 @@ Measure = Callable[[Image.Image, Image.Image], Mapping[str, float | None]]  # (e
 
 
 @dataclass(frozen=True)
-class Control:
+class ControlRange:
     """A way of turning the strength, and the ``values`` that table 2 has for it, from the most change to the least.
 
     ``dial`` makes the dial of a value; without it the value is the scale of true classifier-free guidance, in place of
@@ -37,16 +37,16 @@ class Control:
     """
 
     values: tuple[float, ...]
-    dial: Callable[[float], Dial] | None = None
+    dial: Callable[[float], Control] | None = None
 
 
 CONTROLS = {
-    "cfg": Control((5.0, 4.0, 3.0, 2.0, 1.0)),
-    "attention weight": Control((0.8, 1.0, 7.0, 10.0, 16.0), AttentionWeight),
-    "attention gate": Control((1.0, 0.9, 0.7, 0.3), AttentionGate),
-    "lambda": Control(SCALES, lambda value: GRAG(lam=value)),
-    "delta": Control(SCALES, lambda value: GRAG(delta=value)),
-    "lambda and delta": Control(SCALES, lambda value: GRAG(lam=value, delta=value)),
+    "cfg": ControlRange((5.0, 4.0, 3.0, 2.0, 1.0)),
+    "attention weight": ControlRange((0.8, 1.0, 7.0, 10.0, 16.0), AttentionWeight),
+    "attention gate": ControlRange((1.0, 0.9, 0.7, 0.3), AttentionGate),
+    "lambda": ControlRange(SCALES, lambda value: GRAG(lam=value)),
+    "delta": ControlRange(SCALES, lambda value: GRAG(delta=value)),
+    "lambda and delta": ControlRange(SCALES, lambda value: GRAG(lam=value, delta=value)),
 }
 
 
@@ -57,7 +57,7 @@ def edits(
     wanted: Wanted,
     *,
     seed: int = 0,
-    controls: Mapping[str, Control] = CONTROLS,
+    controls: Mapping[str, ControlRange] = CONTROLS,
     on_progress: OnProgress | None = None,
 ) -> dict[str, list[Image.Image]]:
     """One edit of ``image`` at every value of every control: all dials share one inversion and its source row.
@@ -73,15 +73,15 @@ def edits(
     latents = method.encode(flow, resized(original, method.size(flow, original.size)))
     source, target = flow.condition(source_prompt), flow.condition(targets)
 
-    def run(method: Method, dials: Sequence[Dial | None]) -> list[Image.Image]:
+    def run(method: Method, dials: Sequence[Control | None]) -> list[Image.Image]:
         job = {"source": source, "target": target[[0] * len(dials)], "noise": generator(seed), "grag": dials}
         rows = drained(method.iterate(flow, latents, **job), on_progress)
         return [method.decode(flow, row[None], original) for row in rows]
 
     dials = [control.dial(value) for control in controls.values() if control.dial for value in control.values]
-    dialed = iter(run(method, dials) if dials else ())
+    controlled = iter(run(method, dials) if dials else ())
     return {
-        name: [next(dialed) if control.dial else run(_guided(method, value), [None])[0] for value in control.values]
+        name: [next(controlled) if control.dial else run(_guided(method, value), [None])[0] for value in control.values]
         for name, control in controls.items()
     }
 
@@ -105,7 +105,7 @@ def curves(
     images: Mapping[str, Sequence[Image.Image]],
     source: Image.Image,
     measure: Measure,
-    controls: Mapping[str, Control] = CONTROLS,
+    controls: Mapping[str, ControlRange] = CONTROLS,
 ) -> dict[str, Any]:
     """Plain numbers: for each control its ``values``, and for each measure the ``curve`` and its ``variation``."""
     found: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..guidance.attention_weight import AttentionWeight
-from ..guidance.control import Dial, DialedGroup
+from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
 from .charts import Series
 from .numbers import write_csv
@@ -15,7 +15,7 @@ from .panels import line_panels
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
 SOURCE = slice(0, 2)
-STRATEGIES: dict[str, Callable[[float], Dial]] = {
+STRATEGIES: dict[str, Callable[[float], Control]] = {
     "(a) attention weight, gamma": AttentionWeight,
     "(b) GRAG, lambda": lambda value: GRAG(lam=value),
     "(c) GRAG, lambda = delta": lambda value: GRAG(lam=value, delta=value),
@@ -26,7 +26,7 @@ VALUES = tuple(step / 20 for step in range(81))  # 0 to 4; the paper prints no r
 Scores = tuple[float, float, float]
 
 
-def scores(dial: Dial) -> Scores:
+def scores(dial: Control) -> Scores:
     """Attention to the three tokens (eq. S1) with ``dial`` on the source tokens, through the code that edits pictures.
 
     Values that are the unit vectors make the attention's output its weights. With an attention weight other than 1
@@ -35,7 +35,7 @@ def scores(dial: Dial) -> Scores:
     q = torch.full((1, len(KEYS), 1, 1), QUERY, dtype=torch.float64)
     k = torch.tensor([*KEYS.values()], dtype=torch.float64).view(1, -1, 1, 1)
     v = torch.eye(len(KEYS), dtype=torch.float64).view(1, len(KEYS), 1, -1)
-    q, k, v = DialedGroup(SOURCE, (0,), (dial,), text=0)(q, k, v)
+    q, k, v = ControlledGroup(SOURCE, (0,), (dial,), text=0)(q, k, v)
     weights = torch.softmax(torch.einsum("qd,kd->qk", q[0, :1, 0], k[0, :, 0]), dim=-1)
     first, second, word = (weights @ v[0, :, 0])[0].tolist()
     return first, second, word

@@ -20,7 +20,7 @@ from .. import __version__
 from ..backbone.model_info import Facts
 from ..errors import first_line
 from ..files import fingerprint
-from ..guidance.control import Dial
+from ..guidance.control import Control
 from ..inversion import Solver
 from ..judges import JUDGES, judge
 from ..lora_moe.locate import locate
@@ -63,7 +63,7 @@ def of_method(method: Method) -> dict[str, Any]:
     """All options, as resolved from the model's profile and the defaults; and the code of a method of one's own."""
     values = {f.name: getattr(method, f.name) for f in fields(method)}
     parts = {"code": type(method)}
-    parts |= {f"code of {name}": type(value) for name, value in values.items() if isinstance(value, Dial)}
+    parts |= {f"code of {name}": type(value) for name, value in values.items() if isinstance(value, Control)}
     parts |= {f"code of {name}": value.step for name, value in values.items() if isinstance(value, Solver)}
     own = {name: code for name, part in parts.items() if (code := _own_code(part))}
     return {**{name: plain(value) for name, value in values.items()}, **own}

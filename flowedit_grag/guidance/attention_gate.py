@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .control import Dial
+from .control import Control
 
 
 @dataclass(frozen=True)
-class AttentionGate(Dial):
+class AttentionGate(Control):
     """Of the group's tokens, let only the share ``threshold`` through that correlates most with the text.
 
     A token's correlation is the inner product of its key with a query of the text, the sum over heads and the largest

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .control import Dial
+from .control import Control
 
 
 @dataclass(frozen=True)
-class AttentionWeight(Dial):
+class AttentionWeight(Control):
     """Multiply the attention that is paid to the group by ``gamma``, after the softmax and so without a new sum of 1.
 
     Scaling the group's values is the same thing, and lets any attention kernel do the rest.

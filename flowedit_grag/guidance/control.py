@@ -1,6 +1,6 @@
-"""Dials: numbers that turn the strength of an edit by how attention sees the tokens through which the source enters.
+"""Controls: numbers that turn the strength of an edit by how attention sees the tokens through which the source enters.
 
-A dial is one file here and one line in the table, or a file of your own: ``dial={"name": "my_file:MyDial", ...}``.
+A control is one file here and one line in the table, or a file of your own: ``dial={"name": "my_file:MyDial", ...}``.
 """
 
 import math
@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..registry import Registry
 from ..sections import section
 
-DIALS = Registry(
-    "dial",
+CONTROLS = Registry(
+    "control",
     __package__,
     {
         "grag": "grag:GRAG",
@@ -28,7 +28,7 @@ DIALS = Registry(
 
 
 @dataclass(frozen=True)
-class Dial(ABC):
+class Control(ABC):
     """A frozen dataclass of numbers that changes a group's keys and values, and nothing where all of them are 1.
 
     Raises :class:`InputError` for numbers that are negative or not finite.
@@ -43,7 +43,7 @@ class Dial(ABC):
                 )
 
     @property
-    def at_rest(self) -> bool:
+    def is_identity(self) -> bool:
         """Whether it changes nothing."""
         return all(getattr(self, f.name) == 1 for f in fields(self))
 
@@ -54,47 +54,47 @@ class Dial(ABC):
 
 
 @dataclass(frozen=True)
-class DialedGroup:
-    """Dials as an attention edit: each of ``rows`` with one of its own, on the group ``tokens``. The sequence begins
+class ControlledGroup:
+    """Controls as an attention edit: each of ``rows`` with one of its own, on the group ``tokens``. The sequence begins
     with ``text`` tokens of text."""
 
     tokens: slice | Tensor
     rows: tuple[int, ...]
-    dials: tuple[Dial | None, ...]  # one a row
+    controls: tuple[Control | None, ...]  # one a row
     text: int
 
     @property
-    def at_rest(self) -> bool:
+    def is_identity(self) -> bool:
         """Whether it changes nothing."""
-        return all(dial is None or dial.at_rest for dial in self.dials)
+        return all(control is None or control.is_identity for control in self.controls)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v: ``[batch, tokens, heads, head_dim]``."""
         k, v = k.clone(), v.clone()
-        for row, dial in zip(self.rows, self.dials, strict=True):
-            if dial is not None and not dial.at_rest:
+        for row, control in zip(self.rows, self.controls, strict=True):
+            if control is not None and not control.is_identity:
                 group = row, self.tokens
-                k[group], v[group] = dial(k[group], v[group], q[row, : self.text])
+                k[group], v[group] = control(k[group], v[group], q[row, : self.text])
         return q, k, v
 
 
-def dial(value: Dial | Mapping[str, Any] | str | None) -> Dial | None:
+def control(value: Control | Mapping[str, Any] | str | None) -> Control | None:
     """Accept what people write: ``None``, a name with its numbers (``{"name": "attention_weight", "gamma": 7}``), or a
-    :class:`Dial`. Raises :class:`InputError` for anything else."""
-    if value is None or isinstance(value, Dial):
+    :class:`Control`. Raises :class:`InputError` for anything else."""
+    if value is None or isinstance(value, Control):
         return value
     numbers = {"name": value} if isinstance(value, str) else value
     if not isinstance(numbers, Mapping) or "name" not in numbers:
         raise InputError(f"a dial is a name with its numbers, as in name=attention_weight and gamma=7, not {value!r}.")
     name, numbers = numbers["name"], {key: number for key, number in numbers.items() if key != "name"}
-    kind = DIALS[name]
-    if not (isinstance(kind, type) and issubclass(kind, Dial)):
-        raise InputError(f"{name!r} is no dial; it must be a class derived from flowedit_grag.guidance.control.Dial.")
+    kind = CONTROLS[name]
+    if not (isinstance(kind, type) and issubclass(kind, Control)):
+        raise InputError(f"{name!r} is no dial; it must derive from flowedit_grag.guidance.control.Control.")
     return section(kind, numbers, f"the dial {name}")
 
 
-def plain(dial: Dial) -> dict[str, Any]:
-    """What :func:`dial` makes the same dial of."""
-    kind = type(dial)
-    name = next((name for name in DIALS if DIALS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
-    return {"name": name, **asdict(dial)}
+def plain(control: Control) -> dict[str, Any]:
+    """What :func:`control` makes the same control of."""
+    kind = type(control)
+    name = next((name for name in CONTROLS if CONTROLS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
+    return {"name": name, **asdict(control)}

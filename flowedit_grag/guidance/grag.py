@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, unknown
-from .control import Dial
+from .control import Control
 
 
 @dataclass(frozen=True)
-class GRAG(Dial):
+class GRAG(Control):
     """Weigh the mean of a group of keys and what is left of each key (Algorithm 1, eq. 9).
 
     ``k <- lam * mean(k) + delta * (k - mean(k))``, the mean over the group's tokens. ``lam = delta = 1`` changes

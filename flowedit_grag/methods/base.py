@@ -15,7 +15,7 @@ from ..backbone.memory import rows_that_fit
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.control import Dial
+from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..injection.hook import check_layers
 from .inputs import Noise, Source, Steps, Targets, drained, draws, part
@@ -48,7 +48,7 @@ class Method:
             raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
 
     @property
-    def own_dial(self) -> Dial | None:
+    def own_control(self) -> Control | None:
         """The dial of every target that is given none of its own."""
         return getattr(self, "dial", None) or getattr(self, "grag", None)
 
@@ -94,7 +94,7 @@ class Method:
         source: Condition,
         target: Condition | Sequence[Condition],
         noise: Noise | None = None,
-        grag: Sequence[Dial | float | None] | None = None,
+        grag: Sequence[Control | float | None] | None = None,
     ) -> Tensor:
         """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``; returns ``[targets, C, h, w]``, float32.
 
@@ -102,7 +102,7 @@ class Method:
             source: the prompt that describes the latents, one row.
             target: the prompts of the edits; all share one source, in one batch.
             noise: a generator, or tensors shaped like ``latents`` that are used in draw order.
-            grag: a strength for each target, in place of the method's own: a :class:`Dial`, or what GRAG is made of.
+            grag: a strength for each target, in place of the method's own: a :class:`Control`, or what GRAG is made of.
 
         Raises :class:`InputError` for input of the wrong shape.
         """
@@ -147,8 +147,8 @@ class Method:
         if not len(target):
             raise InputError("no target was given; give at least one condition.")
         condition = target if isinstance(target, Condition) else Condition.cat(list(target))
-        own = (self.own_dial,) * len(condition)
-        dials = own if grag is None else tuple(one if isinstance(one, Dial) else GRAG.of(one) for one in grag)
+        own = (self.own_control,) * len(condition)
+        dials = own if grag is None else tuple(one if isinstance(one, Control) else GRAG.of(one) for one in grag)
         if len(dials) != len(condition):
             raise InputError(f"{len(dials)} strengths were given for {len(condition)} targets; give one each.")
         if any(dials) and not hasattr(self, "grag"):

@@ -12,7 +12,7 @@ from ..backbone.flow import Flow
 from ..backbone.image import padded, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..guidance.control import Dial, DialedGroup
+from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
 from ..inversion import Velocity
 from .base import Method
@@ -47,7 +47,7 @@ class DiptychMethod(Method):
     prompt: PromptStyle = "in-context"
     paste_unedited: bool = False
     grag: GRAG | None = None
-    dial: Dial | None = None
+    dial: Control | None = None
     source_beside: ClassVar[bool] = False
 
     def __post_init__(self):
@@ -105,10 +105,10 @@ class DiptychMethod(Method):
         """Take the diptychs ``x`` ``[targets, C, h, 2w]`` along ``sigmas``."""
         raise NotImplementedError
 
-    def left(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> DialedGroup:
-        """The dials on the left panel, in the ``rows`` of a batch, each the row of a target."""
-        dials = tuple(targets.dials[row] for row in rows)
-        return DialedGroup(layout.columns(0, layout.width // 2), tuple(range(len(rows))), dials, layout.text)
+    def left(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> ControlledGroup:
+        """The controls on the left panel, in the ``rows`` of a batch, each the row of a target."""
+        controls = tuple(targets.controls[row] for row in rows)
+        return ControlledGroup(layout.columns(0, layout.width // 2), tuple(range(len(rows))), controls, layout.text)
 
 
 def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:

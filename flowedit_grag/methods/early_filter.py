@@ -119,7 +119,7 @@ class EarlyFilter:
         ends: list[Progress] = []
         batches = noise.split(size)
         for index, rows in enumerate(batches):
-            many = Targets(targets.condition[[0] * len(rows)], targets.dials * len(rows))
+            many = Targets(targets.condition[[0] * len(rows)], targets.controls * len(rows))
             for made in part(method.sample(job, context, rows, many, sigmas), index, len(batches)):
                 yield replace(made, stage="preview")
             ends.append(made)

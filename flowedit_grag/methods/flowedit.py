@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..guidance.control import Dial
+from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..injection.hook import hooked
 from .base import Method
@@ -43,7 +43,7 @@ class FlowEdit(Method):
     injection: Literal["none", "vital"] = "none"
     vital_layers: tuple[int, ...] | None = None
     grag: GRAG | None = None
-    dial: Dial | None = None
+    dial: Control | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -86,7 +86,7 @@ class FlowEdit(Method):
 
     def _edits(self, source: Source, targets: Targets, v) -> dict:
         inject = self.injection == "vital"
-        if not inject and targets.at_rest:
+        if not inject and targets.is_identity:
             return {}
         edit = source_edits(v, source.layout, targets, inject=inject)
         return dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)

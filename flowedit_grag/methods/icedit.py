@@ -37,6 +37,6 @@ class ICEdit(DiptychMethod):
         filling = replace(source, flow=filling_right_of(flow, source.latents, layout.width // 2))
         v = self.guided(filling, targets, (self.guidance,) * len(targets), with_source=False)
         left = self.left(layout, targets, v.rows)
-        layers = () if left.at_rest else range(len(layer_names(flow.transformer)))
+        layers = () if left.is_identity else range(len(layer_names(flow.transformer)))
         with hooked(flow.transformer, dict.fromkeys(layers, left)):
             return (yield from denoised(v, x, sigmas))

@@ -79,14 +79,14 @@ class ICEditT2I(DiptychMethod):
         return (yield from denoised(self._injected(source, context, targets), x, sigmas))
 
     def _injected(self, source: Source, context: Recording, targets: Targets) -> Velocity:
-        """The targets' velocity with the left panel's recorded values, and the dials on that panel."""
+        """The targets' velocity with the left panel's recorded values, and the controls on that panel."""
         v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)
         layout, transformer = self.canvas(source), source.flow.transformer
         left = self.left(layout, targets, v.rows)
 
         def evaluate(x: Tensor, sigma: float) -> Tensor:
             values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left.tokens)
-            edits = {layer: edit if left.at_rest else compose(edit, left) for layer, edit in values.items()}
+            edits = {layer: edit if left.is_identity else compose(edit, left) for layer, edit in values.items()}
             with hooked(transformer, edits):
                 return v(x, sigma)
 

@@ -12,7 +12,7 @@ from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
-from ..guidance.control import Dial
+from ..guidance.control import Control
 
 Noise = torch.Generator | Iterable[Tensor]
 
@@ -52,21 +52,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Targets:
-    """Edits made in one batch: a prompt (row of ``condition``) and a dial each."""
+    """Edits made in one batch: a prompt (row of ``condition``) and a control each."""
 
     condition: Condition
-    dials: tuple[Dial | None, ...]
+    controls: tuple[Control | None, ...]
 
     def __len__(self) -> int:
         return len(self.condition)
 
     @property
-    def at_rest(self) -> bool:
-        """Whether no dial changes anything."""
-        return all(dial is None or dial.at_rest for dial in self.dials)
+    def is_identity(self) -> bool:
+        """Whether no control changes anything."""
+        return all(control is None or control.is_identity for control in self.controls)
 
     def __getitem__(self, rows: slice) -> "Targets":
-        return Targets(self.condition[rows], self.dials[rows])
+        return Targets(self.condition[rows], self.controls[rows])
 
 
 def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:

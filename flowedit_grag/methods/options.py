@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InputError, unknown
-from ..guidance.control import Dial, dial
+from ..guidance.control import Control, control
 from ..guidance.grag import GRAG
 from ..inversion.solvers import Solver, solver
 
@@ -20,7 +20,7 @@ def check_options(method: Any) -> None:
 
     Numbers are finite and not negative; ``Literal`` fields take one of their values; ``tuple[int, ...]`` takes any
     sequence of whole numbers, or the path of a JSON that has the field; a ``GRAG`` whatever :meth:`GRAG.of` takes; a
-    ``Dial`` its name with its numbers; a ``Solver`` its name.
+    ``Control`` its name with its numbers; a ``Solver`` its name.
     """
     hints = get_type_hints(type(method))
     for f in fields(method):
@@ -39,8 +39,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         return value
     if hint is GRAG:
         return GRAG.of(value)
-    if hint is Dial:
-        return dial(value)
+    if hint is Control:
+        return control(value)
     if hint is Solver:
         return solver(value)
     if hint is bool or hint is str:

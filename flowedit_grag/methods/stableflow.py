@@ -10,7 +10,7 @@ from torch import Tensor
 from ..backbone.condition import Condition
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.control import Dial
+from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..injection.hook import hooked
 from ..inversion import Solver
@@ -46,7 +46,7 @@ class StableFlow(Method):
     nudge: float = 1.15
     vital_layers: tuple[int, ...] | None = None
     grag: GRAG | None = None
-    dial: Dial | None = None
+    dial: Control | None = None
     source_alignment: Literal["aligned", "published"] = "aligned"
 
     def __post_init__(self):
@@ -73,7 +73,7 @@ class StableFlow(Method):
         Returns ``[1 + targets, C, h, w]``, the source first.
         """
         condition = Condition.cat([source.condition, targets.condition])
-        every = Targets(condition, (None, *targets.dials))
+        every = Targets(condition, (None, *targets.controls))
         v = self.guided(source, every, (self.guidance,) * len(every), with_source=False)
         return (yield from self._sample(source, next(source.noise), targets, v, lambda step, rows: rows[:1]))
 

@@ -4,7 +4,7 @@ from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.control import DialedGroup
+from ..guidance.control import ControlledGroup
 from ..injection.hook import AttentionHook, check_layers, compose, layer_names
 from ..injection.share import ShareKV
 from .inputs import Targets
@@ -23,10 +23,10 @@ def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
 
 
 def source_edits(v: GuidedVelocity, layout: TokenLayout, targets: Targets, inject: bool = True) -> AttentionHook:
-    """The edit of one vital layer: source K/V (row 0 of x) into every target, then each target's dial on them."""
+    """The edit of one vital layer: source K/V (row 0 of x) into every target, then each target's control on them."""
     rows = v.batch_rows(range(1, len(targets) + 1))
     edits: list[AttentionHook] = [ShareKV(0, rows, layout.image)] if inject else []
-    if not targets.at_rest:
-        dials = tuple(targets.dials[v.rows[row] - 1] for row in rows)
-        edits.append(DialedGroup(layout.image, rows, dials, layout.text))
+    if not targets.is_identity:
+        controls = tuple(targets.controls[v.rows[row] - 1] for row in rows)
+        edits.append(ControlledGroup(layout.image, rows, controls, layout.text))
     return compose(*edits)

@@ -12,7 +12,7 @@ from .columns import Column
 from .comparison import Line, Study
 from .intervals import FEWEST, Mean, difference, median, share_difference
 from .scores import means, sessions
-from .strength import without_dial
+from .strength import without_control
 from .tables import Cell, Head, Sheet, decimals, number, text
 
 NATURAL = "its own row with the dial at rest, else the first row"
@@ -66,7 +66,7 @@ def paired(study: Study, first: Line, second: Line, column: Column) -> Mean:
 
 def reference(lines: Sequence[Line], index: int) -> int | None:
     """What a row is first compared with: the same with its dial at rest, of its own run if possible; else the first."""
-    same = [at for at, other in enumerate(lines) if without_dial(other, lines[index])]
+    same = [at for at, other in enumerate(lines) if without_control(other, lines[index])]
     if same:
         return min(same, key=lambda at: lines[at].run is not lines[index].run)
     return 0 if index else None

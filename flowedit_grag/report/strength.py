@@ -7,7 +7,7 @@ from typing import Any
 
 from .comparison import Line
 
-DIALS = ("grag", "dial")  # options of a method, whose numbers change nothing at 1
+CONTROLS = ("grag", "dial")  # options of a method, whose numbers change nothing at 1
 BOTH = "lambda and delta"  # turned together
 NAMES = {"lam": "lambda"}
 FEWEST = 3  # values, below which a curve can go nowhere but one way
@@ -48,10 +48,10 @@ class Settings:
         for name, value in self.numbers.items():
             yield name, value, self._without(name)
         for name in known:
-            yield name, self.dials.get(name, 1.0), self._without(name)
+            yield name, self.controls.get(name, 1.0), self._without(name)
 
     def _without(self, name: str) -> str:
-        kept = [{key: value for key, value in of.items() if key != name} for of in (self.numbers, self.dials)]
+        kept = [{key: value for key, value in of.items() if key != name} for of in (self.numbers, self.controls)]
         return json.dumps([*kept, self.rest], sort_keys=True)
 
 
@@ -67,7 +67,7 @@ def curves(lines: Sequence[Line]) -> list[Curve]:
     return [Curve(_name(points), name, tuple(points)) for name, points in swept]
 
 
-def without_dial(line: Line, other: Line) -> bool:
+def without_control(line: Line, other: Line) -> bool:
     """Whether ``line`` is what ``other`` would be with its dial at rest."""
     own, theirs = Settings.of(line), Settings.of(other)
     return not own.dials and bool(theirs.dials) and (own.numbers, own.rest) == (theirs.numbers, theirs.rest)

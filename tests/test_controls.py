@@ -12,7 +12,7 @@ from flowedit_grag import GRAG, Condition, Editor, InputError, method
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.guidance.attention_gate import AttentionGate
 from flowedit_grag.guidance.attention_weight import AttentionWeight
-from flowedit_grag.guidance.control import DIALS, Dial, DialedGroup, dial, plain
+from flowedit_grag.guidance.control import CONTROLS, Control, ControlledGroup, control, plain
 from flowedit_grag.methods import METHODS, option_names
 
 TEXT, GROUP = 3, torch.tensor([3, 5, 6, 8, 9])  # of a sequence of 10 tokens
@@ -27,7 +27,7 @@ OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Damped(Dial):
+class Damped(Control):
     """A dial of one's own: one that nothing in the package knows."""
 
     by: float
@@ -63,7 +63,7 @@ def test_attention_weight_scales_the_scores_after_the_softmax(qkv):
             weights[:, GROUP] *= 2.5
         return weights
 
-    edit = DialedGroup(GROUP, (0, 1), (None, AttentionWeight(2.5)), TEXT)
+    edit = ControlledGroup(GROUP, (0, 1), (None, AttentionWeight(2.5)), TEXT)
     np.testing.assert_allclose(attention(*arrays(edit(*qkv))), attention(*arrays(qkv), scaled), rtol=1e-12)
 
 
@@ -80,7 +80,7 @@ def test_attention_gate_lets_the_most_correlated_tokens_through(qkv, threshold, 
         shut = [token for token in GROUP.tolist() if token not in through] if row == 0 else []
         return np.where(np.isin(np.arange(10), shut), 0, weights)
 
-    edit = DialedGroup(GROUP, (0,), (AttentionGate(threshold),), TEXT)
+    edit = ControlledGroup(GROUP, (0,), (AttentionGate(threshold),), TEXT)
     before = [tensor.clone() for tensor in qkv]
     np.testing.assert_allclose(attention(*arrays(edit(*qkv))), attention(*arrays(qkv), gated), rtol=1e-12)
     assert all(torch.equal(a, b) for a, b in zip(qkv, before, strict=True))
@@ -137,12 +137,12 @@ def test_nothing_is_turned_in_layers_that_are_not_vital(tiny):
 
 @pytest.mark.parametrize("one", [GRAG(0.9, 1.2), AttentionWeight(7), AttentionGate(0.3), Damped(2)])
 def test_plain_is_read_back(one):
-    assert dial(plain(one)) == one
-    assert dial(one) is one
+    assert control(plain(one)) == one
+    assert control(one) is one
 
 
 def test_names_have_a_home():
-    assert all(issubclass(DIALS[name], Dial) for name in DIALS)
+    assert all(issubclass(CONTROLS[name], Control) for name in CONTROLS)
 
 
 def test_a_dial_of_your_own_in_an_editor(tiny):
