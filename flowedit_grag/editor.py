@@ -21,7 +21,7 @@ from .guidance.grag import GRAG
 from .measure import measured
 from .methods import Method
 from .methods.early_filter import EarlyFilter
-from .methods.inputs import OnProgress, Source, Targets, drained, generator
+from .methods.inputs import OnProgress, Source, Targets, generator, run_to_end
 from .methods.request import Wanted
 from .methods.resolve import check_selection, embedded, with_profile
 from .result import Result, Strip, plain
@@ -132,7 +132,7 @@ class Editor:
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             job = self.method.source(self.flow, blank, source, noise)
             steps = self.method.generate(job, Targets(target, (self.method.own_control,) * len(target)))
-            images = [self.flow.decode(row[None], (width, height)) for row in drained(steps, on_progress)]
+            images = [self.flow.decode(row[None], (width, height)) for row in run_to_end(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
 
@@ -153,12 +153,12 @@ class Editor:
             job: dict[str, Any] = {"source": source, "target": target}
             if early_filter is None:
                 steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
-                edits = drained(steps, on_progress)
+                edits = run_to_end(steps, on_progress)
             else:
                 steps = early_filter.iterate(
                     self.method, self.flow, latents, **job, seed=seed, instruction=wanted.instructions[0], shown=worked
                 )
-                edits, filtered = drained(steps, on_progress)
+                edits, filtered = run_to_end(steps, on_progress)
             images = [self.method.decode(self.flow, row[None], original) for row in edits]
         layout = self.method.canvas(Source(self.flow, latents, source, iter(())))
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)

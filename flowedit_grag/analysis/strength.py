@@ -18,7 +18,7 @@ from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..methods.base import Method
-from ..methods.inputs import OnProgress, drained, generator
+from ..methods.inputs import OnProgress, generator, run_to_end
 from ..methods.request import Wanted
 from .charts import Series
 from .numbers import write_json
@@ -75,7 +75,7 @@ def edits(
 
     def run(method: Method, dials: Sequence[Control | None]) -> list[Image.Image]:
         job = {"source": source, "target": target[[0] * len(dials)], "noise": generator(seed), "grag": dials}
-        rows = drained(method.iterate(flow, latents, **job), on_progress)
+        rows = run_to_end(method.iterate(flow, latents, **job), on_progress)
         return [method.decode(flow, row[None], original) for row in rows]
 
     dials = [control.dial(value) for control in controls.values() if control.dial for value in control.values]

@@ -18,7 +18,7 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..injection.hook import check_layers
-from .inputs import Noise, Source, Steps, Targets, drained, draws, part
+from .inputs import Noise, Source, Steps, Targets, draws, run_to_end, subprogress
 from .options import check_options
 from .request import Wanted
 
@@ -106,7 +106,7 @@ class Method:
 
         Raises :class:`InputError` for input of the wrong shape.
         """
-        return drained(self.iterate(flow, latents, source=source, target=target, noise=noise, grag=grag))
+        return run_to_end(self.iterate(flow, latents, source=source, target=target, noise=noise, grag=grag))
 
     def iterate(self, flow, latents, *, source, target, noise=None, grag=None) -> Steps:
         """:meth:`__call__`, yielding :class:`Progress` after every step."""
@@ -119,7 +119,7 @@ class Method:
         prepared = yield from self.prepare(job)
         edited, chunks = [], list(self._chunks(job, targets))
         for index, chunk in enumerate(chunks):
-            edited.append((yield from part(self.edit(job, prepared, chunk), index, len(chunks))))
+            edited.append((yield from subprogress(self.edit(job, prepared, chunk), index, len(chunks))))
         return torch.cat(edited)
 
     def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:

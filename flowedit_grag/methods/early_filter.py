@@ -17,7 +17,7 @@ from ..judges import Judge, judge
 from ..judges.selection import Selection, contact_sheet, select
 from .base import Method
 from .diptych import DiptychMethod
-from .inputs import Progress, Source, Steps, Targets, draws, generator, part
+from .inputs import Progress, Source, Steps, Targets, draws, generator, subprogress
 from .request import Wanted
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
@@ -120,7 +120,7 @@ class EarlyFilter:
         batches = noise.split(size)
         for index, rows in enumerate(batches):
             many = Targets(targets.condition[[0] * len(rows)], targets.controls * len(rows))
-            for made in part(method.sample(job, context, rows, many, sigmas), index, len(batches)):
+            for made in subprogress(method.sample(job, context, rows, many, sigmas), index, len(batches)):
                 yield replace(made, stage="preview")
             ends.append(made)
         return torch.cat([end.latents for end in ends]), torch.cat([end.clean for end in ends])

@@ -69,7 +69,7 @@ class Targets:
         return Targets(self.condition[rows], self.controls[rows])
 
 
-def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:
+def run_to_end(steps: Steps, on_progress: OnProgress | None = None) -> Any:
     """What the generator returns, after every :class:`Progress` has gone to ``on_progress``."""
     while True:
         try:
@@ -80,7 +80,7 @@ def drained(steps: Steps, on_progress: OnProgress | None = None) -> Any:
             on_progress(progress)
 
 
-def part(steps: Steps, index: int, count: int) -> Steps:
+def subprogress(steps: Steps, index: int, count: int) -> Steps:
     """``steps`` as part ``index`` of ``count``, so that progress runs once from start to end."""
     while True:
         try:
