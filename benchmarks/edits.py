@@ -14,8 +14,8 @@ from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.lab.grade import grade
 from flowedit_grag.lab.tasks import Edit
 from flowedit_grag.measure import measured
-from flowedit_grag.methods.request import Wanted, words
-from flowedit_grag.methods.resolve import with_profile
+from flowedit_grag.methods.request import EditRequest, words
+from flowedit_grag.methods.resolve import resolve_method
 from flowedit_grag.metrics.psnr import psnr
 from flowedit_grag.metrics.ssim import ssim
 from flowedit_grag.report.measurements import Record, Records
@@ -56,12 +56,12 @@ class Trial:
 
 def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[list[np.ndarray], dict[str, float]]:
     """The contestant's pictures, ``[H, W, 3]`` uint8, and what they cost (NFE and seconds, of all together)."""
-    method = with_profile(contestant.method, flow, contestant.grag, contestant.options)
+    method = resolve_method(contestant.method, flow, contestant.grag, contestant.options)
     count = max(1, len(contestant.deltas))
     strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
     noise = torch.Generator().manual_seed(trial.seed)
     image = Image.fromarray(trial.edit.images()[0])
-    source_prompt, targets = method.prompts(Wanted.of(**words(method, trial.edit)))
+    source_prompt, targets = method.prompts(EditRequest.of(**words(method, trial.edit)))
     with measured(flow) as cost:
         source, target = flow.condition(source_prompt), flow.condition(targets * count)
         rows = method(flow, method.encode(flow, image), source=source, target=target, noise=noise, grag=strengths)

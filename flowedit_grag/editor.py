@@ -22,8 +22,8 @@ from .measure import measured
 from .methods import Method
 from .methods.early_filter import EarlyFilter
 from .methods.inputs import OnProgress, Source, Targets, generator, run_to_end
-from .methods.request import Wanted
-from .methods.resolve import check_selection, embedded, with_profile
+from .methods.request import EditRequest
+from .methods.resolve import check_selection, default_model, resolve_method
 from .result import Result, Strip, plain
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
@@ -58,10 +58,10 @@ class Editor:
         check_selection(method, strength, options)
         if isinstance(model, Flow) and given:
             raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
-        wanted = {**(embedded(method, options) if model is None else {"model": model}), **given}
-        self.flow = model if isinstance(model, Flow) else load(**wanted)
+        loading = {**(default_model(method, options) if model is None else {"model": model}), **given}
+        self.flow = model if isinstance(model, Flow) else load(**loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
-        self.method = with_profile(method, self.flow, strength, options)
+        self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
 
     def edit(
@@ -81,12 +81,12 @@ class Editor:
         ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
         :attr:`Result.filtered`. The same seed gives the same result, bit for bit, on the same machine.
         """
-        wanted = Wanted.of(instruction, source_prompt, target_prompt)
+        request = EditRequest.of(instruction, source_prompt, target_prompt)
         if early_filter is not None:
             if not isinstance(early_filter, EarlyFilter):
                 raise InputError(f"early_filter is an EarlyFilter(seeds=6, steps=10), not {early_filter!r}.")
-            early_filter.check(self.method, wanted)
-        return self._edited(Result, image, wanted, None, seed, on_progress, early_filter)
+            early_filter.check(self.method, request)
+        return self._edited(Result, image, request, None, seed, on_progress, early_filter)
 
     def sweep(
         self,
@@ -104,10 +104,10 @@ class Editor:
         check_selection(self.method, GRAG(), {})
         own = getattr(self.method, "grag", None) or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
-        wanted = Wanted.of(instruction, source_prompt, target_prompt)
-        if not strengths or len(wanted.target_prompts) > 1 or len(wanted.instructions) > 1:
+        request = EditRequest.of(instruction, source_prompt, target_prompt)
+        if not strengths or len(request.target_prompts) > 1 or len(request.instructions) > 1:
             raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
-        return self._edited(Strip, image, wanted, strengths, seed, on_progress)
+        return self._edited(Strip, image, request, strengths, seed, on_progress)
 
     def generate(
         self,
@@ -124,7 +124,7 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        source_prompt, targets = self.method.prompts(Wanted.of(None, source_prompt, target_prompt))
+        source_prompt, targets = self.method.prompts(EditRequest.of(None, source_prompt, target_prompt))
         noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
@@ -137,11 +137,11 @@ class Editor:
         return Result.of(cost, images[1:], images[0], settings)
 
     def _edited(
-        self, kind: type[Result], image: ImageLike, wanted: Wanted, strengths: Sequence[GRAG] | None, seed: int,
+        self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[GRAG] | None, seed: int,
         on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them."""
-        source_prompt, targets = self.method.prompts(wanted)
+        source_prompt, targets = self.method.prompts(request)
         noise, original, filtered = generator(seed), read_image(image), None
         worked = resized(original, self.method.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
@@ -156,7 +156,7 @@ class Editor:
                 edits = run_to_end(steps, on_progress)
             else:
                 steps = early_filter.iterate(
-                    self.method, self.flow, latents, **job, seed=seed, instruction=wanted.instructions[0], shown=worked
+                    self.method, self.flow, latents, **job, seed=seed, instruction=request.instructions[0], shown=worked
                 )
                 edits, filtered = run_to_end(steps, on_progress)
             images = [self.method.decode(self.flow, row[None], original) for row in edits]

@@ -21,7 +21,7 @@ from flowedit_grag.analysis.moments import Moments
 from flowedit_grag.cli import main
 from flowedit_grag.guidance.attention_weight import AttentionWeight
 from flowedit_grag.guidance.grag import GRAG
-from flowedit_grag.methods.request import Wanted
+from flowedit_grag.methods.request import EditRequest
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB").resize((64, 48))
 WORDS = {"source_prompt": "a cat", "target_prompt": "a dog on the moon"}
@@ -247,7 +247,7 @@ def test_controls_at_rest_are_one_edit_and_dials_share_one_inversion(tiny):
         "cfg": strength.ControlRange((1.0, 3.0)),
     }
     edit = method("stableflow", steps=2, vital_layers=(0, 8), guidance=1.0)  # no distilled guidance, as cfg has none
-    calls, wanted = tiny.cost.calls, Wanted.of(None, *WORDS.values())
+    calls, wanted = tiny.cost.calls, EditRequest.of(None, *WORDS.values())
     images = strength.edits(edit, tiny, IMAGE, wanted, seed=1, controls=controls)
     assert tiny.cost.calls - calls == 3 * 4  # all dials together, and once for every scale
     is_identity = [np.asarray(pictures[0], int) for pictures in images.values()]
@@ -260,7 +260,7 @@ def test_controls_at_rest_are_one_edit_and_dials_share_one_inversion(tiny):
 
 def test_a_method_without_dials_has_no_strength(tiny):
     with pytest.raises(InputError, match="no strength"):
-        strength.edits(method("sdedit"), tiny, IMAGE, Wanted.of(None, *WORDS.values()))
+        strength.edits(method("sdedit"), tiny, IMAGE, EditRequest.of(None, *WORDS.values()))
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from flowedit_grag.injection.hook import hooked
 from flowedit_grag.inversion import integrate, solver
 from flowedit_grag.methods.paste import pasted
 from flowedit_grag.methods.prompts import diptych_prompt
-from flowedit_grag.methods.request import Wanted
+from flowedit_grag.methods.request import EditRequest
 
 INSTRUCTION = "but the cat is wearing a red hat"
 
@@ -145,7 +145,7 @@ def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):
     with pytest.raises(InputError, match="at most 8 times its width"):
         editor.edit(Image.new("RGB", (40, 20_000)), instruction="make it red")
     with pytest.raises(InputError, match="takes a source"):
-        method("icedit", prompt="descriptive").prompts(Wanted.of("make it red", None, None))
+        method("icedit", prompt="descriptive").prompts(EditRequest.of("make it red", None, None))
 
 
 @pytest.mark.parametrize("solver", ["euler", "midpoint"])

@@ -18,7 +18,7 @@ from flowedit_grag.backbone.profile import Profile
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.lab.splits import problems
 from flowedit_grag.lora_moe import read_adapter
-from flowedit_grag.methods.resolve import embedded
+from flowedit_grag.methods.resolve import default_model
 from recipes.lab import export, fill, fill_decoder, latents, loop, masks, shipped
 from recipes.lab.export_adapters import halve
 from recipes.lab.loop import averaged
@@ -61,7 +61,7 @@ def test_the_mixture_has_no_more_parameters_than_the_lora():
 
 
 def test_a_method_finds_its_embedded_model(recolor):
-    assert embedded("stableflow+", {}) == {"model": "lab"}
+    assert default_model("stableflow+", {}) == {"model": "lab"}
     editor = Editor("icedit", steps=2)
     assert editor.flow.name == "lab-fill"
     assert editor.flow.loading == {"adapter": "lab-moe"}

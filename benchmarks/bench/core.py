@@ -12,7 +12,7 @@ from flowedit_grag.inversion import solver
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.splits import problems, scenes
-from flowedit_grag.methods.resolve import with_profile
+from flowedit_grag.methods.resolve import resolve_method
 
 from ..convergence import FIELDS, order
 from ..overhead import overhead, seconds
@@ -66,7 +66,7 @@ def _costs(flow: Flow):
 
     def run(name: str, strengths: list[GRAG | None]):
         noise = torch.Generator().manual_seed(0)
-        method = with_profile(name, flow, None, {})
+        method = resolve_method(name, flow, None, {})
         method(flow, latents, source=source, target=[target] * len(strengths), noise=noise, grag=strengths)
 
     for name, limit, strength in (("flowedit", "5 %", None), ("stableflow+", "10 %", GRAG(delta=1.1))):

@@ -19,7 +19,7 @@ from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..methods.base import Method
 from ..methods.inputs import OnProgress, generator, run_to_end
-from ..methods.request import Wanted
+from ..methods.request import EditRequest
 from .charts import Series
 from .numbers import write_json
 from .panels import line_panels
@@ -54,7 +54,7 @@ def edits(
     method: Method,
     flow: Flow,
     image: ImageLike,
-    wanted: Wanted,
+    request: EditRequest,
     *,
     seed: int = 0,
     controls: Mapping[str, ControlRange] = CONTROLS,
@@ -67,7 +67,7 @@ def edits(
     if not hasattr(method, "grag"):
         raise InputError(f"{type(method).__name__} has no strength to turn; choose a method that takes grag.")
     original = read_image(image)
-    source_prompt, targets = method.prompts(wanted)
+    source_prompt, targets = method.prompts(request)
     if len(targets) != 1:
         raise InputError(f"strengths are compared on one edit, not on {len(targets)}.")
     latents = method.encode(flow, resized(original, method.size(flow, original.size)))

@@ -121,12 +121,12 @@ def strength(
     )  # fmt: skip
     from ..analysis.strength import curves, edits, write
     from ..backbone.image import read_image
-    from ..methods.request import Wanted
+    from ..methods.request import EditRequest
 
     source, missing = read_image(image), {}
     measure = _measure(metrics.split(","), words, missing)
     with output.progress(quiet=False) as on_progress:
-        images = edits(editor.method, editor.flow, source, Wanted.of(**words), seed=seed, on_progress=on_progress)
+        images = edits(editor.method, editor.flow, source, EditRequest.of(**words), seed=seed, on_progress=on_progress)
     paths = write(images, source, curves(images, source, measure), out)
     for name, reason in missing.items():
         print(f"warning: {name} is missing: {reason}.", file=sys.stderr)

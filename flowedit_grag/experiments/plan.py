@@ -8,8 +8,8 @@ from typing import Any
 from ..backbone.model_info import facts
 from ..errors import InputError
 from ..methods import Method
-from ..methods.request import Wanted, takes_captions
-from ..methods.resolve import with_profile
+from ..methods.request import EditRequest, takes_captions
+from ..methods.resolve import resolve_method
 from . import fingerprint as identity
 from .config import RunConfig
 from .pins import pinned
@@ -105,10 +105,10 @@ def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, A
     found = {}
     for row in rows:
         with config.lines.at("methods", row.name):
-            method = with_profile(row.method, known, row.grag, row.options)
+            method = resolve_method(row.method, known, row.grag, row.options)
             method.check_model(known)
             if row.early_filter is not None:
-                row.early_filter.check(method, Wanted())
+                row.early_filter.check(method, EditRequest())
             _check_words(method, row, config.samples)
         found[row.name] = {**network, "method": row.method, "options": identity.of_method(method)}
         if row.early_filter is not None:

@@ -26,7 +26,7 @@ def work(
     *,
     device: str | None = None,
     threads: int | None = None,
-    wanted: Callable[[], bool] = lambda: True,
+    should_continue: Callable[[], bool] = lambda: True,
     on_work: Callable[[Cell], None] = lambda cell: None,
 ) -> None:
     """Work until every cell is finished, by this process or another; cells of a process that dies are taken over.
@@ -34,7 +34,7 @@ def work(
     Args:
         device: in place of the config's.
         threads: of torch on the CPU: their number can change the last bits of a result.
-        wanted: asked before every cell; work ends when it says no.
+        should_continue: asked before every cell; work ends when it says no.
         on_work: called before a cell is edited, and before it is measured.
 
     Raises :class:`InputError` for models that cannot be loaded, and a folder that cannot be written in.
@@ -50,7 +50,7 @@ def work(
         while left:
             taken = []
             for cell in left:
-                if not wanted():
+                if not should_continue():
                     return
                 if worker.finish(cell):
                     finished += 1

@@ -20,7 +20,7 @@ from ..guidance.grag import GRAG
 from ..injection.hook import check_layers
 from .inputs import Noise, Source, Steps, Targets, draws, run_to_end, subprogress
 from .options import check_options
-from .request import Wanted
+from .request import EditRequest
 
 LAYERS = ("vital_layers", "value_layers")  # options that name attention layers
 
@@ -61,9 +61,9 @@ class Method:
         for option in LAYERS:
             check_layers(getattr(self, option, None) or (), flow.layers)
 
-    def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
+    def prompts(self, request: EditRequest) -> tuple[str, list[str]]:
         """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""
-        return wanted.captions(type(self).__name__)
+        return request.captions(type(self).__name__)
 
     def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
         """At which (width, height) an image of ``size`` is edited: by default no more than the model's area."""

@@ -20,7 +20,7 @@ from .inputs import Progress, Source, Steps, Targets
 from .panels import at_width, panels
 from .paste import pasted
 from .prompts import PromptStyle, diptych_prompt
-from .request import Wanted
+from .request import EditRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +56,18 @@ class DiptychMethod(Method):
             name = type(self).__name__
             raise InputError(f"{name} needs steps and width from 1 on, not {self.steps} and {self.width}.")
 
-    def prompts(self, wanted: Wanted) -> tuple[str, list[str]]:
+    def prompts(self, request: EditRequest) -> tuple[str, list[str]]:
         """The source's prompt may be left out; the targets' prompts are those of whole diptychs."""
         if self.prompt == "descriptive":
-            captions = replace(wanted, instructions=())  # an instruction beside them is for a judge
+            captions = replace(request, instructions=())  # an instruction beside them is for a judge
             source, targets = captions.captions(f"{type(self).__name__} with prompt='descriptive'")
             return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in targets]
         name = type(self).__name__
-        if not wanted.instructions:
+        if not request.instructions:
             raise InputError(f"{name} takes an instruction: say what should change, as in 'make the star green'.")
-        if wanted.target_prompts:
+        if request.target_prompts:
             raise InputError(f"{name} takes an instruction and no target prompt, unless prompt='descriptive'.")
-        return wanted.source_prompt, [diptych_prompt(instruction, self.prompt) for instruction in wanted.instructions]
+        return request.source_prompt, [diptych_prompt(instruction, self.prompt) for instruction in request.instructions]
 
     def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
         return at_width(size, self.width)

@@ -18,7 +18,7 @@ from ..judges.selection import Selection, contact_sheet, select
 from .base import Method
 from .diptych import DiptychMethod
 from .inputs import Progress, Source, Steps, Targets, draws, generator, subprogress
-from .request import Wanted
+from .request import EditRequest
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
 SWITCHES = ("one_batch", "both_orders", "resume", "keep_record")
@@ -66,13 +66,13 @@ class EarlyFilter:
         known = {"judge": JUDGE, **profile.for_method("early_filter", {"judge"})}
         return self if self.judge is not None else replace(self, **known)
 
-    def check(self, method: Method, wanted: Wanted) -> None:
-        """Raise :class:`InputError` unless ``method`` can be filtered and one edit is wanted."""
-        if len(wanted.instructions) > 1 or len(wanted.target_prompts) > 1:
+    def check(self, method: Method, request: EditRequest) -> None:
+        """Raise :class:`InputError` unless ``method`` can be filtered and one edit is request."""
+        if len(request.instructions) > 1 or len(request.target_prompts) > 1:
             raise InputError("an early filter works on one instruction; give it alone.")
         if not isinstance(method, DiptychMethod):
             raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
-        if method.prompt == "descriptive" and not wanted.instructions:
+        if method.prompt == "descriptive" and not request.instructions:
             raise InputError("an early filter's judge goes by an instruction; give one beside the captions.")
         if self.resume and self.steps > method.steps:
             raise InputError(f"previews of {self.steps} steps cannot be resumed by an edit of {method.steps}.")

@@ -8,7 +8,7 @@ from ..errors import InputError
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EditRequest:
     """An instruction, or captions of the image as it is and as it should become; a target each."""
 
     instructions: tuple[str, ...] = ()
@@ -21,16 +21,16 @@ class Wanted:
         instruction: str | Sequence[str] | None,
         source_prompt: str | None,
         target_prompt: str | Sequence[str] | None,
-    ) -> "Wanted":
+    ) -> "EditRequest":
         """From what an ``Editor`` is given. Raises :class:`InputError` for texts that are empty."""
-        wanted = cls(_listed(instruction), source_prompt or "", _listed(target_prompt))
+        request = cls(_listed(instruction), source_prompt or "", _listed(target_prompt))
         if source_prompt is not None and not (isinstance(source_prompt, str) and source_prompt.strip()):
             raise InputError("the source prompt is empty; describe the image as it is.")
-        if target_prompt is not None and not _all_said(wanted.target_prompts):
+        if target_prompt is not None and not _all_said(request.target_prompts):
             raise InputError("a target prompt is empty; describe the image as it should become.")
-        if instruction is not None and not _all_said(wanted.instructions):
+        if instruction is not None and not _all_said(request.instructions):
             raise InputError("the instruction is empty; say what should change, as in 'make the star green'.")
-        return wanted
+        return request
 
     def captions(self, method: str) -> tuple[str, list[str]]:
         """Source and target captions. Raises :class:`InputError` where ``method`` was not given them, or more."""

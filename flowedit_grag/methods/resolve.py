@@ -24,14 +24,14 @@ def check_selection(named, strength: GRAG | None, options: Mapping[str, Any]) ->
     replace(made, grag=strength)  # type: ignore[call-arg]  # complains of what does not go with it
 
 
-def embedded(named, options: Mapping[str, Any]) -> dict[str, str]:
+def default_model(named, options: Mapping[str, Any]) -> dict[str, str]:
     """What :func:`load` takes for the embedded model that a method works with, and for its adapter if it needs one."""
     if method(named, **options).fills:
         return {"model": "lab-fill", "adapter": "lab-moe"}
     return {"model": "lab"}
 
 
-def with_profile(named, flow: Flow, strength: GRAG | None, options: Mapping[str, Any]) -> Method:
+def resolve_method(named, flow: Flow, strength: GRAG | None, options: Mapping[str, Any]) -> Method:
     """The method with the given options, then what the model's profile recommends, then the method's defaults."""
     if isinstance(named, Method):
         return named if strength is None else replace(named, grag=strength)  # type: ignore[call-arg]

@@ -102,7 +102,13 @@ def _labour(job: Job, device: str | None, threads: int, complaints: Connection, 
         key.value = cell.key.encode()
 
     try:
-        work(job, device=device, threads=threads, wanted=lambda: parent is None or parent.is_alive(), on_work=note)
+        work(
+            job,
+            device=device,
+            threads=threads,
+            should_continue=lambda: parent is None or parent.is_alive(),
+            on_work=note,
+        )
     except InputError as error:
         complaints.send(str(error))
         raise SystemExit(2) from None
