@@ -6,7 +6,7 @@ from PIL import Image
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.folder import begin
 from flowedit_grag.experiments.job import Job
-from flowedit_grag.experiments.plan import cells
+from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.store import Store
 from flowedit_grag.experiments.table import table, write
 from flowedit_grag.metrics import Missing
@@ -39,19 +39,19 @@ def run(out, *, per_task=2, more="", config=CONFIG, fails=(), without=(), unfini
     path = out.with_name(out.name + ".yaml")
     path.write_text(config.format(out=out, per_task=per_task, more=more))
     settings, rng, numbers = read(path), np.random.default_rng(seed), {}
-    job = Job(settings, cells(settings), out)
+    job = Job(settings, work_items(settings), out)
     begin(job)
     store = Store(out)
-    for cell in job.cells:
-        place = cell.row.name, cell.sample.id
+    for item in job.items:
+        place = item.row.name, item.sample.id
         if place in unfinished:
             continue
         if place in fails:
-            store.fail(cell, RuntimeError(f"<b>no luck</b> with {cell.sample.id}"))
+            store.fail(item, RuntimeError(f"<b>no luck</b> with {item.sample.id}"))
             continue
-        strength = 0.9 if cell.row.grag is None else 1.8 - cell.row.grag.delta
-        image = Image.blend(cell.sample.image(), cell.sample.truth(), float(np.clip(strength, 0, 1)))
-        store.keep(cell, Result([image], image, 8, 4, 0.5 + rng.random(), 0.0, {}))
+        strength = 0.9 if item.row.grag is None else 1.8 - item.row.grag.delta
+        image = Image.blend(item.sample.image(), item.sample.truth(), float(np.clip(strength, 0, 1)))
+        store.keep(item, Result([image], image, 8, 4, 0.5 + rng.random(), 0.0, {}))
         known = {
             "lab_success": float(rng.random() < strength),
             "psnr_outside": 30 - 5 * strength + rng.random(),
@@ -60,9 +60,9 @@ def run(out, *, per_task=2, more="", config=CONFIG, fails=(), without=(), unfini
         values = {metric.name: known.get(metric.name, 0.5) for metric in settings.metrics}
         if place in without:
             values["ssim_outside"] = Missing("no window fits")
-        store.keep_numbers(cell, values, job.dependencies(cell))
+        store.keep_numbers(item, values, job.dependencies(item))
         for name, value in values.items():
             if not isinstance(value, Missing):
-                numbers.setdefault(cell.row.name, {}).setdefault(name, {})[cell.sample.id] = value
+                numbers.setdefault(item.row.name, {}).setdefault(name, {})[item.sample.id] = value
     write(table(job), job)
     return numbers

@@ -136,7 +136,7 @@ def nothing(job, workers, on_progress):
 
 def interrupted(job, workers, on_progress):
     """An executor that works while somebody else begins with one sample only."""
-    begin(replace(job, cells=job.cells[:1], limit=1))
+    begin(replace(job, items=job.items[:1], limit=1))
     EXECUTORS["serial"](job, workers, on_progress)
 
 

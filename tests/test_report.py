@@ -53,7 +53,7 @@ def made(tmp_path_factory):
     )
     for path in (folder / "run" / "edits").glob("*/shape-000.*.json"):
         record = json.loads(path.read_text())
-        record["determined_by"]["sample"]["instruction"] = EVIL
+        record["key_inputs"]["sample"]["instruction"] = EVIL
         path.write_text(json.dumps(record))
     report([folder / "run"], folder / "report")
     return folder, numbers
@@ -378,13 +378,13 @@ def test_half_a_record_is_left_out_and_said(made, tmp_path):
 
 def test_records_of_another_model_are_not_averaged_with_these(made, tmp_path):
     folder = copy(made, tmp_path)
-    manifest = json.loads((folder / "cells.json").read_text())
-    for cell in manifest["cells"][:5]:  # as if the model had changed since
-        cell["key"] = cell["key"][::-1]
-    (folder / "cells.json").write_text(json.dumps(manifest))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for item in manifest["items"][:5]:  # as if the model had changed since
+        item["key"] = item["key"][::-1]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     report([folder], tmp_path / "report")
     text = (tmp_path / "report" / "tables.md").read_text()
-    rows = [cell["row"] for cell in manifest["cells"][:5]]
+    rows = [item["row"] for item in manifest["items"][:5]]
     assert f"| sdedit | {16 - rows.count('sdedit')} | 0 |" in text
     assert f"sdedit: {rows.count('sdedit')} of an earlier model, option or sample, or beyond a limit, are left" in text
 
@@ -402,18 +402,18 @@ def test_edits_of_two_versions_are_said(made, tmp_path):
 
 def test_numbers_of_an_earlier_metric_are_left_out(made, tmp_path):
     folder = copy(made, tmp_path)
-    manifest = json.loads((folder / "cells.json").read_text())
-    changed = next(cell for cell in manifest["cells"] if cell["row"] == "sdedit")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    changed = next(item for item in manifest["items"] if item["row"] == "sdedit")
     changed["of"]["psnr_outside"] = "another"
-    (folder / "cells.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     report([folder], tmp_path / "report")
     assert "sdedit, psnr_outside: 1 missing (not measured yet)" in (tmp_path / "report" / "tables.md").read_text()
 
 
 def test_a_run_without_its_list_of_cells(made, tmp_path):
     folder = copy(made, tmp_path)
-    (folder / "cells.json").write_text("{")
-    refused([folder], tmp_path / "report", "has no cells.json, or a damaged one; run its config once more")
+    (folder / "manifest.json").write_text("{")
+    refused([folder], tmp_path / "report", "has no manifest.json, or a damaged one; run its config once more")
 
 
 @pytest.mark.parametrize("damage", ["dataset: lab", "methods: [sdedit]"])
@@ -429,17 +429,17 @@ def test_rows_that_the_config_has_not(made, tmp_path):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["methods"].pop("sdedit")
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    refused([folder], tmp_path / "report", "has no cells.json, or a damaged one")
+    refused([folder], tmp_path / "report", "has no manifest.json, or a damaged one")
 
 
 def of_turns(made, tmp_path):
     """The run, as if one sample of each task went on with the other."""
     folder = copy(made, tmp_path)
-    manifest = json.loads((folder / "cells.json").read_text())
-    for cell in manifest["cells"]:
-        if cell["sample"].endswith("-001"):
-            cell["previous"] = cell["sample"].replace("-001", "-000")
-    (folder / "cells.json").write_text(json.dumps(manifest))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for item in manifest["items"]:
+        if item["sample"].endswith("-001"):
+            item["previous"] = item["sample"].replace("-001", "-000")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 

@@ -12,7 +12,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import fingerprint as identity
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
-from flowedit_grag.experiments.plan import cells
+from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.metrics.dino import DINO
 from flowedit_grag.metrics.viescore import VIEScore
 from flowedit_grag.report.runs import read_runs
@@ -23,7 +23,7 @@ CONFIGS = HERE.parent / "configs"
 
 def test_keys_depend_on_what_matters(tmp_path):
     def keys(**changes):
-        return [cell.key for cell in cells(read(write(tmp_path / "run"), changes), limit=2)]
+        return [item.key for item in work_items(read(write(tmp_path / "run"), changes), limit=2)]
 
     base = keys()
     assert len(set(base)) == 4
@@ -35,7 +35,7 @@ def test_keys_depend_on_what_matters(tmp_path):
     lora.write_bytes(b"others")
     assert len({base[0], before[0], keys(loading={"lora": [str(lora)]})[0]}) == 3
     renamed = {f"my {name}": row for name, row in settings(tmp_path / "run")["methods"].items()}
-    assert [cell.key for cell in cells(read(write(tmp_path / "run", methods=renamed)), limit=2)] == base
+    assert [item.key for item in work_items(read(write(tmp_path / "run", methods=renamed)), limit=2)] == base
 
 
 def test_code_of_ones_own_is_part_of_a_key(tmp_path, monkeypatch):
@@ -66,7 +66,7 @@ def judge(*given): return silent(*given)
         sys.modules.pop("own_code", None)
         identity._own_code.cache_clear()
         config = read(write(tmp_path / "run", methods=rows, metrics=["own_code:Metric", "psnr"]))
-        keys = {cell.row.name: cell.key for cell in cells(config, limit=1)}
+        keys = {item.row.name: item.key for item in work_items(config, limit=1)}
         found.append({**keys, **{metric.name: identity.of_metric(metric, "") for metric in config.metrics}})
     before, after = found
     assert {name for name, key in before.items() if after[name] == key} == {"ours", "psnr"}
@@ -230,9 +230,9 @@ def test_a_run_goes_on_where_there_is_less_memory(tmp_path):
 @pytest.mark.parametrize("made_with", [[], {"a": 5}, {"a": {"model": 3}}])
 def test_a_list_of_cells_that_hands_have_been_at(tmp_path, made_with):
     done(out := tmp_path / "run", limit=1)
-    (out / "cells.json").write_text(json.dumps({"made_with": made_with}))
+    (out / "manifest.json").write_text(json.dumps({"made_with": made_with}))
     done(out, limit=1)
-    assert len(json.loads((out / "cells.json").read_text())["made_with"]) == 2
+    assert len(json.loads((out / "manifest.json").read_text())["made_with"]) == 2
 
 
 def test_layers_that_the_model_does_not_have(tmp_path):
@@ -255,7 +255,7 @@ def test_an_early_filter_in_a_row(tmp_path):
     assert two.nfe == one.nfe + 2
     (record,) = (json.loads(path.read_text()) for path in out.glob("edits/best of two/*.json"))
     assert record["settings"]["early_filter"]["seeds"] == [record["settings"]["seed"] + n for n in range(2)]
-    assert record["determined_by"]["early_filter"]["judge"] == "lab"
+    assert record["key_inputs"]["early_filter"]["judge"] == "lab"
 
 
 def test_a_judge_that_decides_nothing_is_said_under_the_table(tmp_path):

@@ -31,7 +31,7 @@ from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import ray
 from flowedit_grag.experiments.executors.failures import Losses
-from flowedit_grag.experiments.plan import cells
+from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
 from flowedit_grag.locks import Locks
@@ -39,7 +39,7 @@ from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
 
 pytestmark = pytest.mark.usefixtures("one_model")
-CELLS = 16
+ITEMS = 16
 OF_MASKS = ("psnr_outside", "l1_truth")
 
 
@@ -66,14 +66,14 @@ def records(out):
 
 def test_what_a_run_leaves(whole):
     assert {path.name for path in whole.iterdir()} == {
-        "cells.json", "claims.lock", "config.yaml", "edits", "environment.json", "metrics", "table.json", "table.md",
+        "manifest.json", "claims.lock", "config.yaml", "edits", "environment.json", "metrics", "table.json", "table.md",
     }  # fmt: skip
-    assert len(finished(whole)) == len(pictures(whole)) == len(list(whole.glob("metrics/*/*.json"))) == CELLS
-    assert begun(whole).total() == CELLS
+    assert len(finished(whole)) == len(pictures(whole)) == len(list(whole.glob("metrics/*/*.json"))) == ITEMS
+    assert begun(whole).total() == ITEMS
     for record in records(whole):
         assert record["status"] == "done"
         assert record["nfe"] >= 1
-        assert record["settings"]["options"]["steps"] == record["determined_by"]["options"]["steps"] == 1
+        assert record["settings"]["options"]["steps"] == record["key_inputs"]["options"]["steps"] == 1
         assert record["settings"]["seed"] == noise_seed(3, record["sample"])
     lines = table(whole)["lines"]
     assert [(line["row"], line["done"], line["failures"]) for line in lines] == [("plain", 8, {}), ("half", 8, {})]
@@ -91,9 +91,9 @@ def test_means_are_of_the_stored_numbers(whole):
 def test_a_finished_run_does_nothing_again(whole, tmp_path):
     before, seen = (whole / "table.json").read_bytes(), []
     run(read(write(whole)), on_progress=seen.append)
-    assert begun(whole).total() == CELLS
+    assert begun(whole).total() == ITEMS
     assert (whole / "table.json").read_bytes() == before
-    assert [(one.step, one.steps) for one in seen] == [(CELLS, CELLS)]
+    assert [(one.step, one.steps) for one in seen] == [(ITEMS, ITEMS)]
 
 
 def test_limit_then_all(whole, tmp_path):
@@ -120,7 +120,7 @@ def test_kills_at_random_moments(whole, tmp_path):
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-    assert len(finished(out)) < CELLS
+    assert len(finished(out)) < ITEMS
     run(read(path))
     check(out, whole, kills)
 
@@ -147,7 +147,7 @@ def test_local_workers_make_the_same_table_though_one_dies(whole, tmp_path):
     done(out, methods=methods, executor="local", workers=2, on_progress=seen.append)
     assert not bomb.exists()
     check(out, whole, 1)
-    assert (seen[-1].step, seen[-1].steps) == (CELLS, CELLS)
+    assert (seen[-1].step, seen[-1].steps) == (ITEMS, ITEMS)
 
 
 def test_a_sample_that_kills_workers_fails_and_the_others_do_not_wait(tmp_path):
@@ -171,7 +171,7 @@ def test_samples_that_kill_all_workers_at_once_fail_and_the_others_do_not_wait(t
 
 
 def test_workers_that_die_again_and_again_end_the_run():
-    watch = SimpleNamespace(left=[SimpleNamespace(key="a cell's")])
+    watch = SimpleNamespace(left=[SimpleNamespace(key="an item's")])
     death = ("", "the last with exit code -9")
     losses = Losses(most=2)
     losses.add(watch, *death)
@@ -291,9 +291,9 @@ def test_a_failing_sample_is_recorded_and_retried(whole, tmp_path):
     (record,) = [record for record in records(out) if record["status"] == "failed"]
     assert "runner_parts.py" in record["traceback"]
     done(out, methods=methods)
-    assert begun(out).total() == CELLS
+    assert begun(out).total() == ITEMS
     done(out, methods=methods, retry_failed=True)  # fails again, and only once
-    assert begun(out).total() == CELLS + 1
+    assert begun(out).total() == ITEMS + 1
     poison.unlink()
     done(out, methods=methods, retry_failed=True)
     check(out, whole, 2)
@@ -340,7 +340,7 @@ def test_interrupted_and_gone_on_with(whole, tmp_path, executor, workers):
     with pytest.raises(KeyboardInterrupt):
         done(out := tmp_path / "run", executor=executor, workers=workers, on_progress=interrupt)
     assert not multiprocessing.active_children()
-    assert 0 < len(finished(out)) < CELLS
+    assert 0 < len(finished(out)) < ITEMS
     assert (out / "table.md").exists()
     assert not list(out.glob("**/.*"))
     done(out)
@@ -360,7 +360,7 @@ def test_a_session_goes_on_where_an_earlier_picture_rotted(tmp_path):
 
 def test_what_a_kill_left_half_written_in_the_folder_goes(tmp_path):
     done(out := tmp_path / "run", limit=1)
-    for name in (".table.99.json", ".cells.12.json", ".config.3.yaml"):
+    for name in (".table.99.json", ".manifest.12.json", ".config.3.yaml"):
         (out / name).write_text("{")
     (out / ".gitignore").write_text("*")  # not ours
     done(out, limit=1)
@@ -369,7 +369,7 @@ def test_what_a_kill_left_half_written_in_the_folder_goes(tmp_path):
 
 def test_a_limit_leaves_sessions_whole(tmp_path):
     config = read(write(tmp_path / "run", dataset={"name": "runner_parts:Sessions"}))
-    taken = {limit: len({cell.sample.id for cell in cells(config, limit)}) for limit in (1, 2, 3, 4, 5, 9)}
+    taken = {limit: len({item.sample.id for item in work_items(config, limit)}) for limit in (1, 2, 3, 4, 5, 9)}
     assert taken == {1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 9: 4}
 
 
@@ -396,7 +396,7 @@ def test_a_full_disk(whole, tmp_path, monkeypatch, lab):
 
 def test_metrics_change_without_edits(whole, tmp_path, monkeypatch):
     done(out := tmp_path / "run")
-    monkeypatch.setattr(editors.Editors, "of", lambda self, cell: pytest.fail("an edit was made again"))
+    monkeypatch.setattr(editors.Editors, "of", lambda self, item: pytest.fail("an edit was made again"))
     other = done(out, metrics=["ssim_outside", "lab_success", "runner_parts:Absent"])
     assert other.columns == ("ssim_outside", "lab_success", "absent")
     assert [entry.n for entry in other.lines[0].entries] == [8, 8, 0]
@@ -439,7 +439,7 @@ def test_samples_that_cannot_be_read(tmp_path):
 def test_a_runner_of_fewer_samples_beside_it(tmp_path):
     done(out := tmp_path / "run", executor="runner_parts:interrupted")
     (one,) = read_runs([out])
-    assert (one.manifest.limit, len(one.manifest.cells)) == (None, CELLS)
+    assert (one.manifest.limit, len(one.manifest.items)) == (None, ITEMS)
 
 
 def test_masks_of_other_sizes(tmp_path):
@@ -493,19 +493,19 @@ def test_a_hubs_model_is_pinned(tmp_path, monkeypatch, lab):
     )
     monkeypatch.setattr("diffusers.FluxTransformer2DModel.load_config", lambda place, **asked: config)
     changes = {"model": "someone/flux", "methods": {"plain": {"method": "sdedit"}}}
-    (first, *_) = cells(read(write(tmp_path / "run", **changes)))
+    (first, *_) = work_items(read(write(tmp_path / "run", **changes)))
     asked = []
     monkeypatch.setattr(editors, "load", lambda model, **loading: asked.append((model, loading["revision"])) or lab)
     assert editors.Editors({}).of(first).flow is lab
     assert asked == [("someone/flux", "c0ffee")]
     now = "decade"
     changes["methods"] = {"half": {"method": "sdedit", "strength": 0.5}}
-    assert cells(read(write(tmp_path / "new", **changes)))[0].commit == "decade"
-    manifest = {"made_with": {"plain": first.determined_by}}
+    assert work_items(read(write(tmp_path / "new", **changes)))[0].commit == "decade"
+    manifest = {"made_with": {"plain": first.key_inputs}}
     (tmp_path / "run").mkdir(exist_ok=True)
-    (tmp_path / "run" / "cells.json").write_text(json.dumps(manifest))
-    assert cells(read(write(tmp_path / "run", **changes)))[0].commit == "c0ffee"  # what it was begun with
-    assert "commit" not in cells(read(write(tmp_path / "other")))[0].determined_by["model"]
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
+    assert work_items(read(write(tmp_path / "run", **changes)))[0].commit == "c0ffee"  # what it was begun with
+    assert "commit" not in work_items(read(write(tmp_path / "other")))[0].key_inputs["model"]
 
 
 def test_the_runner_costs_little(tmp_path, monkeypatch):
@@ -515,7 +515,7 @@ def test_the_runner_costs_little(tmp_path, monkeypatch):
         def edit(self, image, **_):
             return Result([image], image, 1, 1, 0.0, 0.0, {})
 
-    monkeypatch.setattr(editors.Editors, "of", lambda self, cell: Quick())
+    monkeypatch.setattr(editors.Editors, "of", lambda self, item: Quick())
     costs = []
     for number in range(3):  # other work on the machine only ever adds to it
         since = time.perf_counter()

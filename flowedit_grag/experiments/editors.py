@@ -11,7 +11,7 @@ from ..backbone.load import load
 from ..editor import Editor
 from ..errors import InputError
 from . import fingerprint as identity
-from .plan import Cell
+from .plan import WorkItem
 
 
 class Editors:
@@ -23,23 +23,23 @@ class Editors:
         self.flow: Flow | None = None
         self.made: dict[str, Editor] = {}
 
-    def of(self, cell: Cell) -> Editor:
-        """The editor of the cell's row. Raises :class:`InputError` for what cannot be loaded."""
-        row = cell.row
-        if self.network != (network := (*row.network, cell.commit)):
-            self._change(cell)
+    def of(self, item: WorkItem) -> Editor:
+        """The editor of the item's row. Raises :class:`InputError` for what cannot be loaded."""
+        row = item.row
+        if self.network != (network := (*row.network, item.commit)):
+            self._change(item)
             self.network = network
         if row.name not in self.made:
             self.made[row.name] = Editor(row.method, self.flow, grag=row.grag, **row.options)
         return self.made[row.name]
 
-    def _change(self, cell: Cell) -> None:
-        """Load the cell's network, as it was when the run was planned, after letting go of the one before: two may not
+    def _change(self, item: WorkItem) -> None:
+        """Load the item's network, as it was when the run was planned, after letting go of the one before: two may not
         fit."""
         self.made, self.flow, self.network = {}, None, None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if identity.of_adapter(cell.row.adapter) != cell.determined_by["adapter"]:
-            raise InputError(f"the adapter {cell.row.adapter!r} has changed since the run was planned; start it again.")
-        self.flow = load(cell.row.model, adapter=cell.row.adapter, revision=cell.commit, **self.loading)
+        if identity.of_adapter(item.row.adapter) != item.key_inputs["adapter"]:
+            raise InputError(f"the adapter {item.row.adapter!r} has changed since the run was planned; start it again.")
+        self.flow = load(item.row.model, adapter=item.row.adapter, revision=item.commit, **self.loading)

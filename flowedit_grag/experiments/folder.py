@@ -30,7 +30,7 @@ LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "num
 
 
 def begin(job: Job) -> None:
-    """Make the folder the job's, or see that it is. Writes ``config.yaml``, ``cells.json``, what the benchmark leaves
+    """Make the folder the job's, or see that it is. Writes ``config.yaml``, ``manifest.json``, what it leaves
     out, and once ``environment.json``.
 
     Raises :class:`InputError` if a run of another config is there, with the first difference.

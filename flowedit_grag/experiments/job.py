@@ -7,13 +7,13 @@ from typing import Any
 
 from . import fingerprint as identity
 from .config import RunConfig
-from .plan import Cell
+from .plan import WorkItem
 from .store import Store
 
 
 @dataclass(frozen=True)
 class Done:
-    """``step`` of ``steps`` cells are finished."""
+    """``step`` of ``steps`` items are finished."""
 
     step: int
     steps: int
@@ -34,35 +34,35 @@ class Job:
     """
 
     config: RunConfig
-    cells: tuple[Cell, ...]
+    items: tuple[WorkItem, ...]
     folder: Path
     limit: int | None = None
     retry: float = 0.0
 
-    def edited(self, store: Store, cell: Cell) -> dict[str, Any] | None:
-        """The record of the cell's edit, unless it is still to be made."""
-        record = store.record(cell)
+    def edited(self, store: Store, item: WorkItem) -> dict[str, Any] | None:
+        """The record of the item's edit, unless it is still to be made."""
+        record = store.record(item)
         again = record is not None and record["status"] == "failed" and record.get("time", 0.0) < self.retry
         return None if again else record
 
-    def unmeasured(self, store: Store, cell: Cell) -> list[str]:
-        """Names of the metrics whose numbers are still to be taken from the cell's picture."""
-        known = self.numbers(store, cell)
-        return [name for name in self.dependencies(cell) if name not in known or self._retried(known[name])]
+    def unmeasured(self, store: Store, item: WorkItem) -> list[str]:
+        """Names of the metrics whose numbers are still to be taken from the item's picture."""
+        known = self.numbers(store, item)
+        return [name for name in self.dependencies(item) if name not in known or self._retried(known[name])]
 
-    def numbers(self, store: Store, cell: Cell) -> dict[str, dict[str, Any]]:
-        """The cell's numbers, but for those of metrics that have been set up differently since."""
-        of = self.dependencies(cell)
-        return {name: entry for name, entry in store.numbers(cell).items() if entry["of"] == of.get(name)}
+    def numbers(self, store: Store, item: WorkItem) -> dict[str, dict[str, Any]]:
+        """The item's numbers, but for those of metrics that have been set up differently since."""
+        of = self.dependencies(item)
+        return {name: entry for name, entry in store.numbers(item).items() if entry["of"] == of.get(name)}
 
-    def dependencies(self, cell: Cell) -> dict[str, str]:
+    def dependencies(self, item: WorkItem) -> dict[str, str]:
         """For each metric, the hash of what its number depends on besides the edit."""
-        return {metric.name: identity.of_metric(metric, cell.truth) for metric in self.config.metrics}
+        return {metric.name: identity.of_metric(metric, item.truth) for metric in self.config.metrics}
 
-    def finished(self, store: Store, cell: Cell) -> bool:
-        """Whether nothing is left to be done about the cell."""
-        record = self.edited(store, cell)
-        return record is not None and (record["status"] == "failed" or not self.unmeasured(store, cell))
+    def finished(self, store: Store, item: WorkItem) -> bool:
+        """Whether nothing is left to be done about the item."""
+        record = self.edited(store, item)
+        return record is not None and (record["status"] == "failed" or not self.unmeasured(store, item))
 
     def _retried(self, entry: dict[str, Any]) -> bool:
         return "missing" in entry and entry.get("time", 0.0) < self.retry

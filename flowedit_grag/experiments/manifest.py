@@ -1,5 +1,5 @@
-"""``cells.json``: which cells a run is made of now. Its folder may hold results of earlier options, models or samples
-besides, which no table and no report must mix with them."""
+"""``manifest.json``: which items a run is made of now. Its folder may hold results of earlier options, models or
+samples besides, which no table and no report must mix with them."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from typing import Any
 
 from ..files import written
 from .job import Job
-from .pins import CELLS as NAME
+from .pins import ITEMS as NAME
 from .records import read_object
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell. ``of`` has by metric the hash of what its number depends on besides the edit."""
+    """A item. ``of`` has by metric the hash of what its number depends on besides the edit."""
 
     row: str
     sample: str
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The cells of a run, in its order.
+    """The items of a run, in its order.
 
     Attributes:
         limit: how many samples the run was limited to, if it was.
@@ -37,20 +37,20 @@ class Manifest:
 
     limit: int | None
     made_with: Mapping[str, Mapping[str, Any]]
-    cells: tuple[Entry, ...]
+    items: tuple[Entry, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: Job) -> "Manifest":
         """What a job is made of."""
         found = [
-            Entry(cell.row.name, sample.id, sample.task, sample.previous, cell.key, job.dependencies(cell))
-            for cell in job.cells
-            for sample in [cell.sample]
+            Entry(item.row.name, sample.id, sample.task, sample.previous, item.key, job.dependencies(item))
+            for item in job.items
+            for sample in [item.sample]
         ]
         ways = {
-            cell.row.name: {key: value for key, value in cell.determined_by.items() if key != "sample"}
-            for cell in job.cells
+            item.row.name: {key: value for key, value in item.key_inputs.items() if key != "sample"}
+            for item in job.items
         }
         return cls(job.limit, ways, tuple(found), job.config.samples.reasons)
 
@@ -59,10 +59,10 @@ class Manifest:
         """That of the run in ``folder``; ``None`` where there is none, or a damaged one."""
         found = read_object(folder / NAME)
         try:
-            cells = tuple(Entry(**cell) for cell in found["cells"])
+            items = tuple(Entry(**item) for item in found["items"])
             made_with = {row: dict(way) for row, way in found["made_with"].items()}
-            whole = all(cell.row in made_with for cell in cells)
-            return cls(found["limit"], made_with, cells, dict(found.get("left_out", {}))) if whole else None
+            whole = all(item.row in made_with for item in items)
+            return cls(found["limit"], made_with, items, dict(found.get("left_out", {}))) if whole else None
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
 

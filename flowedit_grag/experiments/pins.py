@@ -4,11 +4,11 @@ from pathlib import Path
 
 from .records import read_object
 
-CELLS = "cells.json"
+ITEMS = "manifest.json"
 
 
 def pinned(folder: Path) -> dict[str, str]:
     """The commits of the hub's models in the run at ``folder``, by the model's name; none where there is no run."""
-    ways = read_object(folder / CELLS).get("made_with")
+    ways = read_object(folder / ITEMS).get("made_with")
     models = [way.get("model") for way in ways.values() if isinstance(way, dict)] if isinstance(ways, dict) else []
     return {model["name"]: model["commit"] for model in models if isinstance(model, dict) and "commit" in model}

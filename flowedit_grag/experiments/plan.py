@@ -1,4 +1,4 @@
-"""From a config to cells: one sample for one row of the table, each with the hash of what determines it."""
+"""From a config to items: one sample for one row of the table, each with the hash of what determines it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,32 +18,32 @@ from .samples import Dataset, Sample, noise_seed
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class WorkItem:
     """One edit. Can be pickled.
 
     Attributes:
         seed: of the edit's noise.
-        determined_by: all that the edit depends on; ``key`` is its hash.
+        key_inputs: all that the edit depends on; ``key`` is its hash.
         truth: hash of what the edit is measured against.
-        previous: the cell whose result is edited, in a session of edits.
+        previous: the item whose result is edited, in a session of edits.
     """
 
     row: Row
     sample: Sample
     seed: int
     key: str
-    determined_by: Mapping[str, Any]
+    key_inputs: Mapping[str, Any]
     truth: str
-    previous: "Cell | None" = None
+    previous: "WorkItem | None" = None
 
     @property
     def commit(self) -> str | None:
         """Of the hub's model, when the run was planned; ``None`` for a model on this machine."""
-        return self.determined_by["model"].get("commit")
+        return self.key_inputs["model"].get("commit")
 
 
-def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
-    """The cells of a run, of the first ``limit`` samples, in the order in which they are best worked on. A session that
+def work_items(config: RunConfig, limit: int | None = None) -> tuple[WorkItem, ...]:
+    """The items of a run, of the first ``limit`` samples, in the order in which they are best worked on. A session that
     the limit would cut is left out, unless it is the first.
 
     Rows of one network come together, because one is loaded at a time; among these sample by sample, so that a run
@@ -54,7 +54,7 @@ def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
     samples = _first(config.samples, limit)
     truths = {sample.id: identity.of_truth(sample) for sample in samples}
     own = {sample.id: identity.of_sample(sample) for sample in samples}
-    made: dict[tuple[str, str], Cell] = {}
+    made: dict[tuple[str, str], WorkItem] = {}
     for rows in _by_network(config.rows):
         of_row = _identities(rows, config)
         for sample in samples:
@@ -62,7 +62,7 @@ def cells(config: RunConfig, limit: int | None = None) -> tuple[Cell, ...]:
                 before = None if sample.previous is None else made[row.name, sample.previous]
                 edited = own[sample.id] if before is None else {**own[sample.id], "image": before.key}
                 all_of_it = {**of_row[row.name], "seed": config.seed, "sample": edited}
-                made[row.name, sample.id] = Cell(
+                made[row.name, sample.id] = WorkItem(
                     row, sample, noise_seed(config.seed, sample.id), identity.digest(all_of_it), all_of_it,
                     truths[sample.id], before,
                 )  # fmt: skip

@@ -60,5 +60,5 @@ def _table(name: str, values: Mapping) -> PublishedTable:
         PublishedColumn(label, of["better"] == "higher", tuple(of["metrics"]))
         for label, of in values["columns"].items()
     ]
-    rows = {row: tuple(None if cell == NONE else cell for cell in line.split()) for row, line in values["rows"].items()}
+    rows = {row: tuple(None if item == NONE else item for item in line.split()) for row, line in values["rows"].items()}
     return PublishedTable(name, values["source"], values["setting"], tuple(columns), rows)

@@ -1,4 +1,4 @@
-"""The files that a run leaves for each cell, and which of them are whole.
+"""The files that a run leaves for each item, and which of them are whole.
 
 ::
 
@@ -18,8 +18,8 @@ COSTS = ("nfe", "forward_calls", "seconds")  # numbers that the record of an edi
 
 
 @dataclass(frozen=True)
-class CellFiles:
-    """Where the files of a cell are, in the run's ``folder``."""
+class ItemFiles:
+    """Where the files of an item are, in the run's ``folder``."""
 
     folder: Path
     row: str
@@ -42,18 +42,18 @@ class CellFiles:
         return self.folder / kind / self.row / f"{self.sample}.{self.key}.{ending}"
 
 
-def read_record(files: CellFiles) -> dict[str, Any] | None:
+def read_record(files: ItemFiles) -> dict[str, Any] | None:
     """How the edit went: ``status`` is ``done`` or ``failed``. ``None`` if there is no record, or a damaged one."""
     found = read_object(files.record)
     if found.get("key") != files.key or found.get("sample") != files.sample or not _timed(found):
         return None
-    if not isinstance(found.get("determined_by"), dict):
+    if not isinstance(found.get("key_inputs"), dict):
         return None
     whole = {"done": _made, "failed": _explained}.get(str(found.get("status")))
     return found if whole and whole(found, files) else None
 
 
-def read_numbers(files: CellFiles) -> dict[str, dict[str, Any]]:
+def read_numbers(files: ItemFiles) -> dict[str, dict[str, Any]]:
     """By metric: ``of``, the hash of what it depends on, and ``value``, or ``missing`` with the reason."""
     found = read_object(files.numbers)
     values = found.get("values") if found.get("key") == files.key else None
@@ -92,7 +92,7 @@ def size(path: Path) -> int | None:
         return None
 
 
-def _made(record: Mapping[str, Any], files: CellFiles) -> bool:
+def _made(record: Mapping[str, Any], files: ItemFiles) -> bool:
     return record.get("bytes") == size(files.picture) and all(_number(record.get(cost)) for cost in COSTS)
 
 
@@ -104,7 +104,7 @@ def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _explained(record: Mapping[str, Any], files: CellFiles) -> bool:
+def _explained(record: Mapping[str, Any], files: ItemFiles) -> bool:
     return isinstance(record.get("reason"), str) and bool(record["reason"])
 
 

@@ -11,7 +11,7 @@ from .config import RunConfig
 from .executors import EXECUTORS
 from .folder import begin, settle
 from .job import Job, OnProgress
-from .plan import cells
+from .plan import work_items
 from .table import Table, table
 
 
@@ -44,7 +44,7 @@ def run(
     dtype = dtype_name(config.loading.get("dtype"), config.loading.get("device"))
     config = replace(config, loading={**config.loading, "dtype": dtype})
     retry = time.time() if retry_failed else 0.0
-    job = Job(config, cells(config, limit), Path(config.out).resolve(), limit, retry)
+    job = Job(config, work_items(config, limit), Path(config.out).resolve(), limit, retry)
     begin(job)
     try:
         execute(job, workers, on_progress)

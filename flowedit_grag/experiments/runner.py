@@ -1,4 +1,4 @@
-"""The work of a run: every cell edited and measured once, by whoever gets to it first."""
+"""The work of a run: every item edited and measured once, by whoever gets to it first."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ..metrics import Missing, Pictures, measure
 from .editors import Editors
 from .folder import LOCKS
 from .job import Done, Job, OnProgress
-from .plan import Cell
+from .plan import WorkItem
 from .store import Store
 
 PATIENCE = 0.2  # seconds between looks at what others are working on
@@ -27,15 +27,15 @@ def work(
     device: str | None = None,
     threads: int | None = None,
     should_continue: Callable[[], bool] = lambda: True,
-    on_work: Callable[[Cell], None] = lambda cell: None,
+    on_work: Callable[[WorkItem], None] = lambda item: None,
 ) -> None:
-    """Work until every cell is finished, by this process or another; cells of a process that dies are taken over.
+    """Work until every item is finished, by this process or another; items of a process that dies are taken over.
 
     Args:
         device: in place of the config's.
         threads: of torch on the CPU: their number can change the last bits of a result.
-        should_continue: asked before every cell; work ends when it says no.
-        on_work: called before a cell is edited, and before it is measured.
+        should_continue: asked before every item; work ends when it says no.
+        on_work: called before an item is edited, and before it is measured.
 
     Raises :class:`InputError` for models that cannot be loaded, and a folder that cannot be written in.
     """
@@ -43,83 +43,83 @@ def work(
         torch.set_num_threads(threads)
     with Locks(job.folder / LOCKS) as locks:
         worker = _Worker(job, locks, device, on_work)
-        left = [cell for cell in job.cells if not job.finished(worker.store, cell)]
-        finished = len(job.cells) - len(left)
+        left = [item for item in job.items if not job.finished(worker.store, item)]
+        finished = len(job.items) - len(left)
         report = on_progress or (lambda done: None)
-        report(Done(finished, len(job.cells)))
+        report(Done(finished, len(job.items)))
         while left:
             taken = []
-            for cell in left:
+            for item in left:
                 if not should_continue():
                     return
-                if worker.finish(cell):
+                if worker.finish(item):
                     finished += 1
-                    report(Done(finished, len(job.cells)))
+                    report(Done(finished, len(job.items)))
                 else:
-                    taken.append(cell)
+                    taken.append(item)
             if len(taken) == len(left):
                 time.sleep(PATIENCE)
             left = taken
 
 
 class _Worker:
-    def __init__(self, job: Job, locks: Locks, device: str | None, on_work: Callable[[Cell], None]):
+    def __init__(self, job: Job, locks: Locks, device: str | None, on_work: Callable[[WorkItem], None]):
         self.job, self.locks, self.store, self.on_work = job, locks, Store(job.folder), on_work
         loading = {**job.config.loading, **({} if device is None else {"device": device})}
         self.editors = Editors(loading)
         _make_current(loading.get("device"))
 
-    def finish(self, cell: Cell) -> bool:
-        """Do what is left of a cell; whether it is finished now. It is not while others have it, or its turn before."""
+    def finish(self, item: WorkItem) -> bool:
+        """Do what is left of an item; whether it is finished now. It is not while others have it, or its turn before."""
         job, store = self.job, self.store
-        if job.finished(store, cell):
+        if job.finished(store, item):
             return True
-        if cell.previous is not None and not self._can_be_gone_on_from(cell.previous):
+        if item.previous is not None and not self._can_be_gone_on_from(item.previous):
             return False
-        with self.locks.claimed(cell.key) as mine:
+        with self.locks.claimed(item.key) as mine:
             if not mine:
                 return False
-            store.clear(cell)
-            record = job.edited(store, cell)  # someone may have finished it since
+            store.clear(item)
+            record = job.edited(store, item)  # someone may have finished it since
             if record is None:
-                self._edit(cell)
-                record = store.record(cell)
-            names = job.unmeasured(store, cell) if record is not None and record["status"] == "done" else []
-            if names and not store.has_image(cell):  # damaged since
-                self._edit(cell)
-                record = store.record(cell)
+                self._edit(item)
+                record = store.record(item)
+            names = job.unmeasured(store, item) if record is not None and record["status"] == "done" else []
+            if names and not store.has_image(item):  # damaged since
+                self._edit(item)
+                record = store.record(item)
             if names and record is not None and record["status"] == "done":
-                self._measure(cell, names)
+                self._measure(item, names)
         return True
 
-    def _can_be_gone_on_from(self, cell: Cell) -> bool:
+    def _can_be_gone_on_from(self, item: WorkItem) -> bool:
         """Whether an edit is done, for good or ill. One whose picture was damaged since is made again."""
-        record = self.job.edited(self.store, cell)
-        if record is None or record["status"] != "done" or self.store.has_image(cell):
+        record = self.job.edited(self.store, item)
+        if record is None or record["status"] != "done" or self.store.has_image(item):
             return record is not None
-        if cell.previous is not None and not self._can_be_gone_on_from(cell.previous):
+        if item.previous is not None and not self._can_be_gone_on_from(item.previous):
             return False
-        with self.locks.claimed(cell.key) as mine:
-            if mine and not self.store.has_image(cell):
-                self._edit(cell)
+        with self.locks.claimed(item.key) as mine:
+            if mine and not self.store.has_image(item):
+                self._edit(item)
         return mine
 
-    def _edit(self, cell: Cell) -> None:
-        editor = self.editors.of(cell)  # what this raises is not the sample's fault, and stops the run
-        self.on_work(cell)
+    def _edit(self, item: WorkItem) -> None:
+        editor = self.editors.of(item)  # what this raises is not the sample's fault, and stops the run
+        self.on_work(item)
         try:
-            told = words(editor.method, cell.sample, judged=cell.row.early_filter is not None)
-            result = editor.edit(self._start(cell), **told, seed=cell.seed, early_filter=cell.row.early_filter)
+            told = words(editor.method, item.sample, judged=item.row.early_filter is not None)
+            result = editor.edit(self._start(item), **told, seed=item.seed, early_filter=item.row.early_filter)
         except torch.AcceleratorError:  # a GPU in this state fails at every other sample too
             raise
         except Exception as error:
-            self.store.fail(cell, error)
+            self.store.fail(item, error)
         else:
-            self.store.keep(cell, result)
+            self.store.keep(item, result)
 
-    def _start(self, cell: Cell) -> Image.Image:
+    def _start(self, item: WorkItem) -> Image.Image:
         """The picture that is edited."""
-        before = cell.previous
+        before = item.previous
 
         def result_of(id: str) -> Image.Image:
             record = None if before is None else self.store.record(before)
@@ -127,27 +127,27 @@ class _Worker:
                 raise InputError(f"the turn before, {id!r}, failed.")
             return self.store.image(before)
 
-        return cell.sample.start(result_of)
+        return item.sample.start(result_of)
 
-    def _measure(self, cell: Cell, names: list[str]) -> None:
+    def _measure(self, item: WorkItem, names: list[str]) -> None:
         """One number after the other, each kept at once: a metric may kill the process."""
-        self.on_work(cell)
-        of = self.job.dependencies(cell)
+        self.on_work(item)
+        of = self.job.dependencies(item)
         try:
-            pictures = self._pictures(cell)
+            pictures = self._pictures(item)
         except Exception as error:  # must not cost the edit
-            self.store.keep_numbers(cell, dict.fromkeys(names, Missing(first_line(error))), of)
+            self.store.keep_numbers(item, dict.fromkeys(names, Missing(first_line(error))), of)
             return
         for metric in (metric for metric in self.job.config.metrics if metric.name in names):
-            self.store.keep_numbers(cell, measure([metric], pictures), of)
+            self.store.keep_numbers(item, measure([metric], pictures), of)
 
-    def _pictures(self, cell: Cell) -> Pictures:
-        sample, source = cell.sample, self._start(cell)
+    def _pictures(self, item: WorkItem) -> Pictures:
+        sample, source = item.sample, self._start(item)
         mask = _read(sample.mask)
         if isinstance(mask, np.ndarray):
-            mask = _fitted(mask, source.size, drawn_on_another=cell.previous is not None)
+            mask = _fitted(mask, source.size, drawn_on_another=item.previous is not None)
         return Pictures(
-            edited=np.asarray(self.store.image(cell)), source=np.asarray(source), truth=_read(sample.truth), mask=mask,
+            edited=np.asarray(self.store.image(item)), source=np.asarray(source), truth=_read(sample.truth), mask=mask,
             source_prompt=sample.source_prompt, target_prompt=sample.target_prompt, instruction=sample.instruction,
             edit=sample.edit,
         )  # fmt: skip

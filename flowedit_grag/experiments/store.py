@@ -1,4 +1,4 @@
-"""What a run has made: a record and a picture for each cell, and apart from them its numbers."""
+"""What a run has made: a record and a picture for each item, and apart from them its numbers."""
 
 import errno
 import json
@@ -16,8 +16,8 @@ from ..errors import InputError, first_line
 from ..files import written
 from ..metrics import Missing
 from ..result import Result
-from .plan import Cell
-from .records import CellFiles, read_numbers, read_record, size
+from .plan import WorkItem
+from .records import ItemFiles, read_numbers, read_record, size
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -28,29 +28,29 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def record(self, cell: Cell) -> dict[str, Any] | None:
+    def record(self, item: WorkItem) -> dict[str, Any] | None:
         """See :func:`read_record`."""
-        return read_record(self._files(cell))
+        return read_record(self._files(item))
 
-    def picture(self, cell: Cell) -> Path:
+    def picture(self, item: WorkItem) -> Path:
         """Where the edited picture is."""
-        return self._files(cell).picture
+        return self._files(item).picture
 
-    def image(self, cell: Cell) -> Image.Image:
+    def image(self, item: WorkItem) -> Image.Image:
         """The edited picture."""
-        return read_image(self.picture(cell))
+        return read_image(self.picture(item))
 
-    def has_image(self, cell: Cell) -> bool:
+    def has_image(self, item: WorkItem) -> bool:
         """Whether the edited picture is there and can be read."""
         try:
-            self.image(cell)
+            self.image(item)
         except InputError:
             return False
         return True
 
-    def keep(self, cell: Cell, result: Result) -> None:
+    def keep(self, item: WorkItem, result: Result) -> None:
         """Write the picture and the record of an edit."""
-        with self._room(), written(self.picture(cell)) as partial:
+        with self._room(), written(self.picture(item)) as partial:
             result.image.save(partial)
         cost = {
             "nfe": result.nfe,
@@ -58,38 +58,38 @@ class Store:
             "seconds": result.seconds,
             "peak_memory_mb": result.peak_memory_mb,
         }
-        self._record(cell, "done", bytes=size(self.picture(cell)), **cost, settings=result.settings)
+        self._record(item, "done", bytes=size(self.picture(item)), **cost, settings=result.settings)
 
-    def fail(self, cell: Cell, error: Exception) -> None:
+    def fail(self, item: WorkItem, error: Exception) -> None:
         """Write the record of an edit that raised ``error``."""
         reason = f"{type(error).__name__}: {first_line(error)}"
-        self._record(cell, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
+        self._record(item, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
 
-    def numbers(self, cell: Cell) -> dict[str, dict[str, Any]]:
+    def numbers(self, item: WorkItem) -> dict[str, dict[str, Any]]:
         """See :func:`read_numbers`."""
-        return read_numbers(self._files(cell))
+        return read_numbers(self._files(item))
 
-    def keep_numbers(self, cell: Cell, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
+    def keep_numbers(self, item: WorkItem, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
         """Add numbers to those that are there. ``of`` has the hash for each."""
         entries = {name: {"of": of[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
-        self._write(self._files(cell).numbers, {"key": cell.key, "values": {**self.numbers(cell), **entries}})
+        self._write(self._files(item).numbers, {"key": item.key, "values": {**self.numbers(item), **entries}})
 
-    def clear(self, cell: Cell) -> None:
-        """Take away what a killed process left half-written. Only for whoever has claimed the cell."""
-        files = self._files(cell)
+    def clear(self, item: WorkItem) -> None:
+        """Take away what a killed process left half-written. Only for whoever has claimed the item."""
+        files = self._files(item)
         for path in (files.record, files.numbers):
             for partial in path.parent.glob(f".{_escaped(path.stem)}.*"):
                 partial.unlink(missing_ok=True)
 
     # ---- files -----------------------------------------------------------------------------------------------
 
-    def _files(self, cell: Cell) -> CellFiles:
-        return CellFiles(self.folder, cell.row.name, cell.sample.id, cell.key)
+    def _files(self, item: WorkItem) -> ItemFiles:
+        return ItemFiles(self.folder, item.row.name, item.sample.id, item.key)
 
-    def _record(self, cell: Cell, status: str, **facts: Any) -> None:
-        sample = {"sample": cell.sample.id, "task": cell.sample.task, "turn": cell.sample.turn}
-        head = {"key": cell.key, "status": status, "row": cell.row.name, **sample, "time": time.time()}
-        self._write(self._files(cell).record, {**head, **facts, "determined_by": cell.determined_by})
+    def _record(self, item: WorkItem, status: str, **facts: Any) -> None:
+        sample = {"sample": item.sample.id, "task": item.sample.task, "turn": item.sample.turn}
+        head = {"key": item.key, "status": status, "row": item.row.name, **sample, "time": time.time()}
+        self._write(self._files(item).record, {**head, **facts, "key_inputs": item.key_inputs})
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
         with self._room(), written(path) as partial:

@@ -106,17 +106,17 @@ def write(table: Table, job: Job) -> None:
 
 
 def _line(row: str, job: Job, store: Store) -> Line:
-    cells = [cell for cell in job.cells if cell.row.name == row]
-    records = {cell: store.record(cell) for cell in cells}
-    done = [cell for cell in cells if (record := records[cell]) and record["status"] == "done"]
+    items = [item for item in job.items if item.row.name == row]
+    records = {item: store.record(item) for item in items}
+    done = [item for item in items if (record := records[item]) and record["status"] == "done"]
     failures = {
-        cell.sample.id: record["reason"] for cell in cells if (record := records[cell]) and record["status"] == "failed"
+        item.sample.id: record["reason"] for item in items if (record := records[item]) and record["status"] == "failed"
     }
-    numbers = [job.numbers(store, cell) for cell in done]
+    numbers = [job.numbers(store, item) for item in done]
     entries = tuple(_entry(metric.name, numbers) for metric in job.config.metrics)
-    nfe = _mean([float(records[cell]["nfe"]) for cell in done])  # type: ignore[index]
-    unsure = Counter(reason for cell in done for reason in undecided(records[cell]))  # type: ignore[arg-type]
-    unfinished = len(cells) - len(done) - len(failures)
+    nfe = _mean([float(records[item]["nfe"]) for item in done])  # type: ignore[index]
+    unsure = Counter(reason for item in done for reason in undecided(records[item]))  # type: ignore[arg-type]
+    unfinished = len(items) - len(done) - len(failures)
     return Line(row, len(done), unfinished, failures, nfe, entries, dict(sorted(unsure.items())))
 
 

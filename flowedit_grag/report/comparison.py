@@ -41,7 +41,7 @@ class Line:
     @property
     def unfinished(self) -> int:
         """How many samples there is no outcome for."""
-        return sum(cell.row == self.row for cell in self.run.manifest.cells) - len(self.outcomes)
+        return sum(item.row == self.row for item in self.run.manifest.items) - len(self.outcomes)
 
     def column(self, names: Iterable[str]) -> Column | None:
         """The first of ``names`` that the run measured."""
@@ -98,15 +98,15 @@ class Study:
     @cached_property
     def last(self) -> tuple[str, ...]:
         """Ids whose result no other sample goes on with: all, or the last turn of every session."""
-        gone_on_with = {cell.previous for run in self.runs for cell in run.manifest.cells}
+        gone_on_with = {item.previous for run in self.runs for item in run.manifest.items}
         return tuple(id for id in self.ids if id not in gone_on_with)
 
     @cached_property
     def session(self) -> dict[str, str]:
         """By id, the first sample of the session that it is a turn of."""
         first: dict[str, str] = {}
-        for cell in (cell for run in self.runs for cell in run.manifest.cells):  # every turn after its previous
-            first[cell.sample] = cell.sample if cell.previous is None else first[cell.previous]
+        for item in (item for run in self.runs for item in run.manifest.items):  # every turn after its previous
+            first[item.sample] = item.sample if item.previous is None else first[item.previous]
         return first
 
     @property
@@ -151,7 +151,7 @@ def _study(runs: Sequence[Run], has_changed: bool = False) -> Study:
         own = tuple(column for column in columns if column in (*measured[run.name], *COST))
         for row, outcomes in run.outcomes.items():
             lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
-    asked = list(dict.fromkeys(cell.sample for run in runs for cell in run.manifest.cells))
+    asked = list(dict.fromkeys(item.sample for run in runs for item in run.manifest.items))
     ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
     remarks = (*remarks, *changed, *(said for run in runs for said in run.remarks))
     return Study(title, tuple(lines), columns, samples, ids, remarks)

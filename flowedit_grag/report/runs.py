@@ -11,7 +11,7 @@ import yaml
 
 from ..errors import InputError, first_line
 from ..experiments.manifest import NAME, Entry, Manifest
-from ..experiments.records import CellFiles, made_on, read_numbers, read_object, read_record, undecided
+from ..experiments.records import ItemFiles, made_on, read_numbers, read_object, read_record, undecided
 
 COSTS = ("nfe", "seconds")
 NEEDED = ("dataset", "metrics", "methods")  # keys that make a config one of a run
@@ -91,12 +91,12 @@ def _run(folder: Path, name: str) -> Run:
         )
     outcomes: dict[str, dict[str, Outcome]] = {row: {} for row in manifest.made_with}
     damaged: dict[str, list[Path]] = {row: [] for row in outcomes}
-    for cell in manifest.cells:
-        files = CellFiles(folder, cell.row, cell.sample, cell.key)
+    for item in manifest.items:
+        files = ItemFiles(folder, item.row, item.sample, item.key)
         if (record := read_record(files)) is not None:
-            outcomes[cell.row][cell.sample] = _outcome(files, cell, record)
+            outcomes[item.row][item.sample] = _outcome(files, item, record)
         elif files.record.exists():
-            damaged[cell.row].append(files.record)
+            damaged[item.row].append(files.record)
     every = [one for of_row in outcomes.values() for one in of_row.values()]
     if all(one.reason for one in every):
         why = f" ({len(every)} failed, the first with {every[0].reason!r})" if every else ""
@@ -121,12 +121,12 @@ def _made_on(name: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _left_out(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
-    """What the folder holds besides the cells of the run."""
+    """What the folder holds besides the items of the run."""
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
     for reason, count in manifest.left_out.items():
         yield f"{name}: {count} of the benchmark left out ({reason})."
-    ours = {CellFiles(folder, cell.row, cell.sample, cell.key).record for cell in manifest.cells}
+    ours = {ItemFiles(folder, item.row, item.sample, item.key).record for item in manifest.items}
     for row in manifest.made_with:
         if old := sum(path not in ours for path in (folder / "edits" / row).glob("[!.]*.json")):
             yield f"{name}, {row}: {old} of an earlier model, option or sample, or beyond a limit, are left out."
@@ -151,14 +151,14 @@ def _config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _outcome(files: CellFiles, cell: Entry, record: Mapping[str, Any]) -> Outcome:
-    words = record["determined_by"].get("sample") or {}
+def _outcome(files: ItemFiles, item: Entry, record: Mapping[str, Any]) -> Outcome:
+    words = record["key_inputs"].get("sample") or {}
     said = {key: str(words[key]) for key in ("instruction", "source_prompt", "target_prompt") if words.get(key)}
-    source = "" if cell.previous else str(words.get("image") or "")
-    about = (cell.sample, cell.task, said, source, files.picture)
+    source = "" if item.previous else str(words.get("image") or "")
+    about = (item.sample, item.task, said, source, files.picture)
     if record["status"] == "failed":
         return Outcome(*about, reason=record["reason"], traceback=str(record.get("traceback", "")))
-    current = {name: entry for name, entry in read_numbers(files).items() if entry["of"] == cell.of.get(name)}
+    current = {name: entry for name, entry in read_numbers(files).items() if entry["of"] == item.of.get(name)}
     numbers = {name: float(entry["value"]) for name, entry in current.items() if "value" in entry}
     missing = {name: entry["missing"] for name, entry in current.items() if "missing" in entry}
     numbers |= {key: float(record[key]) for key in COSTS}

@@ -11,7 +11,7 @@ from ...metrics import Missing
 from ..folder import LOCKS
 from .monitor import EVERY, Watch
 
-MOST_AT_ONE = 2  # deaths at one cell, which has then failed
+MOST_AT_ONE = 2  # deaths at one item, which has then failed
 MOST_IN_A_ROW = 3  # for each worker: edits that failed so, or deaths at none, and nothing was finished between them
 TRIES = 20  # at the locks of one that died
 DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, {{how}}"
@@ -24,22 +24,22 @@ class Losses:
         self.most, self.in_a_row, self.given_up, self.at = most, 0, 0, Counter[str]()
 
     def since(self, finished: int) -> None:
-        """Take note that so many cells were finished, those that were given up among them."""
+        """Take note that so many items were finished, those that were given up among them."""
         if finished > self.given_up:
             self.in_a_row = 0
         self.given_up = max(0, self.given_up - finished)
 
     def add(self, watch: Watch, key: str, how: str) -> None:
-        """Another one. A cell that too many died at has failed.
+        """Another one. A item that too many died at has failed.
 
         Args:
-            key: of the last cell that the worker began to edit or measure.
+            key: of the last item that the worker began to edit or measure.
             how: it died, for people.
 
         Raises :class:`InputError` after too many in a row.
         """
-        if all(cell.key != key for cell in watch.left):
-            self.in_a_row += 1  # before its first cell, or between two
+        if all(item.key != key for item in watch.left):
+            self.in_a_row += 1  # before its first item, or between two
         else:
             self.at[key] += 1
         if self.at[key] == MOST_AT_ONE:
@@ -69,13 +69,13 @@ def _give_up(watch: Watch, key: str, how: str) -> int:
     how many edits that were."""
     job, store, edits = watch.job, watch.store, 0
     with Locks(job.folder / LOCKS) as locks:
-        for cell in (cell for cell in watch.left if cell.key == key):
-            with _claimed(locks, cell.key) as free:
-                if free and job.edited(store, cell) is None:
-                    store.fail(cell, RuntimeError(DIED.format(work="edited", how=how)))
+        for item in (item for item in watch.left if item.key == key):
+            with _claimed(locks, item.key) as free:
+                if free and job.edited(store, item) is None:
+                    store.fail(item, RuntimeError(DIED.format(work="edited", how=how)))
                     edits += 1
                 elif free:
                     why = Missing(DIED.format(work="measured", how=how))
-                    culprit = job.unmeasured(store, cell)[:1]  # they are measured in this order
-                    store.keep_numbers(cell, dict.fromkeys(culprit, why), job.dependencies(cell))
+                    culprit = job.unmeasured(store, item)[:1]  # they are measured in this order
+                    store.keep_numbers(item, dict.fromkeys(culprit, why), job.dependencies(item))
     return edits

@@ -11,7 +11,7 @@ import torch
 
 from ...errors import InputError
 from ..job import Job, OnProgress
-from ..plan import Cell
+from ..plan import WorkItem
 from ..runner import work
 from .failures import MOST_IN_A_ROW, Losses
 from .monitor import EVERY, Watch
@@ -75,7 +75,7 @@ class Member:
 
     @property
     def key(self) -> str:
-        """Of the last cell that it began to edit or measure."""
+        """Of the last item that it began to edit or measure."""
         return self._key.value.decode()
 
     def dead(self) -> bool:
@@ -98,8 +98,11 @@ def _labour(job: Job, device: str | None, threads: int, complaints: Connection, 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     parent = multiprocessing.parent_process()
 
-    def note(cell: Cell) -> None:
-        key.value = cell.key.encode()
+    def parent_lives() -> bool:
+        return parent is None or parent.is_alive()
+
+    def note(item: WorkItem) -> None:
+        key.value = item.key.encode()
 
     try:
         work(

@@ -7,16 +7,16 @@ EVERY = 0.5  # seconds between looks
 
 
 class Watch:
-    """The cells of a job that are not finished, as of the last look."""
+    """The items of a job that are not finished, as of the last look."""
 
     def __init__(self, job: Job, on_progress: OnProgress | None):
         self.job, self.on_progress = job, on_progress
-        self.store, self.left = Store(job.folder), list(job.cells)
+        self.store, self.left = Store(job.folder), list(job.items)
 
     def look(self) -> int:
-        """Look again and report; returns how many cells were finished since."""
+        """Look again and report; returns how many items were finished since."""
         before = len(self.left)
-        self.left = [cell for cell in self.left if not self.job.finished(self.store, cell)]
+        self.left = [item for item in self.left if not self.job.finished(self.store, item)]
         if self.on_progress:
-            self.on_progress(Done(len(self.job.cells) - len(self.left), len(self.job.cells)))
+            self.on_progress(Done(len(self.job.items) - len(self.left), len(self.job.items)))
         return before - len(self.left)

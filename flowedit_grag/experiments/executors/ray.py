@@ -14,7 +14,7 @@ import torch
 
 from ...errors import InputError
 from ..job import Job, OnProgress
-from ..plan import Cell
+from ..plan import WorkItem
 from ..runner import work
 from .failures import MOST_IN_A_ROW, Losses
 from .local import PATIENT
@@ -65,8 +65,8 @@ class Worker:
         are of what the worker called ``name`` is at, and outlive it."""
         os.chdir(here)
 
-        def note(cell: Cell) -> None:
-            notes.put((name, cell.key))
+        def note(item: WorkItem) -> None:
+            notes.put((name, item.key))
 
         # ray gives a process one thread, and results would differ in their last bits
         work(job, threads=threads, on_work=note)
@@ -79,7 +79,7 @@ class Crew:
         self.ray, self.job = ray, ray.put(job)
         self.count, self.kind = _kind(ray, workers)
         self.notes = ray.util.queue.Queue(actor_options={"num_cpus": 0, "resources": HEAD})
-        self.keys: dict[int, str] = {}  # of the last cell that each began to edit or measure
+        self.keys: dict[int, str] = {}  # of the last item that each began to edit or measure
         self.hired = 0
         self.tasks: dict[Any, tuple[int, Any]] = {}  # whose they are; an actor that nobody refers to ends
         for _ in range(self.count):
@@ -92,7 +92,7 @@ class Crew:
         self.tasks[task] = (name, actor)
 
     def dead(self) -> list[str]:
-        """Wait a little; what those were at that died since, each a cell's key or nothing. Raises what they raise."""
+        """Wait a little; what those were at that died since, each an item's key or nothing. Raises what they raise."""
         done, _ = self.ray.wait(list(self.tasks), timeout=EVERY)
         found = []
         for task in done:

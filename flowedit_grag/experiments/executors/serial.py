@@ -1,4 +1,4 @@
-"""One cell after the other, in this process."""
+"""One item after the other, in this process."""
 
 from ...errors import InputError
 from ..job import Job, OnProgress
