@@ -9,7 +9,7 @@ from PIL import Image
 
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.errors import InputError
-from flowedit_grag.experiments import fingerprint as identity
+from flowedit_grag.experiments import fingerprint
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.plan import work_items
@@ -64,10 +64,10 @@ def judge(*given): return silent(*given)
     for number in range(2):
         (tmp_path / "own_code.py").write_text(f"{text}# {number}")
         sys.modules.pop("own_code", None)
-        identity._own_code.cache_clear()
+        fingerprint._own_code.cache_clear()
         config = read(write(tmp_path / "run", methods=rows, metrics=["own_code:Metric", "psnr"]))
         keys = {item.row.name: item.key for item in work_items(config, limit=1)}
-        found.append({**keys, **{metric.name: identity.of_metric(metric, "") for metric in config.metrics}})
+        found.append({**keys, **{metric.name: fingerprint.of_metric(metric, "") for metric in config.metrics}})
     before, after = found
     assert {name for name, key in before.items() if after[name] == key} == {"ours", "psnr"}
 
@@ -76,14 +76,14 @@ def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
     hashes = set()
     for content in ("one", "another"):
         (tmp_path / "weights").write_text(content)
-        identity._folder.cache_clear()
+        fingerprint._folder.cache_clear()
         hashes |= {
-            identity.of_metric(DINO(model=str(tmp_path)), ""),
-            identity.of_metric(VIEScore(judge=f"vlm:{tmp_path}"), ""),
-            identity.of_judge(f"clip:{tmp_path}")["weights"],
+            fingerprint.of_metric(DINO(model=str(tmp_path)), ""),
+            fingerprint.of_metric(VIEScore(judge=f"vlm:{tmp_path}"), ""),
+            fingerprint.of_judge(f"clip:{tmp_path}")["weights"],
         }
     assert len(hashes) == 6
-    assert identity.of_judge("lab") == identity.of_judge("clip:some/where") == {}
+    assert fingerprint.of_judge("lab") == fingerprint.of_judge("clip:some/where") == {}
 
 
 BASE = """\

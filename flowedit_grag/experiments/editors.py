@@ -10,7 +10,7 @@ from ..backbone.flow import Flow
 from ..backbone.load import load
 from ..editor import Editor
 from ..errors import InputError
-from . import fingerprint as identity
+from . import fingerprint
 from .plan import WorkItem
 
 
@@ -40,6 +40,6 @@ class Editors:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if identity.of_adapter(item.row.adapter) != item.key_inputs["adapter"]:
+        if fingerprint.of_adapter(item.row.adapter) != item.key_inputs["adapter"]:
             raise InputError(f"the adapter {item.row.adapter!r} has changed since the run was planned; start it again.")
         self.flow = load(item.row.model, adapter=item.row.adapter, revision=item.commit, **self.loading)

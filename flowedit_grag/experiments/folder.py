@@ -17,7 +17,7 @@ from ..errors import InputError, first_line
 from ..files import written
 from ..locks import Locks
 from ..sections import flat
-from . import fingerprint as identity
+from . import fingerprint
 from .config import RunConfig
 from .job import Job
 from .manifest import Manifest
@@ -25,7 +25,7 @@ from .table import Table, write
 
 LOCKS = "claims.lock"
 # What may change when a run goes on: no edit depends on it.
-FREE = ("out", "metrics", "paper", *(f"loading.{name}" for name in identity.PLACING))
+FREE = ("out", "metrics", "paper", *(f"loading.{name}" for name in fingerprint.PLACING))
 LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import fingerprint as identity
+from . import fingerprint
 from .config import RunConfig
 from .plan import WorkItem
 from .store import Store
@@ -57,7 +57,7 @@ class Job:
 
     def dependencies(self, item: WorkItem) -> dict[str, str]:
         """For each metric, the hash of what its number depends on besides the edit."""
-        return {metric.name: identity.of_metric(metric, item.truth) for metric in self.config.metrics}
+        return {metric.name: fingerprint.of_metric(metric, item.truth) for metric in self.config.metrics}
 
     def finished(self, store: Store, item: WorkItem) -> bool:
         """Whether nothing is left to be done about the item."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import written
 from .job import Job
-from .pins import ITEMS as NAME
+from .pinned_revisions import ITEMS as NAME
 from .records import read_object
 
 

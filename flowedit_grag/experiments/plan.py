@@ -10,9 +10,9 @@ from ..errors import InputError
 from ..methods import Method
 from ..methods.request import EditRequest, takes_captions
 from ..methods.resolve import resolve_method
-from . import fingerprint as identity
+from . import fingerprint
 from .config import RunConfig
-from .pins import pinned
+from .pinned_revisions import pinned_revisions
 from .rows import Row, filter_settings
 from .samples import Dataset, Sample, noise_seed
 
@@ -52,8 +52,8 @@ def work_items(config: RunConfig, limit: int | None = None) -> tuple[WorkItem, .
     Raises :class:`InputError` for a benchmark that cannot be opened, and a method that does not suit its model.
     """
     samples = _first(config.samples, limit)
-    truths = {sample.id: identity.of_truth(sample) for sample in samples}
-    own = {sample.id: identity.of_sample(sample) for sample in samples}
+    truths = {sample.id: fingerprint.of_truth(sample) for sample in samples}
+    own = {sample.id: fingerprint.of_sample(sample) for sample in samples}
     made: dict[tuple[str, str], WorkItem] = {}
     for rows in _by_network(config.rows):
         of_row = _identities(rows, config)
@@ -63,7 +63,7 @@ def work_items(config: RunConfig, limit: int | None = None) -> tuple[WorkItem, .
                 edited = own[sample.id] if before is None else {**own[sample.id], "image": before.key}
                 all_of_it = {**of_row[row.name], "seed": config.seed, "sample": edited}
                 made[row.name, sample.id] = WorkItem(
-                    row, sample, noise_seed(config.seed, sample.id), identity.digest(all_of_it), all_of_it,
+                    row, sample, noise_seed(config.seed, sample.id), fingerprint.digest(all_of_it), all_of_it,
                     truths[sample.id], before,
                 )  # fmt: skip
     return tuple(made.values())
@@ -94,13 +94,13 @@ def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:
 def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, Any]]:
     """For rows of one network, by name: what their edits depend on besides seed and sample."""
     model = rows[0].model
-    at = pinned(Path(config.out)).get(model)
+    at = pinned_revisions(Path(config.out)).get(model)
     known: Any = facts(model, at, rows[0].adapter)  # stands for the Flow in what follows
     network = {
-        "version": identity.VERSION,
-        "model": identity.of_model(known),
-        "adapter": identity.of_adapter(rows[0].adapter),
-        "loading": identity.of_loading(config.loading),
+        "version": fingerprint.VERSION,
+        "model": fingerprint.of_model(known),
+        "adapter": fingerprint.of_adapter(rows[0].adapter),
+        "loading": fingerprint.of_loading(config.loading),
     }
     found = {}
     for row in rows:
@@ -110,8 +110,8 @@ def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, A
             if row.early_filter is not None:
                 row.early_filter.check(method, EditRequest())
             _check_words(method, row, config.samples)
-        found[row.name] = {**network, "method": row.method, "options": identity.of_method(method)}
+        found[row.name] = {**network, "method": row.method, "options": fingerprint.of_method(method)}
         if row.early_filter is not None:
             early = filter_settings(row.early_filter.suited(known.profile))
-            found[row.name]["early_filter"] = {**early, **identity.of_judge(early["judge"])}
+            found[row.name]["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
     return found

@@ -70,7 +70,7 @@ class _Worker:
         _make_current(loading.get("device"))
 
     def finish(self, item: WorkItem) -> bool:
-        """Do what is left of an item; whether it is finished now. It is not while others have it, or its turn before."""
+        """Do what is left of an item. Returns whether it is finished; not while others have it, or its turn before."""
         job, store = self.job, self.store
         if job.finished(store, item):
             return True
