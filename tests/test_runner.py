@@ -30,7 +30,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import ray
-from flowedit_grag.experiments.executors.failures import Losses
+from flowedit_grag.experiments.executors.failures import Failures
 from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
@@ -171,14 +171,14 @@ def test_samples_that_kill_all_workers_at_once_fail_and_the_others_do_not_wait(t
 
 
 def test_workers_that_die_again_and_again_end_the_run():
-    watch = SimpleNamespace(left=[SimpleNamespace(key="an item's")])
+    monitor = SimpleNamespace(left=[SimpleNamespace(key="an item's")])
     death = ("", "the last with exit code -9")
-    losses = Losses(most=2)
-    losses.add(watch, *death)
-    losses.since(finished=1)  # somebody else's
-    losses.add(watch, *death)
+    failures = Failures(most=2)
+    failures.add(monitor, *death)
+    failures.since(finished=1)  # somebody else's
+    failures.add(monitor, *death)
     with pytest.raises(InputError, match=r"died 2 times and nothing was finished.*exit code -9; is there enough"):
-        losses.add(watch, *death)
+        failures.add(monitor, *death)
 
 
 def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):

@@ -42,7 +42,7 @@ def work(
     if threads:
         torch.set_num_threads(threads)
     with Locks(job.folder / LOCKS) as locks:
-        worker = _Worker(job, locks, device, on_work)
+        worker = _ItemRunner(job, locks, device, on_work)
         left = [item for item in job.items if not job.finished(worker.store, item)]
         finished = len(job.items) - len(left)
         report = on_progress or (lambda done: None)
@@ -62,7 +62,7 @@ def work(
             left = taken
 
 
-class _Worker:
+class _ItemRunner:
     def __init__(self, job: Job, locks: Locks, device: str | None, on_work: Callable[[WorkItem], None]):
         self.job, self.locks, self.store, self.on_work = job, locks, Store(job.folder), on_work
         loading = {**job.config.loading, **({} if device is None else {"device": device})}

@@ -9,7 +9,7 @@ from ...errors import InputError
 from ...locks import Locks
 from ...metrics import Missing
 from ..folder import LOCKS
-from .monitor import EVERY, Watch
+from .monitor import EVERY, Monitor
 
 MOST_AT_ONE = 2  # deaths at one item, which has then failed
 MOST_IN_A_ROW = 3  # for each worker: edits that failed so, or deaths at none, and nothing was finished between them
@@ -17,7 +17,7 @@ TRIES = 20  # at the locks of one that died
 DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, {{how}}"
 
 
-class Losses:
+class Failures:
     """Workers that died, and at what. After ``most`` in a row it is not the samples' fault."""
 
     def __init__(self, most: int):
@@ -29,7 +29,7 @@ class Losses:
             self.in_a_row = 0
         self.given_up = max(0, self.given_up - finished)
 
-    def add(self, watch: Watch, key: str, how: str) -> None:
+    def add(self, monitor: Monitor, key: str, how: str) -> None:
         """Another one. A item that too many died at has failed.
 
         Args:
@@ -38,13 +38,13 @@ class Losses:
 
         Raises :class:`InputError` after too many in a row.
         """
-        if all(item.key != key for item in watch.left):
+        if all(item.key != key for item in monitor.left):
             self.in_a_row += 1  # before its first item, or between two
         else:
             self.at[key] += 1
         if self.at[key] == MOST_AT_ONE:
             del self.at[key]  # its next metric has tries of its own
-            edits = _give_up(watch, key, how)
+            edits = _give_up(monitor, key, how)
             self.in_a_row, self.given_up = self.in_a_row + edits, self.given_up + edits
         if self.in_a_row >= self.most:
             raise InputError(
@@ -64,12 +64,12 @@ def _claimed(locks: Locks, key: str) -> Iterator[bool]:
     yield False
 
 
-def _give_up(watch: Watch, key: str, how: str) -> int:
+def _give_up(monitor: Monitor, key: str, how: str) -> int:
     """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
     how many edits that were."""
-    job, store, edits = watch.job, watch.store, 0
+    job, store, edits = monitor.job, monitor.store, 0
     with Locks(job.folder / LOCKS) as locks:
-        for item in (item for item in watch.left if item.key == key):
+        for item in (item for item in monitor.left if item.key == key):
             with _claimed(locks, item.key) as free:
                 if free and job.edited(store, item) is None:
                     store.fail(item, RuntimeError(DIED.format(work="edited", how=how)))

@@ -13,8 +13,8 @@ from ...errors import InputError
 from ..job import Job, OnProgress
 from ..plan import WorkItem
 from ..runner import work
-from .failures import MOST_IN_A_ROW, Losses
-from .monitor import EVERY, Watch
+from .failures import MOST_IN_A_ROW, Failures
+from .monitor import EVERY, Monitor
 
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
@@ -32,19 +32,19 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     """
     os.environ.setdefault(*PATIENT)
     FORKED.set_forkserver_preload(IMPORTED)
-    crew = [Member(job, device) for device in _devices(job, workers)]
-    watch, losses = Watch(job, on_progress), Losses(MOST_IN_A_ROW * len(crew))
+    pool = [Worker(job, device) for device in _devices(job, workers)]
+    monitor, failures = Monitor(job, on_progress), Failures(MOST_IN_A_ROW * len(pool))
     try:
-        while watch.left and not all(member.process.exitcode == 0 for member in crew):
-            wait([member.process.sentinel for member in crew], timeout=EVERY)
-            losses.since(watch.look())
-            for index, member in enumerate(crew):
-                if watch.left and member.dead():
-                    losses.add(watch, member.key, f"the last with exit code {member.process.exitcode}")
-                    crew[index] = Member(job, member.device)
+        while monitor.left and not all(worker.process.exitcode == 0 for worker in pool):
+            wait([worker.process.sentinel for worker in pool], timeout=EVERY)
+            failures.since(monitor.look())
+            for index, worker in enumerate(pool):
+                if monitor.left and worker.dead():
+                    failures.add(monitor, worker.key, f"the last with exit code {worker.process.exitcode}")
+                    pool[index] = Worker(job, worker.device)
     finally:
-        for member in crew:
-            member.end()
+        for worker in pool:
+            worker.end()
 
 
 def devices(workers: int | None) -> Sequence[str | None]:
@@ -61,7 +61,7 @@ def _devices(job: Job, workers: int | None) -> Sequence[str | None]:
     return [None] * workers if own and workers else devices(workers)
 
 
-class Member:
+class Worker:
     """A worker in a process of its own."""
 
     def __init__(self, job: Job, device: str | None):

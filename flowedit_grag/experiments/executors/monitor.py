@@ -6,7 +6,7 @@ from ..store import Store
 EVERY = 0.5  # seconds between looks
 
 
-class Watch:
+class Monitor:
     """The items of a job that are not finished, as of the last look."""
 
     def __init__(self, job: Job, on_progress: OnProgress | None):

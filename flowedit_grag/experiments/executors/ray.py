@@ -16,9 +16,9 @@ from ...errors import InputError
 from ..job import Job, OnProgress
 from ..plan import WorkItem
 from ..runner import work
-from .failures import MOST_IN_A_ROW, Losses
+from .failures import MOST_IN_A_ROW, Failures
 from .local import PATIENT
-from .monitor import EVERY, Watch
+from .monitor import EVERY, Monitor
 
 HOW = "ray's log says how"  # a worker died: an actor has no exit code
 # A part of what the cluster's first machine alone has: without that machine there is no cluster anyway.
@@ -36,7 +36,7 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"ray cannot be reached ({error}).") from None
     try:
-        _oversee(Crew(ray, job, workers), Watch(job, on_progress))
+        _oversee(WorkerPool(ray, job, workers), Monitor(job, on_progress))
     except ray.exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, InputError) else error) from None
     except ray.exceptions.RayActorError as error:  # not a worker's
@@ -45,19 +45,19 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
         ray.shutdown()
 
 
-def _oversee(crew: "Crew", watch: Watch) -> None:
-    losses = Losses(MOST_IN_A_ROW * crew.count)
-    watch.look()
-    while crew.tasks and watch.left:  # the rest may wait for a place that will not come
-        dead = crew.dead()
-        losses.since(watch.look())
+def _oversee(pool: "WorkerPool", monitor: Monitor) -> None:
+    failures = Failures(MOST_IN_A_ROW * pool.count)
+    monitor.look()
+    while pool.tasks and monitor.left:  # the rest may wait for a place that will not come
+        dead = pool.dead()
+        failures.since(monitor.look())
         for key in dead:
-            if watch.left:
-                losses.add(watch, key, HOW)
-                crew.hire()
+            if monitor.left:
+                failures.add(monitor, key, HOW)
+                pool.hire()
 
 
-class Worker:
+class RayWorker:
     """The actor."""
 
     def work(self, job: Job, threads: int, here: str, notes: Any, name: int) -> None:
@@ -72,7 +72,7 @@ class Worker:
         work(job, threads=threads, on_work=note)
 
 
-class Crew:
+class WorkerPool:
     """The actors, and what they are at."""
 
     def __init__(self, ray: Any, job: Job, workers: int | None):
@@ -114,7 +114,7 @@ def _kind(ray: Any, workers: int | None) -> tuple[int, Any]:
     count = workers or gpus
     # processors are not counted, so that as many start as were asked for
     share = 1 / ceil(count / gpus) if gpus else 0  # of a GPU: an actor's parts cannot lie on two
-    return count, ray.remote(num_cpus=0, num_gpus=share, scheduling_strategy="SPREAD")(Worker)
+    return count, ray.remote(num_cpus=0, num_gpus=share, scheduling_strategy="SPREAD")(RayWorker)
 
 
 def _where() -> dict[str, Any]:
