@@ -22,7 +22,7 @@ from flowedit_grag.experiments.published import published
 from flowedit_grag.metrics import metrics
 from flowedit_grag.report import report
 from flowedit_grag.report.columns import Column
-from flowedit_grag.report.comparison import studies
+from flowedit_grag.report.comparison import comparisons
 from flowedit_grag.report.figures import figures
 from flowedit_grag.report.gallery import BUDGET, BYTES, side, thumbnail
 from flowedit_grag.report.latex import escaped as latex
@@ -141,8 +141,8 @@ def test_curves_are_of_rows_that_differ_only_in_delta(made):
     files = sorted(path.name for path in (folder / "report" / "figures").iterdir())
     names = [f"s1-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
     assert files == sorted(f"{name}.{ending}" for name in names for ending in ("svg", "pdf"))
-    (study,) = studies(read_runs([folder / "run"]))
-    (curve,) = curves(study.lines)
+    (comparison,) = comparisons(read_runs([folder / "run"]))
+    (curve,) = curves(comparison.lines)
     assert (curve.name, curve.turned) == ("flowedit", "delta")
     assert [(delta, line.row) for delta, line in curve.points] == [(1.0, PLAIN), (1.05, GRAG), (1.2, "flowedit 1.2")]
 
@@ -159,18 +159,18 @@ def test_every_number_that_is_turned_has_a_curve(tmp_path):
     rows |= {f"{name} {index}": base % (2, own) for name, all in turned.items() for index, own in enumerate(all)}
     more = "".join(f"  {name}: {row}\n" for name, row in rows.items())
     run(tmp_path / "run", per_task=1, more=more)
-    (study,) = studies(read_runs([tmp_path / "run"]))
-    found = {curve.turned: curve for curve in curves(study.lines) if curve.name == "rest"}
+    (comparison,) = comparisons(read_runs([tmp_path / "run"]))
+    found = {curve.turned: curve for curve in curves(comparison.lines) if curve.name == "rest"}
     assert {name: [value for value, _ in curve.points] for name, curve in found.items()} == {
         "lambda": [0.9, 1, 1.1], "lambda and delta": [0.9, 1, 1.2], "attention weight gamma": [0.8, 1, 1.2],
     }  # fmt: skip
-    column = next(column for column in study.columns if column.name == "psnr_outside")
-    means = [np.mean([*line.numbers(column, study.ids).values()]) for _, line in found["lambda"].points]
+    column = next(column for column in comparison.columns if column.name == "psnr_outside")
+    means = [np.mean([*line.numbers(column, comparison.ids).values()]) for _, line in found["lambda"].points]
     asked = np.abs(np.diff(means)).sum() / np.ptp(means)
-    assert ratio(found["lambda"], column, study).value == pytest.approx(asked)
-    sheet = smoothness(study, "x")
-    assert sorted(row[1].text for row in sheet.rows) == sorted(found)
-    drawn = list(figures(study, "x"))
+    assert ratio(found["lambda"], column, comparison).value == pytest.approx(asked)
+    table = smoothness(comparison, "x")
+    assert sorted(row[1].text for row in table.rows) == sorted(found)
+    drawn = list(figures(comparison, "x"))
     assert [figure.name for figure in drawn] == [f"x-{index}-{metric}" for index, metric in enumerate(METRICS)]
     axes = set(re.findall(r"<!-- ([a-z][a-z_ ]+) -->", drawn[1].files["svg"].decode()))
     assert axes == {*found, "rest"}
@@ -445,13 +445,13 @@ def of_turns(made, tmp_path):
 
 def test_last_turns_have_numbers_of_their_own(made, tmp_path):
     folder = of_turns(made, tmp_path)
-    (study,) = studies(read_runs([folder]))
-    assert study.tasks["last turns"] == tuple(id for id in study.ids if id.endswith("-001"))
+    (comparison,) = comparisons(read_runs([folder]))
+    assert comparison.tasks["last turns"] == tuple(id for id in comparison.ids if id.endswith("-001"))
     report([folder], tmp_path / "report")
     text = (tmp_path / "report" / "tables.md").read_text()
     assert "Ours: over the last turn of each session." in text
     assert "Turns of one session are resampled together." in text
-    assert {study.session[id] for id in study.ids} == set(study.ids) - set(study.last)
+    assert {comparison.session[id] for id in comparison.ids} == set(comparison.ids) - set(comparison.last)
 
 
 def test_a_benchmark_that_is_gone_leaves_the_edits(made, tmp_path):
@@ -499,7 +499,7 @@ def test_places_that_cannot_be_written(made, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"cannot write in .*file/report"):
         report([made[0] / "run"], file / "report")
 
-    def full(sheets):
+    def full(tables):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(reports.markdown, "document", full)
@@ -508,7 +508,9 @@ def test_places_that_cannot_be_written(made, tmp_path, monkeypatch):
 
 def test_a_second_report_replaces_the_first(made, tmp_path):
     report([made[0] / "run"], tmp_path / "report")
-    (old := tmp_path / "report" / "figures" / "s9-strength.svg").write_text("of a study that is not there any more")
+    (old := tmp_path / "report" / "figures" / "s9-strength.svg").write_text(
+        "of a comparison that is not there any more"
+    )
     others = [tmp_path / "report" / "notes.txt", tmp_path / "report" / "figures" / "teaser.pdf"]
     for own in others:
         own.write_text("somebody's")
@@ -587,8 +589,8 @@ def page(made):
 def test_in_a_browser(page, made):
     folder, numbers = made
 
-    def column(index, sheet="#s1-scores"):
-        return page.locator(f"{sheet} tbody:not([hidden]) tr > :nth-child({index})").all_inner_texts()
+    def column(index, table="#s1-scores"):
+        return page.locator(f"{table} tbody:not([hidden]) tr > :nth-child({index})").all_inner_texts()
 
     assert [url for url in page.asked if not url.startswith("data:")] == [(folder / "report" / "index.html").as_uri()]
     assert page.evaluate("window.evil") is None

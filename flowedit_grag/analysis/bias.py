@@ -72,7 +72,7 @@ def bias(branches: Branches, layers: Iterable[int], on_progress: OnProgress | No
     drawn = sorted(set(layers))
     check_layers(drawn, len(names))
     found = [{name: Group() for name in GROUPS} for _ in names]
-    watchers = {layer: _Watcher(branches, groups, layer in drawn) for layer, groups in enumerate(found)}
+    watchers = {layer: _BiasHook(branches, groups, layer in drawn) for layer, groups in enumerate(found)}
     branches.watched(watchers, "bias", on_progress)
     return {
         "model": branches.flow.name,
@@ -84,7 +84,7 @@ def bias(branches: Branches, layers: Iterable[int], on_progress: OnProgress | No
 
 
 @dataclass(frozen=True)
-class _Watcher:
+class _BiasHook:
     """An attention edit that changes nothing and shows the groups of one layer what passes by."""
 
     branches: Branches

@@ -71,14 +71,14 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     layout = branches.layout
     share = ShareKV(SOURCE, (EDIT,), layout.image)
     grag = ControlledGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
-    watchers = [_Watcher(layout.image, []) for _ in range(count)]
+    watchers = [_EntropyHook(layout.image, []) for _ in range(count)]
     edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
     branches.watched(edits, f"{delta:g}", on_progress)
     return [tuple(torch.tensor(watcher.seen, dtype=torch.float64).mean(dim=0).tolist()) for watcher in watchers]
 
 
 @dataclass(frozen=True)
-class _Watcher:
+class _EntropyHook:
     """An attention edit that changes nothing and keeps a layer's two entropies of every pass."""
 
     image: slice

@@ -17,7 +17,7 @@ from ..metrics import Metric, metrics
 from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
 from .published import published
-from .rows import Row, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
+from .rows import RowConfig, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
 from .samples import Dataset
 
 KEYS = ("model", "adapter", "loading", "dataset", "metrics", "methods", "seed", "out", "paper")
@@ -46,7 +46,7 @@ class RunConfig:
     dataset_name: str
     dataset: Benchmark
     metric_specs: tuple[Any, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[RowConfig, ...]
     out: str
     seed: int = 0
     adapter: str | None = None
@@ -170,7 +170,7 @@ def _metrics(specs: Any, lines: ConfigLines) -> tuple[Any, ...]:
     return tuple(specs)
 
 
-def _rows(values: Any, model: str, adapter: str | None, lines: ConfigLines) -> tuple[Row, ...]:
+def _rows(values: Any, model: str, adapter: str | None, lines: ConfigLines) -> tuple[RowConfig, ...]:
     with lines.at("methods"):
         if not isinstance(values, Mapping) or not values:
             raise InputError("methods must name at least one row, as in 'flowedit: {method: flowedit}'.")

@@ -21,7 +21,7 @@ from . import fingerprint
 from .config import RunConfig
 from .job import Job
 from .manifest import Manifest
-from .table import Table, write
+from .table import RunTable, write
 
 LOCKS = "claims.lock"
 # What may change when a run goes on: no edit depends on it.
@@ -44,7 +44,7 @@ def begin(job: Job) -> None:
                 partial.write_text(json.dumps(_environment(), indent=1) + "\n")
 
 
-def settle(job: Job, made: Table) -> None:
+def settle(job: Job, made: RunTable) -> None:
     """Write the table, and let the folder say again what it is of: another runner may have begun with fewer samples
     since."""
     with _alone(job):

@@ -14,7 +14,7 @@ from .records import read_object
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """A item. ``of`` has by metric the hash of what its number depends on besides the edit."""
 
     row: str
@@ -37,14 +37,14 @@ class Manifest:
 
     limit: int | None
     made_with: Mapping[str, Mapping[str, Any]]
-    items: tuple[Entry, ...]
+    items: tuple[ManifestEntry, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: Job) -> "Manifest":
         """What a job is made of."""
         found = [
-            Entry(item.row.name, sample.id, sample.task, sample.previous, item.key, job.dependencies(item))
+            ManifestEntry(item.row.name, sample.id, sample.task, sample.previous, item.key, job.dependencies(item))
             for item in job.items
             for sample in [item.sample]
         ]
@@ -59,7 +59,7 @@ class Manifest:
         """That of the run in ``folder``; ``None`` where there is none, or a damaged one."""
         found = read_object(folder / NAME)
         try:
-            items = tuple(Entry(**item) for item in found["items"])
+            items = tuple(ManifestEntry(**item) for item in found["items"])
             made_with = {row: dict(way) for row, way in found["made_with"].items()}
             whole = all(item.row in made_with for item in items)
             return cls(found["limit"], made_with, items, dict(found.get("left_out", {}))) if whole else None

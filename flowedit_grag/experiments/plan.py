@@ -13,7 +13,7 @@ from ..methods.resolve import resolve_method
 from . import fingerprint
 from .config import RunConfig
 from .pinned_revisions import pinned_revisions
-from .rows import Row, filter_settings
+from .rows import RowConfig, filter_settings
 from .samples import Dataset, Sample, noise_seed
 
 
@@ -28,7 +28,7 @@ class WorkItem:
         previous: the item whose result is edited, in a session of edits.
     """
 
-    row: Row
+    row: RowConfig
     sample: Sample
     seed: int
     key: str
@@ -77,7 +77,7 @@ def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
     return samples[: whole[-1] or limit]
 
 
-def _check_words(method: Method, row: Row, samples: Dataset) -> None:
+def _check_words(method: Method, row: RowConfig, samples: Dataset) -> None:
     """Raise :class:`InputError` where the benchmark has not what the method is to be told, in any sample."""
     needed = ["target_prompt"] if takes_captions(method) else ["instruction"]
     needed += ["instruction"] if row.early_filter and takes_captions(method) else []  # for the judge
@@ -86,12 +86,12 @@ def _check_words(method: Method, row: Row, samples: Dataset) -> None:
             raise InputError(f"no sample of {samples.name} has the {name} that {row.method} works from.")
 
 
-def _by_network(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def _by_network(rows: Sequence[RowConfig]) -> Iterator[list[RowConfig]]:
     for network in dict.fromkeys(row.network for row in rows):
         yield [row for row in rows if row.network == network]
 
 
-def _identities(rows: Sequence[Row], config: RunConfig) -> dict[str, dict[str, Any]]:
+def _identities(rows: Sequence[RowConfig], config: RunConfig) -> dict[str, dict[str, Any]]:
     """For rows of one network, by name: what their edits depend on besides seed and sample."""
     model = rows[0].model
     at = pinned_revisions(Path(config.out)).get(model)

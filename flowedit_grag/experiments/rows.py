@@ -31,7 +31,7 @@ LOADING = frozenset(load.__kwdefaults__ or ()) - {"adapter", "revision"}  # a ke
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RowConfig:
     """What is edited with. ``model`` and ``adapter`` are the run's where the row has none of its own."""
 
     name: str
@@ -60,7 +60,7 @@ def filter_settings(early: EarlyFilter) -> dict[str, Any]:
     return {name: getattr(early, name) for name in FILTER}
 
 
-def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLines) -> Row:
+def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLines) -> RowConfig:
     """The row that a mapping describes. Raises :class:`InputError`, naming the line, for what cannot be used."""
     keys = ("methods", str(name))
     with lines.at(*keys):
@@ -84,7 +84,7 @@ def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLi
     blamed(lambda **given: check_selection(values["method"], None, given), options, lines, keys)
     with lines.at(*keys, "grag"):
         check_selection(values["method"], strength, options)
-    return Row(
+    return RowConfig(
         name=name, method=values["method"], model=model, adapter=adapter, grag=strength, early_filter=early_filter,
         options=options,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from .executors import EXECUTORS
 from .folder import begin, settle
 from .job import Job, OnProgress
 from .plan import work_items
-from .table import Table, table
+from .table import RunTable, table
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
     limit: int | None = None,
     retry_failed: bool = False,
     on_progress: OnProgress | None = None,
-) -> Table:
+) -> RunTable:
     """Finish what is not finished of a run, and write its table.
 
     The folder ``config.out`` can be worked on by any number of these at once, killed at any moment, and gone on with.

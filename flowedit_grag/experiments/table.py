@@ -19,7 +19,7 @@ UNMEASURED = "not measured yet"
 
 
 @dataclass(frozen=True)
-class Entry:
+class MeanScore:
     """The mean over the ``n`` samples that have a finite number; reasons of the others, and how many have each."""
 
     mean: float | None
@@ -31,7 +31,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Line:
+class RunTableRow:
     """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others. ``undecided``
     says why the judge of an early filter decided nothing, and how often: the champion stayed."""
 
@@ -40,17 +40,17 @@ class Line:
     unfinished: int
     failures: Mapping[str, str]
     nfe: float | None
-    entries: tuple[Entry, ...]
+    entries: tuple[MeanScore, ...]
     undecided: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Table:
+class RunTable:
     """Nothing in it depends on when, where or in which order its numbers were made: equal runs have equal tables."""
 
     columns: tuple[str, ...]  # names of the metrics
     higher_is_better: tuple[bool, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[RunTableRow, ...]
     left_out: Mapping[str, int]  # why the benchmark leaves out some of what it lists, and how much
     variants: tuple[str, ...] = ()  # of the metrics: backbone and details
 
@@ -71,7 +71,7 @@ class Table:
         remarks += [f"- {count} of the benchmark left out ({reason})" for reason, count in self.left_out.items()]
         return "\n".join([text, "", *remarks]).strip() + "\n"
 
-    def _remarks(self, line: Line):
+    def _remarks(self, line: RunTableRow):
         for name, entry in zip(self.columns, line.entries, strict=True):
             for reason, count in entry.missing.items():
                 yield f"{line.row}, {name}: {count} missing ({reason})"
@@ -83,16 +83,16 @@ class Table:
             yield f"{line.row}: {line.unfinished} not finished"
 
 
-def table(job: Job) -> Table:
+def table(job: Job) -> RunTable:
     """The table of what is there so far."""
     store, metrics = Store(job.folder), job.config.metrics
     lines = tuple(_line(row.name, job, store) for row in job.config.rows)
     left_out = job.config.samples.reasons
     names, variants = tuple(m.name for m in metrics), tuple(m.variant for m in metrics)
-    return Table(names, tuple(m.higher_is_better for m in metrics), lines, left_out, variants)
+    return RunTable(names, tuple(m.higher_is_better for m in metrics), lines, left_out, variants)
 
 
-def write(table: Table, job: Job) -> None:
+def write(table: RunTable, job: Job) -> None:
     """``table.json`` and ``table.md`` in the run's folder. Raises :class:`InputError` where that cannot be done."""
     try:
         for name, text in (("table.json", json.dumps(table.plain(), indent=1) + "\n"), ("table.md", table.markdown())):
@@ -105,7 +105,7 @@ def write(table: Table, job: Job) -> None:
         ) from None
 
 
-def _line(row: str, job: Job, store: Store) -> Line:
+def _line(row: str, job: Job, store: Store) -> RunTableRow:
     items = [item for item in job.items if item.row.name == row]
     records = {item: store.record(item) for item in items}
     done = [item for item in items if (record := records[item]) and record["status"] == "done"]
@@ -117,16 +117,16 @@ def _line(row: str, job: Job, store: Store) -> Line:
     nfe = _mean([float(records[item]["nfe"]) for item in done])  # type: ignore[index]
     unsure = Counter(reason for item in done for reason in undecided(records[item]))  # type: ignore[arg-type]
     unfinished = len(items) - len(done) - len(failures)
-    return Line(row, len(done), unfinished, failures, nfe, entries, dict(sorted(unsure.items())))
+    return RunTableRow(row, len(done), unfinished, failures, nfe, entries, dict(sorted(unsure.items())))
 
 
-def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> Entry:
+def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> MeanScore:
     found = [entries[name] for entries in numbers if name in entries]
     all_values = [entry["value"] for entry in found if "value" in entry]
     values = [value for value in all_values if math.isfinite(value)]
     missing = Counter(entry["missing"] for entry in found if "missing" in entry)
     missing += Counter({INFINITE: len(all_values) - len(values), UNMEASURED: len(numbers) - len(found)})
-    return Entry(_mean(values), len(values), dict(sorted(missing.items())))
+    return MeanScore(_mean(values), len(values), dict(sorted(missing.items())))
 
 
 def _mean(values: list[float]) -> float | None:

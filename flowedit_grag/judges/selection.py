@@ -15,7 +15,7 @@ FRAME = 0.025  # width of a line, / shorter side of the picture
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairwiseComparison:
     """One comparison. ``winner`` is ``champion`` or ``challenger``, or ``None`` where it was undecided, perhaps for a
     ``tie``; ``answers`` are the judge's, champion first, then perhaps challenger first."""
 
@@ -37,7 +37,7 @@ class Selection:
     """Which candidate won, and how."""
 
     winner: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PairwiseComparison, ...]
 
     @property
     def undecided(self) -> int:
@@ -82,7 +82,8 @@ def select(
             answers.append(_ask(judge, instruction, original, *reversed(pair)))
         verdict = _agreed(*answers)
         winner = {1: champion, 2: challenger, None: None}[verdict.winner]
-        comparisons.append(Comparison(champion, challenger, winner, verdict.tie, verdict.reason, tuple(answers)))
+        made = PairwiseComparison(champion, challenger, winner, verdict.tie, verdict.reason, tuple(answers))
+        comparisons.append(made)
         champion = champion if winner is None else winner
     return Selection(champion, tuple(comparisons))
 

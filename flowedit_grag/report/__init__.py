@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import latex, markdown
-from .comparison import Study, studies
+from .comparison import Comparison, comparisons
 from .differences import differences
 from .figures import figures
 from .gallery import gallery, side
 from .page import Section, page
-from .paper_table import comparisons
+from .paper_table import paper_tables
 from .runs import read_runs
 from .scores import scores
 from .smoothness import smoothness
@@ -45,7 +45,7 @@ def report(folders: Sequence[Path], out: Path, on_progress: Callable[[Shown], No
 
     Raises :class:`InputError` for folders that hold no run or nothing finished, and an ``out`` that cannot be written.
     """
-    found, out = studies(read_runs([Path(folder) for folder in folders])), Path(out)
+    found, out = comparisons(read_runs([Path(folder) for folder in folders])), Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder with -o.")
     try:
@@ -58,8 +58,8 @@ def report(folders: Sequence[Path], out: Path, on_progress: Callable[[Shown], No
     return out / "index.html"
 
 
-def _sections(found: Sequence[Study], on_progress: Callable[[Shown], None] | None) -> list[Section]:
-    steps, shown = sum(len(study.ids) for study in found), 0
+def _sections(found: Sequence[Comparison], on_progress: Callable[[Shown], None] | None) -> list[Section]:
+    steps, shown = sum(len(comparison.ids) for comparison in found), 0
 
     def tick() -> None:
         nonlocal shown
@@ -67,25 +67,27 @@ def _sections(found: Sequence[Study], on_progress: Callable[[Shown], None] | Non
         if on_progress:
             on_progress(Shown(shown, steps))
 
-    return [_section(study, f"s{number}", side(found), tick) for number, study in enumerate(found, start=1)]
+    return [_section(comparison, f"s{number}", side(found), tick) for number, comparison in enumerate(found, start=1)]
 
 
-def _section(study: Study, name: str, side: int, tick: Callable[[], None]) -> Section:
-    sheets = [scores(study, f"{name}-scores"), *comparisons(study, name)]
-    if len(study.lines) > 1:
-        sheets.append(differences(study, f"{name}-differences"))
-    if turned := smoothness(study, f"{name}-smoothness"):
-        sheets.append(turned)
-    return Section(name, study, sheets, list(figures(study, f"{name}-strength")), gallery(study, side, tick))
+def _section(comparison: Comparison, name: str, side: int, tick: Callable[[], None]) -> Section:
+    tables = [scores(comparison, f"{name}-scores"), *paper_tables(comparison, name)]
+    if len(comparison.lines) > 1:
+        tables.append(differences(comparison, f"{name}-differences"))
+    if turned := smoothness(comparison, f"{name}-smoothness"):
+        tables.append(turned)
+    return Section(
+        name, comparison, tables, list(figures(comparison, f"{name}-strength")), gallery(comparison, side, tick)
+    )
 
 
 def _write(sections: Sequence[Section], folder: Path) -> None:
-    found = [section.study for section in sections]
-    sheets = [sheet for section in sections for sheet in section.sheets]
+    found = [section.comparison for section in sections]
+    tables = [table for section in sections for table in section.tables]
     texts = {
         "index.html": page(sections, side(found)),
-        "tables.md": markdown.document(sheets),
-        "tables.tex": latex.document(sheets),
+        "tables.md": markdown.document(tables),
+        "tables.tex": latex.document(tables),
         "scores.csv": scores_csv(found),
         "differences.csv": differences_csv(found),
         "samples.csv": samples_csv(found),

@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from .columns import Column
-from .comparison import Line, Study
+from .comparison import Comparison, Row
 
 
-def setting(study: Study) -> str:
+def setting(comparison: Comparison) -> str:
     """What all numbers of a table have in common."""
-    models = ", ".join(dict.fromkeys(model_of(line) for line in study.lines))
-    seeds = ", ".join(dict.fromkeys(str(run.config.get("seed", 0)) for run in study.runs))
-    return f"Benchmark: {study.title}, {len(study.ids)} samples. Model: {models}. Seed: {seeds}."
+    models = ", ".join(dict.fromkeys(model_of(line) for line in comparison.lines))
+    seeds = ", ".join(dict.fromkeys(str(run.config.get("seed", 0)) for run in comparison.runs))
+    return f"Benchmark: {comparison.title}, {len(comparison.ids)} samples. Model: {models}. Seed: {seeds}."
 
 
-def model_of(line: Line) -> str:
+def model_of(line: Row) -> str:
     """The model, and the adapter on it."""
     own, run = line.settings, line.run.config
     adapter = own.get("adapter", run.get("adapter"))

@@ -20,7 +20,7 @@ CHANGED = (
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class Row:
     """A row of a run. ``settings`` are as in its config; ``outcomes`` are by sample."""
 
     label: str
@@ -57,7 +57,7 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)  # so that it can be hashed
-class Study:
+class Comparison:
     """Runs on one benchmark.
 
     Attributes:
@@ -67,7 +67,7 @@ class Study:
     """
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[Row, ...]
     columns: tuple[Column, ...]
     samples: Mapping[str, Sample]
     ids: tuple[str, ...]
@@ -115,8 +115,8 @@ class Study:
         return [(line.label, one) for line in self.lines for one in line.outcomes.values() if one.reason]
 
 
-def studies(runs: Sequence[Run]) -> list[Study]:
-    """A study for every benchmark. Raises :class:`InputError` for metrics that are not known here."""
+def comparisons(runs: Sequence[Run]) -> list[Comparison]:
+    """A comparison for every benchmark. Raises :class:`InputError` for metrics that are not known here."""
     of: dict[str, list[list[Run]]] = {}
     for run in runs:
         groups = of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), [])
@@ -125,9 +125,9 @@ def studies(runs: Sequence[Run]) -> list[Study]:
             groups.append([run])
         else:
             group.append(run)
-    found = [_study(group, len(groups) > 1) for groups in of.values() for group in groups]
-    titles = [study.title for study in found]
-    return [study if titles.count(study.title) == 1 else _told_apart(study) for study in found]
+    found = [_comparison(group, len(groups) > 1) for groups in of.values() for group in groups]
+    titles = [comparison.title for comparison in found]
+    return [comparison if titles.count(comparison.title) == 1 else _told_apart(comparison) for comparison in found]
 
 
 def _same_pictures(run: Run, other: Run) -> bool:
@@ -135,12 +135,12 @@ def _same_pictures(run: Run, other: Run) -> bool:
     return all(other.sources.get(id, source) == source for id, source in run.sources.items())
 
 
-def _told_apart(study: Study) -> Study:
+def _told_apart(comparison: Comparison) -> Comparison:
     """With its runs in the title: benchmarks of one name with other options."""
-    return replace(study, title=f"{study.title}: {', '.join(run.name for run in study.runs)}")
+    return replace(comparison, title=f"{comparison.title}: {', '.join(run.name for run in comparison.runs)}")
 
 
-def _study(runs: Sequence[Run], has_changed: bool = False) -> Study:
+def _comparison(runs: Sequence[Run], has_changed: bool = False) -> Comparison:
     """Of ``runs`` on one benchmark, which ``has_changed`` where others edited other pictures under the same ids."""
     measured = {run.name: _measured(run) for run in runs}
     columns = _labelled([*dict.fromkeys(column for run in runs for column in measured[run.name]), *COST])
@@ -150,11 +150,11 @@ def _study(runs: Sequence[Run], has_changed: bool = False) -> Study:
     for run in runs:
         own = tuple(column for column in columns if column in (*measured[run.name], *COST))
         for row, outcomes in run.outcomes.items():
-            lines.append(Line(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
+            lines.append(Row(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
     asked = list(dict.fromkeys(item.sample for run in runs for item in run.manifest.items))
     ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
     remarks = (*remarks, *changed, *(said for run in runs for said in run.remarks))
-    return Study(title, tuple(lines), columns, samples, ids, remarks)
+    return Comparison(title, tuple(lines), columns, samples, ids, remarks)
 
 
 def _measured(run: Run) -> list[Column]:

@@ -1,4 +1,4 @@
-"""Rows of a study against each other, sample by sample."""
+"""Rows of a comparison against each other, sample by sample."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ import numpy as np
 
 from .captions import setting, variants
 from .columns import Column
-from .comparison import Line, Study
+from .comparison import Comparison, Row
 from .intervals import FEWEST, Mean, difference, median, share_difference
 from .scores import means, sessions
 from .strength import without_control
-from .tables import Cell, Head, Sheet, decimals, number, text
+from .tables import Cell, Header, Table, decimals, number, text
 
 NATURAL = "its own row with the dial at rest, else the first row"
 NOTE = (
@@ -25,38 +25,41 @@ Pair = tuple[int, int]  # of lines
 Differences = Mapping[Pair, Mapping[Column, Mean]]
 
 
-def differences(study: Study, name: str) -> Sheet:
+def differences(comparison: Comparison, name: str) -> Table:
     """Mean differences with intervals: of each row and what it is first compared with, then of each and any other."""
-    found, everyone = all_differences(study), range(len(study.lines))
-    digits = {column: decimals(one.value for one in of_lines) for column, of_lines in means(study, study.ids).items()}
-    rows = {pair: _row(study, pair, of_pair, digits) for pair, of_pair in found.items()}
-    natural = [(one, other) for one in everyone if (other := reference(study.lines, one)) is not None]
+    found, everyone = all_differences(comparison), range(len(comparison.lines))
+    digits = {
+        column: decimals(one.value for one in of_lines)
+        for column, of_lines in means(comparison, comparison.ids).items()
+    }
+    rows = {pair: _row(comparison, pair, of_pair, digits) for pair, of_pair in found.items()}
+    natural = [(one, other) for one in everyone if (other := reference(comparison.lines, one)) is not None]
     bodies = {NATURAL: tuple(rows[pair] for pair in natural)}
     for other in everyone:
-        bodies[study.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
-    heads = (Head("difference", number=False), *(Head(column.head) for column in study.columns))
-    notes = (setting(study), NOTE, *sessions(study), *variants(study.columns))
+        bodies[comparison.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
+    headers = (Header("difference", number=False), *(Header(column.head) for column in comparison.columns))
+    notes = (setting(comparison), NOTE, *sessions(comparison), *variants(comparison.columns))
     title = "paired differences with 95 % intervals: Bonett and Price's for rates, else bootstrap"
-    return Sheet(name, study.title, title, heads, bodies, "compared with", notes)
+    return Table(name, comparison.title, title, headers, bodies, "compared with", notes)
 
 
 @cache
-def all_differences(study: Study) -> Differences:
+def all_differences(comparison: Comparison) -> Differences:
     """Of every two lines, both ways round."""
     found: dict[Pair, Mapping[Column, Mean]] = {}
-    for one, first in enumerate(study.lines):
-        for other, second in enumerate(study.lines[:one]):
-            of_pair = {column: paired(study, first, second, column) for column in study.columns}
+    for one, first in enumerate(comparison.lines):
+        for other, second in enumerate(comparison.lines[:one]):
+            of_pair = {column: paired(comparison, first, second, column) for column in comparison.columns}
             found[one, other] = of_pair
             found[other, one] = {column: _turned(mean) for column, mean in of_pair.items()}
     return found
 
 
-def paired(study: Study, first: Line, second: Line, column: Column) -> Mean:
+def paired(comparison: Comparison, first: Row, second: Row, column: Column) -> Mean:
     """The mean (or median) of ``first - second`` over the samples that have a finite number in both."""
-    ours, theirs = first.numbers(column, study.ids), second.numbers(column, study.ids)
+    ours, theirs = first.numbers(column, comparison.ids), second.numbers(column, comparison.ids)
     both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
-    pairs, found_in = ([ours[id] for id in both], [theirs[id] for id in both]), [study.session[id] for id in both]
+    pairs, found_in = ([ours[id] for id in both], [theirs[id] for id in both]), [comparison.session[id] for id in both]
     if column.is_rate and len(set(found_in)) == len(found_in):
         return share_difference(*pairs)
     if column.by_median:
@@ -64,7 +67,7 @@ def paired(study: Study, first: Line, second: Line, column: Column) -> Mean:
     return difference(*pairs, found_in)
 
 
-def reference(lines: Sequence[Line], index: int) -> int | None:
+def reference(lines: Sequence[Row], index: int) -> int | None:
     """What a row is first compared with: the same with its dial at rest, of its own run if possible; else the first."""
     same = [at for at, other in enumerate(lines) if without_control(other, lines[index])]
     if same:
@@ -76,8 +79,10 @@ def _turned(mean: Mean) -> Mean:
     return replace(mean, value=-mean.value, low=-mean.high, high=-mean.low)
 
 
-def _row(study: Study, pair: Pair, of_pair: Mapping[Column, Mean], digits: Mapping[Column, int]) -> tuple[Cell, ...]:
-    first, second = (study.lines[index].label for index in pair)
+def _row(
+    comparison: Comparison, pair: Pair, of_pair: Mapping[Column, Mean], digits: Mapping[Column, int]
+) -> tuple[Cell, ...]:
+    first, second = (comparison.lines[index].label for index in pair)
     cells = (_cell(mean, column, digits[column]) for column, mean in of_pair.items())
     return text(f"{first} − {second}"), *cells
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..analysis.charts import PALETTE
 from .columns import COST, Column
-from .comparison import Study
+from .comparison import Comparison
 from .scores import mean_of
 from .strength import Curve, curves
 
@@ -35,23 +35,23 @@ class Figure:
     files: dict[str, bytes]
 
 
-def figures(study: Study, name: str) -> Iterator[Figure]:
+def figures(comparison: Comparison, name: str) -> Iterator[Figure]:
     """For every metric, the curves of the rows that differ only in one number."""
-    found = curves(study.lines)
-    for number, column in enumerate(column for column in study.columns if column not in COST):
+    found = curves(comparison.lines)
+    for number, column in enumerate(column for column in comparison.columns if column not in COST):
         measured = [curve for curve in found if all(column in line.measured for _, line in curve.points)]
         panels = {turned: [curve for curve in measured if curve.turned == turned] for turned in _turned(measured)}
         if panels:
             caption = f"{column.label} over {', '.join(panels)}, 95 % intervals; {column.variant}"
             safe = re.sub(r"[^\w-]", "_", f"{number}-{column.name}")  # metrics are called what you like
-            yield Figure(f"{name}-{safe}", caption, _drawn(study, column, panels))
+            yield Figure(f"{name}-{safe}", caption, _drawn(comparison, column, panels))
 
 
 def _turned(found: Sequence[Curve]) -> list[str]:
     return list(dict.fromkeys(curve.turned for curve in found))
 
 
-def _drawn(study: Study, column: Column, panels: Panels) -> dict[str, bytes]:
+def _drawn(comparison: Comparison, column: Column, panels: Panels) -> dict[str, bytes]:
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
@@ -59,7 +59,7 @@ def _drawn(study: Study, column: Column, panels: Panels) -> dict[str, bytes]:
         looks: dict[str, int] = {}  # of a curve by its name, the same in every panel
         for axes, (turned, found) in zip(places, panels.items(), strict=True):
             for curve in found:
-                _draw(axes, study, column, curve, looks.setdefault(curve.name, len(looks)))
+                _draw(axes, comparison, column, curve, looks.setdefault(curve.name, len(looks)))
             axes.set(xlabel=_literal(turned))
             axes.grid(alpha=0.25)
         canvas.supylabel(_literal(f"{column.label} {column.arrow}"), fontsize="medium")
@@ -83,9 +83,9 @@ def _canvas(count: int) -> "tuple[Canvas, list[Axes]]":
     return canvas, places[:count]
 
 
-def _draw(axes: "Axes", study: Study, column: Column, curve: Curve, look: int) -> None:
+def _draw(axes: "Axes", comparison: Comparison, column: Column, curve: Curve, look: int) -> None:
     values = [value for value, _ in curve.points]
-    means = [mean_of(study, line, column, study.ids) for _, line in curve.points]
+    means = [mean_of(comparison, line, column, comparison.ids) for _, line in curve.points]
     low, high = [one.low for one in means], [one.high for one in means]
     style = {"color": PALETTE[look % len(PALETTE)], "marker": MARKERS[look % len(MARKERS)], "markersize": 4}
     axes.plot(values, [one.value for one in means], label=_literal(curve.name), **style)

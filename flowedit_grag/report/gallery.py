@@ -1,4 +1,4 @@
-"""The samples of a study in pictures, small enough to lie in the page itself.
+"""The samples of a comparison in pictures, small enough to lie in the page itself.
 
 All pictures of a page share :data:`BUDGET`: their number sets the largest side that they are scaled down to. 700
 samples in 10 rows, with source, mask and truth, are 9,100 pictures of 128 pixels and a page of about 60 MB; those of a
@@ -17,7 +17,7 @@ from ..backbone.image import read_image
 from ..errors import first_line
 from ..experiments.samples import Sample
 from .columns import COST
-from .comparison import Line, Study
+from .comparison import Comparison, Row
 
 BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third
 BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about
@@ -27,24 +27,24 @@ QUALITY = 80
 Tick = Callable[[], None]
 
 
-def side(studies: Sequence[Study]) -> int:
+def side(comparisons: Sequence[Comparison]) -> int:
     """The largest side of a picture, in pixels, that keeps the page within its budget."""
-    count = sum(len(study.ids) * (3 + len(study.lines)) for study in studies)
+    count = sum(len(comparison.ids) * (3 + len(comparison.lines)) for comparison in comparisons)
     return next((side for side in SIDES if count * side**2 * BYTES <= BUDGET), SIDES[-1])
 
 
-def gallery(study: Study, side: int, tick: Tick) -> list[dict[str, Any]]:
+def gallery(comparison: Comparison, side: int, tick: Tick) -> list[dict[str, Any]]:
     """For each sample its id, task, entries of the page's filter, words, and pictures, each with a caption; ``tick`` is
     called after each sample.
 
     A picture has ``image``, a data URI, or else ``reason`` says why it has none.
     """
     found = []
-    for id in study.ids:
-        outcomes = [line.outcomes[id] for line in study.lines if id in line.outcomes]
-        pictures = [*_given(study.samples.get(id), side), *(_edit(line, id, side) for line in study.lines)]
+    for id in comparison.ids:
+        outcomes = [line.outcomes[id] for line in comparison.lines if id in line.outcomes]
+        pictures = [*_given(comparison.samples.get(id), side), *(_edit(line, id, side) for line in comparison.lines)]
         about = {"task": outcomes[0].task, "words": outcomes[0].words} if outcomes else {"task": "", "words": {}}
-        found.append({"id": id, "entries": study.entries[id], **about, "pictures": pictures})
+        found.append({"id": id, "entries": comparison.entries[id], **about, "pictures": pictures})
         tick()
     return found
 
@@ -69,7 +69,7 @@ def _given(sample: Sample | None, side: int) -> Iterator[dict[str, Any]]:
         yield _picture("truth", sample.truth, side)
 
 
-def _edit(line: Line, id: str, side: int) -> dict[str, Any]:
+def _edit(line: Row, id: str, side: int) -> dict[str, Any]:
     outcome = line.outcomes.get(id)
     if outcome is None or outcome.reason:
         return {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from .tables import Cell, Sheet
+from .tables import Cell, Table
 
 PREAMBLE = "% Needs \\usepackage{booktabs}; wide tables fit with \\usepackage{graphicx} and \\resizebox.\n"
 SPECIAL = {
@@ -30,19 +30,19 @@ TABLE = r"""\begin{table}[t]
 END = r" \\"
 
 
-def document(sheets: Sequence[Sheet]) -> str:
-    """All ``sheets``, for ``\\input``."""
-    return "\n".join([PREAMBLE, *map(table, sheets)])
+def document(tables: Sequence[Table]) -> str:
+    """All ``tables``, for ``\\input``."""
+    return "\n".join([PREAMBLE, *map(rendered, tables)])
 
 
-def table(sheet: Sheet) -> str:
+def rendered(table: Table) -> str:
     """A ``table`` with its notes below."""
-    columns = "".join("r" if head.number else "l" for head in sheet.heads)
+    columns = "".join("r" if head.number else "l" for head in table.headers)
     body = "\n".join(
-        [*_groups(sheet), _line(escaped(head.text) for head in sheet.heads), r"\midrule", *map(_row, sheet.rows)]
+        [*_groups(table), _line(escaped(head.text) for head in table.headers), r"\midrule", *map(_row, table.rows)]
     )
-    notes = "\\par\n".join(map(escaped, sheet.notes))
-    return TABLE % (escaped(f"{sheet.subject}: {sheet.title}"), sheet.name, columns, body, notes)
+    notes = "\\par\n".join(map(escaped, table.notes))
+    return TABLE % (escaped(f"{table.subject}: {table.title}"), table.name, columns, body, notes)
 
 
 def escaped(text: str) -> str:
@@ -50,16 +50,16 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 
-def _groups(sheet: Sheet) -> Iterator[str]:
-    """The line above the heads, and rules under each group."""
-    if not sheet.groups:
+def _groups(table: Table) -> Iterator[str]:
+    """The line above the headers, and rules under each group."""
+    if not table.groups:
         return
     yield _line(
         escaped(name) if count == 1 else rf"\multicolumn{{{count}}}{{c}}{{{escaped(name)}}}"
-        for name, count in sheet.groups
+        for name, count in table.groups
     )
     at, rules = 1, []
-    for name, count in sheet.groups:
+    for name, count in table.groups:
         rules += [rf"\cmidrule(lr){{{at}-{at + count - 1}}}"] if name else []
         at += count
     yield " ".join(rules)

@@ -3,24 +3,24 @@
 import re
 from collections.abc import Sequence
 
-from .tables import Cell, Sheet
+from .tables import Cell, Table
 
 SPECIAL = re.compile(r"([\\`*|<\[\]])")
 
 
-def document(sheets: Sequence[Sheet]) -> str:
-    """All ``sheets``, one below the other."""
-    return "\n".join(map(table, sheets))
+def document(tables: Sequence[Table]) -> str:
+    """All ``tables``, one below the other."""
+    return "\n".join(map(rendered, tables))
 
 
-def table(sheet: Sheet) -> str:
+def rendered(table: Table) -> str:
     """A title, the table, and its notes as a list."""
-    head = [escaped(f"{each.group} {each.text}".strip()) for each in sheet.heads]
-    rule = ["---:" if each.number else "---" for each in sheet.heads]
-    rows = [head, rule, *([_cell(cell) for cell in row] for row in sheet.rows)]
+    head = [escaped(f"{each.group} {each.text}".strip()) for each in table.headers]
+    rule = ["---:" if each.number else "---" for each in table.headers]
+    rows = [head, rule, *([_cell(cell) for cell in row] for row in table.rows)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    notes = [f"- {escaped(note)}" for note in sheet.notes]
-    return "\n".join([f"## {escaped(sheet.subject)}: {escaped(sheet.title)}", "", *lines, "", *notes, ""])
+    notes = [f"- {escaped(note)}" for note in table.notes]
+    return "\n".join([f"## {escaped(table.subject)}: {escaped(table.title)}", "", *lines, "", *notes, ""])
 
 
 def escaped(text: str) -> str:

@@ -13,19 +13,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
-from .comparison import Study
+from .comparison import Comparison
 from .figures import Figure
 from .runs import Run
-from .tables import Sheet
+from .tables import Table
 
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of a study; ``name`` is unique, and safe in HTML's ``id``."""
+    """What the page shows of a comparison; ``name`` is unique, and safe in HTML's ``id``."""
 
     name: str
-    study: Study
-    sheets: Sequence[Sheet]
+    comparison: Comparison
+    tables: Sequence[Table]
     figures: Sequence[Figure]
     samples: Sequence[Mapping[str, Any]]
 
@@ -62,7 +62,7 @@ def _title(sections: Sequence[Section]) -> str:
 
 
 def _runs(sections: Sequence[Section]) -> list[Run]:
-    return [run for section in sections for run in section.study.runs]
+    return [run for section in sections for run in section.comparison.runs]
 
 
 def _svg(figure: Figure) -> str:

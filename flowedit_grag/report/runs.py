@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ..errors import InputError, first_line
-from ..experiments.manifest import NAME, Entry, Manifest
+from ..experiments.manifest import NAME, Manifest, ManifestEntry
 from ..experiments.records import ItemFiles, made_on, read_numbers, read_object, read_record, undecided
 
 COSTS = ("nfe", "seconds")
@@ -151,7 +151,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _outcome(files: ItemFiles, item: Entry, record: Mapping[str, Any]) -> Outcome:
+def _outcome(files: ItemFiles, item: ManifestEntry, record: Mapping[str, Any]) -> Outcome:
     words = record["key_inputs"].get("sample") or {}
     said = {key: str(words[key]) for key in ("instruction", "source_prompt", "target_prompt") if words.get(key)}
     source = "" if item.previous else str(words.get("image") or "")

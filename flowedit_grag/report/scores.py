@@ -1,4 +1,4 @@
-"""The means of a study."""
+"""The means of a comparison."""
 
 import math
 from collections import Counter
@@ -7,46 +7,55 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..experiments.table import INFINITE, UNMEASURED
 from .captions import model_of, setting, variants
 from .columns import COST, Column
-from .comparison import Line, Study
+from .comparison import Comparison, Row
 from .intervals import Mean, mean, median, rate
-from .tables import Cell, Head, Sheet, decimals, number, text, whole
+from .tables import Cell, Header, Table, decimals, number, text, whole
 
 Means = Mapping[Column, Sequence[Mean]]  # of each line
 
 
-def scores(study: Study, name: str) -> Sheet:
+def scores(comparison: Comparison, name: str) -> Table:
     """Means with intervals; an edition for every task."""
-    digits = {column: decimals(one.value for one in found) for column, found in means(study, study.ids).items()}
-    several = len({model_of(line) for line in study.lines}) > 1
-    bodies = {task: tuple(_rows(study, ids, digits, several)) for task, ids in study.tasks.items()}
-    head = [Head("row", number=False), *([Head("model", number=False)] if several else []), Head("n"), Head("failed")]
-    heads = (*head, *(Head(column.head) for column in study.columns))
-    notes = (setting(study), *sessions(study), *variants(study.columns), *_remarks(study))
+    digits = {
+        column: decimals(one.value for one in found) for column, found in means(comparison, comparison.ids).items()
+    }
+    several = len({model_of(line) for line in comparison.lines}) > 1
+    bodies = {task: tuple(_rows(comparison, ids, digits, several)) for task, ids in comparison.tasks.items()}
+    head = [
+        Header("row", number=False),
+        *([Header("model", number=False)] if several else []),
+        Header("n"),
+        Header("failed"),
+    ]
+    headers = (*head, *(Header(column.head) for column in comparison.columns))
+    notes = (setting(comparison), *sessions(comparison), *variants(comparison.columns), *_remarks(comparison))
     title = "means with 95 % intervals: Wilson's for rates, else bootstrap"
-    return Sheet(name, study.title, title, heads, bodies, "task", notes)
+    return Table(name, comparison.title, title, headers, bodies, "task", notes)
 
 
-def means(study: Study, ids: Sequence[str]) -> Means:
+def means(comparison: Comparison, ids: Sequence[str]) -> Means:
     """Over the samples among ``ids`` that have a number."""
-    return {column: [mean_of(study, line, column, ids) for line in study.lines] for column in study.columns}
+    return {
+        column: [mean_of(comparison, line, column, ids) for line in comparison.lines] for column in comparison.columns
+    }
 
 
-def mean_of(study: Study, line: Line, column: Column, ids: Sequence[str]) -> Mean:
+def mean_of(comparison: Comparison, line: Row, column: Column, ids: Sequence[str]) -> Mean:
     """Over the samples among ``ids`` that have a finite number; turns of one session are resampled together."""
     numbers = {id: value for id, value in line.numbers(column, ids).items() if math.isfinite(value)}
-    found_in = [study.session[id] for id in numbers]
+    found_in = [comparison.session[id] for id in numbers]
     if column.is_rate and len(set(found_in)) == len(found_in):
         return rate([bool(value) for value in numbers.values()])
     return (median if column.by_median else mean)([*numbers.values()], found_in)
 
 
-def sessions(study: Study) -> Iterator[str]:
+def sessions(comparison: Comparison) -> Iterator[str]:
     """What intervals mean where samples depend on each other."""
-    if len(study.last) < len(study.ids):
+    if len(comparison.last) < len(comparison.ids):
         yield "Turns of one session are resampled together."
 
 
-def missing(line: Line, column: Column, ids: Sequence[str]) -> Counter[str]:
+def missing(line: Row, column: Column, ids: Sequence[str]) -> Counter[str]:
     """Why samples that were edited have no number that a mean can be taken of, and how many."""
     if column not in line.measured:
         return Counter()
@@ -57,10 +66,10 @@ def missing(line: Line, column: Column, ids: Sequence[str]) -> Counter[str]:
 
 
 def _rows(
-    study: Study, ids: Sequence[str], digits: Mapping[Column, int], with_model: bool
+    comparison: Comparison, ids: Sequence[str], digits: Mapping[Column, int], with_model: bool
 ) -> Iterator[tuple[Cell, ...]]:
-    found = means(study, ids)
-    for index, line in enumerate(study.lines):
+    found = means(comparison, ids)
+    for index, line in enumerate(comparison.lines):
         here = [line.outcomes[id] for id in ids if id in line.outcomes]
         failed = sum(bool(outcome.reason) for outcome in here)
         model = [text(model_of(line))] if with_model else []
@@ -79,11 +88,11 @@ def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:
     return one.value == (max if column.higher_is_better else min)(values)
 
 
-def _remarks(study: Study) -> Iterator[str]:
+def _remarks(comparison: Comparison) -> Iterator[str]:
     """Whatever there is no number for."""
-    for line in study.lines:
-        for column in study.columns:
-            for reason, count in missing(line, column, study.ids).items():
+    for line in comparison.lines:
+        for column in comparison.columns:
+            for reason, count in missing(line, column, comparison.ids).items():
                 yield f"{line.label}, {column.label}: {count} missing ({reason})."
         for reason, count in Counter(one.reason for one in line.outcomes.values() if one.reason).items():
             yield f"{line.label}: {count} failed ({reason})."
@@ -91,4 +100,4 @@ def _remarks(study: Study) -> Iterator[str]:
             yield f"{line.label}: {count} of the early filter's comparisons undecided ({reason})."
         if line.unfinished:
             yield f"{line.label}: {line.unfinished} not finished."
-    yield from study.remarks
+    yield from comparison.remarks

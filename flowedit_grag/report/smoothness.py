@@ -9,11 +9,11 @@ import numpy as np
 from ..analysis.strength import variation
 from .captions import setting, variants
 from .columns import COST, Column
-from .comparison import Study
+from .comparison import Comparison
 from .intervals import LEVEL, RESAMPLES, Mean
 from .scores import sessions
 from .strength import Curve, curves
-from .tables import Cell, Head, Sheet, number, text
+from .tables import Cell, Header, Table, number, text
 
 DECIMALS = 2
 NOTE = (
@@ -22,16 +22,16 @@ NOTE = (
 )
 
 
-def smoothness(study: Study, name: str) -> Sheet | None:
+def smoothness(comparison: Comparison, name: str) -> Table | None:
     """A row for every number that is turned; ``None`` where there is no such number."""
-    if not (found := curves(study.lines)):
+    if not (found := curves(comparison.lines)):
         return None
-    columns = [column for column in study.columns if column not in COST]
-    rows = tuple((*_head(curve), *(_cell(curve, column, study) for column in columns)) for curve in found)
-    heads = (Head("row", number=False), Head("turned", number=False), Head("values", number=False))
-    heads += tuple(Head(column.label) for column in columns)
-    notes = (setting(study), NOTE, *sessions(study), *variants(columns))
-    return Sheet(name, study.title, "smoothness of what is turned", heads, {"": rows}, notes=notes)
+    columns = [column for column in comparison.columns if column not in COST]
+    rows = tuple((*_head(curve), *(_cell(curve, column, comparison) for column in columns)) for curve in found)
+    headers = (Header("row", number=False), Header("turned", number=False), Header("values", number=False))
+    headers += tuple(Header(column.label) for column in columns)
+    notes = (setting(comparison), NOTE, *sessions(comparison), *variants(columns))
+    return Table(name, comparison.title, "smoothness of what is turned", headers, {"": rows}, notes=notes)
 
 
 def _head(curve: Curve) -> tuple[Cell, ...]:
@@ -39,20 +39,20 @@ def _head(curve: Curve) -> tuple[Cell, ...]:
     return text(curve.name), text(curve.turned), text(values)
 
 
-def _cell(curve: Curve, column: Column, study: Study) -> Cell:
-    found = ratio(curve, column, study)
+def _cell(curve: Curve, column: Column, comparison: Comparison) -> Cell:
+    found = ratio(curve, column, comparison)
     return number(found, DECIMALS, note=f"{found.n} samples")
 
 
-def ratio(curve: Curve, column: Column, study: Study) -> Mean:
+def ratio(curve: Curve, column: Column, comparison: Comparison) -> Mean:
     """Total variation over range, resampled by session with a fixed seed; nan for flat curves, and without samples."""
-    drawn = _drawn([curve], column, study)
+    drawn = _drawn([curve], column, comparison)
     return drawn.mean(drawn.ratios[:, 0])
 
 
-def excess(curve: Curve, other: Curve, column: Column, study: Study) -> tuple[Mean, Mean, Mean]:
+def excess(curve: Curve, other: Curve, column: Column, comparison: Comparison) -> tuple[Mean, Mean, Mean]:
     """The ratios of two curves, and how far the second is above the first, over the samples they share."""
-    drawn = _drawn([curve, other], column, study)
+    drawn = _drawn([curve, other], column, comparison)
     first, second = drawn.ratios.T
     return drawn.mean(first), drawn.mean(second), drawn.mean(second - first)
 
@@ -74,15 +74,15 @@ class _Drawn:
         return Mean(float(values[0]), float(low), float(high), self.n, self.groups)
 
 
-def _drawn(found: Sequence[Curve], column: Column, study: Study) -> _Drawn:
-    of = [[line.numbers(column, study.ids) for _, line in curve.points] for curve in found]
-    shared = [id for id in study.ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
-    found_in = list(dict.fromkeys(study.session[id] for id in shared))
+def _drawn(found: Sequence[Curve], column: Column, comparison: Comparison) -> _Drawn:
+    of = [[line.numbers(column, comparison.ids) for _, line in curve.points] for curve in found]
+    shared = [id for id in comparison.ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
+    found_in = list(dict.fromkeys(comparison.session[id] for id in shared))
     if not shared:
         return _Drawn(np.full((1 + RESAMPLES, len(found)), np.nan), 0, 0)
     picks = np.random.default_rng(0).integers(len(found_in), size=(RESAMPLES, len(found_in)))
     picks = np.vstack([np.arange(len(found_in)), picks])
-    place = np.array([found_in.index(study.session[id]) for id in shared])
+    place = np.array([found_in.index(comparison.session[id]) for id in shared])
     sizes = np.bincount(place)[picks].sum(axis=1, keepdims=True)
     ratios = []
     for own in of:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
 from .captions import model_of
-from .comparison import Study
+from .comparison import Comparison
 from .differences import all_differences
 from .intervals import Mean
 from .scores import means
@@ -15,7 +15,7 @@ OWN = ("method", "grag", "model", "adapter")  # settings of a row that are no op
 INTERVAL = ("low", "high", "n")
 
 
-def scores_csv(studies: Sequence[Study]) -> str:
+def scores_csv(comparisons: Sequence[Comparison]) -> str:
     """A line for every benchmark, task, row and metric."""
     head = (
         "benchmark",
@@ -32,48 +32,57 @@ def scores_csv(studies: Sequence[Study]) -> str:
         "value",
         *INTERVAL,
     )
-    return _csv(head, (line for study in studies for line in _scores(study)))
+    return _csv(head, (line for comparison in comparisons for line in _scores(comparison)))
 
 
-def differences_csv(studies: Sequence[Study]) -> str:
+def differences_csv(comparisons: Sequence[Comparison]) -> str:
     """A line for every benchmark, pair of rows and metric."""
     head = ("benchmark", "run", "row", "minus_run", "minus_row", "metric", "variant", "difference", *INTERVAL)
-    return _csv(head, (line for study in studies for line in _differences(study)))
+    return _csv(head, (line for comparison in comparisons for line in _differences(comparison)))
 
 
-def samples_csv(studies: Sequence[Study]) -> str:
+def samples_csv(comparisons: Sequence[Comparison]) -> str:
     """A line for every benchmark, row and sample, with a column for every metric."""
-    labels = list(dict.fromkeys(column.label for study in studies for column in study.columns))
+    labels = list(dict.fromkeys(column.label for comparison in comparisons for column in comparison.columns))
     head = ("benchmark", "run", "row", "sample", "task", "status", "reason", *labels)
-    return _csv(head, (line for study in studies for line in _samples(study, labels)))
+    return _csv(head, (line for comparison in comparisons for line in _samples(comparison, labels)))
 
 
-def _scores(study: Study) -> Iterator[tuple]:
-    for task, ids in study.tasks.items():
-        for column, of_lines in means(study, ids).items():
-            for line, mean in zip(study.lines, of_lines, strict=True):
+def _scores(comparison: Comparison) -> Iterator[tuple]:
+    for task, ids in comparison.tasks.items():
+        for column, of_lines in means(comparison, ids).items():
+            for line, mean in zip(comparison.lines, of_lines, strict=True):
                 grag = line.settings.get("grag") or {}
                 options = {key: value for key, value in line.settings.items() if key not in OWN and value is not None}
                 dials = (grag.get("delta", ""), grag.get("lam", ""), json.dumps(options))
                 made = (line.settings["method"], *dials, model_of(line))
-                yield study.title, task, line.run.name, line.row, *made, column.label, column.variant, *_numbers(mean)
+                yield (
+                    comparison.title,
+                    task,
+                    line.run.name,
+                    line.row,
+                    *made,
+                    column.label,
+                    column.variant,
+                    *_numbers(mean),
+                )
 
 
-def _differences(study: Study) -> Iterator[tuple]:
-    for (one, other), of_pair in all_differences(study).items():
-        first, second = study.lines[one], study.lines[other]
+def _differences(comparison: Comparison) -> Iterator[tuple]:
+    for (one, other), of_pair in all_differences(comparison).items():
+        first, second = comparison.lines[one], comparison.lines[other]
         rows = (first.run.name, first.row, second.run.name, second.row)
         for column, mean in of_pair.items():
-            yield study.title, *rows, column.label, column.variant, *_numbers(mean)
+            yield comparison.title, *rows, column.label, column.variant, *_numbers(mean)
 
 
-def _samples(study: Study, labels: Sequence[str]) -> Iterator[tuple]:
-    for line in study.lines:
-        name = {column.label: column.name for column in study.columns if column in line.measured}
+def _samples(comparison: Comparison, labels: Sequence[str]) -> Iterator[tuple]:
+    for line in comparison.lines:
+        name = {column.label: column.name for column in comparison.columns if column in line.measured}
         for id, outcome in line.outcomes.items():
             numbers = (outcome.numbers.get(name.get(label, ""), "") for label in labels)
             status = "failed" if outcome.reason else "done"
-            yield study.title, line.run.name, line.row, id, outcome.task, status, outcome.reason, *numbers
+            yield comparison.title, line.run.name, line.row, id, outcome.task, status, outcome.reason, *numbers
 
 
 def _numbers(mean: Mean) -> tuple:

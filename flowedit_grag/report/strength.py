@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .comparison import Line
+from .comparison import Row
 
 CONTROLS = ("grag", "dial")  # options of a method, whose numbers change nothing at 1
 BOTH = "lambda and delta"  # turned together
@@ -19,7 +19,7 @@ class Curve:
 
     name: str
     turned: str
-    points: tuple[tuple[float, Line], ...]
+    points: tuple[tuple[float, Row], ...]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Settings:
     rest: str
 
     @classmethod
-    def of(cls, line: Line) -> "Settings":
+    def of(cls, line: Row) -> "Settings":
         """As resolved from the config, the model's profile and the defaults."""
         made = dict(line.made_with)
         options = dict(made.pop("options", {}))
@@ -55,11 +55,11 @@ class Settings:
         return json.dumps([*kept, self.rest], sort_keys=True)
 
 
-def curves(lines: Sequence[Line]) -> list[Curve]:
+def curves(lines: Sequence[Row]) -> list[Curve]:
     """The rows that share everything but one number, where that has at least :data:`FEWEST` values."""
     settings = {line: Settings.of(line) for line in lines}
     known = list(dict.fromkeys(name for own in settings.values() for name in own.dials))
-    families: dict[tuple[str, str], dict[float, Line]] = {}
+    families: dict[tuple[str, str], dict[float, Row]] = {}
     for line, own in settings.items():
         for name, value, others in own.places(known):
             families.setdefault((name, others), {}).setdefault(value, line)
@@ -67,7 +67,7 @@ def curves(lines: Sequence[Line]) -> list[Curve]:
     return [Curve(_name(points), name, tuple(points)) for name, points in swept]
 
 
-def without_control(line: Line, other: Line) -> bool:
+def without_control(line: Row, other: Row) -> bool:
     """Whether ``line`` is what ``other`` would be with its dial at rest."""
     own, theirs = Settings.of(line), Settings.of(other)
     return not own.dials and bool(theirs.dials) and (own.numbers, own.rest) == (theirs.numbers, theirs.rest)
@@ -87,6 +87,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _name(points: Sequence[tuple[float, Line]]) -> str:
+def _name(points: Sequence[tuple[float, Row]]) -> str:
     """The row with the dial at rest, or else the first."""
     return dict(points).get(1.0, points[0][1]).label

@@ -29,8 +29,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Head:
-    """Over a column; heads beside each other with one ``group`` have that above them."""
+class Header:
+    """Over a column; headers beside each other with one ``group`` have that above them."""
 
     text: str
     group: str = ""
@@ -38,7 +38,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Table:
     """A table.
 
     Attributes:
@@ -52,7 +52,7 @@ class Sheet:
     name: str
     subject: str
     title: str
-    heads: tuple[Head, ...]
+    headers: tuple[Header, ...]
     bodies: Mapping[str, tuple[tuple[Cell, ...], ...]]
     choice: str = ""
     notes: tuple[str, ...] = ()
@@ -64,9 +64,9 @@ class Sheet:
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """The groups above the heads, and how many columns each has; empty where there are none."""
+        """The groups above the headers, and how many columns each has; empty where there are none."""
         found: list[tuple[str, int]] = []
-        for head in self.heads:
+        for head in self.headers:
             if found and head.group and found[-1][0] == head.group:
                 found[-1] = (head.group, found[-1][1] + 1)
             else:

@@ -72,7 +72,7 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
     )
     flow = load(config.model, dtype=config.dtype, device=accelerator.device)
     with memory_advice(LESS_MEMORY):
-        run = Run(config, folder, accelerator, flow, pairs)
+        run = TrainingRun(config, folder, accelerator, flow, pairs)
         with folder.claimed() if accelerator.is_main_process else nullcontext():
             run.resume()
             for done in run.steps():
@@ -81,7 +81,7 @@ def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = N
             return run.finish()
 
 
-class Run:
+class TrainingRun:
     """A run in progress: ``step`` steps are done."""
 
     def __init__(self, config: TrainConfig, folder: RunFolder, accelerator: Accelerator, flow: Flow, pairs: Pairs):

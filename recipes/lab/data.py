@@ -60,7 +60,7 @@ class Scenes:
         return caption(scene_at(index), phrasing, brief=bool(rng.random() < BRIEF_CAPTIONS))
 
 
-class Diptychs:
+class DiptychScenes:
     """A scene and an edit of it, side by side."""
 
     @staticmethod
@@ -74,4 +74,4 @@ class Diptychs:
         return diptychs.diptych_caption(edit_at(index), rng)
 
 
-KINDS = {"scenes": Scenes, "diptychs": Diptychs}
+KINDS = {"scenes": Scenes, "diptychs": DiptychScenes}

@@ -8,7 +8,7 @@ from typing import Any
 from ..samples import Dataset, Sample
 from .base import Benchmark
 from .rows import text
-from .tables import Table
+from .tables import ParquetTable
 
 COLUMNS = ("idx", "task", "instruction", "input_caption", "output_caption")
 PLACEHOLDERS = ("a train station in city",)  # stands where a caption was never written
@@ -26,7 +26,7 @@ class EmuEdit(Benchmark):
     split: str = "test"
 
     def open(self) -> Dataset:
-        table = Table.read(self.path, self.split, COLUMNS, ("image",))
+        table = ParquetTable.read(self.path, self.split, COLUMNS, ("image",))
         samples, left_out = [], []
         for row, (where, values) in enumerate(table.values(COLUMNS)):
             reason = flaw(values, where)
@@ -51,7 +51,7 @@ def _normal(caption: str | None) -> str:
     return " ".join((caption or "").lower().split()).rstrip(" .")
 
 
-def _sample(table: Table, row: int, values: Mapping[str, Any], where: str) -> Sample:
+def _sample(table: ParquetTable, row: int, values: Mapping[str, Any], where: str) -> Sample:
     return Sample(
         id=str(values["idx"]),
         image=partial(table.image, row, "image"),

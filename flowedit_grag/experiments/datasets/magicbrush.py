@@ -16,7 +16,7 @@ from ..samples import Dataset, Sample
 from .base import Benchmark
 from .magicbrush_release import Release, opened
 from .rows import text
-from .tables import Table
+from .tables import ParquetTable
 
 COLUMNS = ("img_id", "turn_index", "instruction")
 PICTURES = ("source_img", "mask_img", "target_img")
@@ -86,7 +86,7 @@ def _turns_of_release(release: Release) -> Iterable[Turn]:
 
 def _turns_of_table(path: str, split: str) -> Sequence[Turn]:
     """Session by session, in order: nothing says that the rows are."""
-    table = Table.read(path, split, COLUMNS, PICTURES)
+    table = ParquetTable.read(path, split, COLUMNS, PICTURES)
     sessions: dict[str, list[Turn]] = {}
     for row, (where, values) in enumerate(table.values(COLUMNS)):
         if type(values["turn_index"]) is not int:

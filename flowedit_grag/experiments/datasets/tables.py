@@ -14,14 +14,14 @@ from .rows import require
 
 
 @dataclass(frozen=True)
-class Table:
+class ParquetTable:
     """Rows whose pictures are decoded one by one, when asked for."""
 
     name: str
     rows: Any  # datasets.Dataset
 
     @classmethod
-    def read(cls, path: str, split: str, columns: Collection[str], pictures: Collection[str]) -> "Table":
+    def read(cls, path: str, split: str, columns: Collection[str], pictures: Collection[str]) -> "ParquetTable":
         """``path`` is a parquet file, a folder of them, or a hub id. ``columns`` and ``pictures`` are those needed.
 
         Raises :class:`InputError` for tables that cannot be read and columns that are missing.

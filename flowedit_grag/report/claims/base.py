@@ -12,7 +12,7 @@ from ...backbone.flow import Flow
 from ...embedded import MODELS
 from ...errors import InputError
 from ...files import fingerprint
-from ..comparison import Study, studies
+from ..comparison import Comparison, comparisons
 from ..intervals import Mean
 from ..runs import read_runs
 
@@ -38,7 +38,7 @@ class Evidence:
     runs: tuple[Path, ...]
 
     @cached_property
-    def studies(self) -> list[Study]:
+    def comparisons(self) -> list[Comparison]:
         """Of the runs, as a report has them. Raises :class:`InputError` for runs of other weights than those here."""
         runs = read_runs(self.runs)
         for run in runs:
@@ -49,7 +49,7 @@ class Evidence:
                         f"{run.folder}: {row!r} was made with other weights of {name} than those here; "
                         "run its config again."
                     )
-        return studies(runs)
+        return comparisons(runs)
 
     def records(self, section: str) -> list[Record]:
         """What the bench has measured in a section, problem by problem in the same order for all contestants; nothing

@@ -8,7 +8,7 @@ from .base import Claim, Evidence, judged
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairClaim:
     """``better`` is above ``worse`` in ``measure``; ``by`` is the key of a record that names the contestant."""
 
     source: str
@@ -29,10 +29,10 @@ STEPS_UP = (
     ("the early filter, 6 seeds of 10 steps, over one seed,", "early-filter", "(6, 10) lab", "(1, -)"),
 )
 WAYS = (("makes more of the edits", "success"), ("keeps all else more often", "kept"))
-PAIRS: Sequence[Pair] = (
-    Pair("GRAG (arXiv:2510.24657), StableFlow+", "a solver of second order reconstructs better than one of first",
+PAIRS: Sequence[PairClaim] = (
+    PairClaim("GRAG (arXiv:2510.24657), StableFlow+", "a solver of second order reconstructs better than one of first",
          "reconstruction", "solver", "midpoint", "euler", "psnr", "dB"),
-    *(Pair(ICEDIT, f"{what} {way}", section, "label", better, worse, measure)
+    *(PairClaim(ICEDIT, f"{what} {way}", section, "label", better, worse, measure)
       for what, section, better, worse in STEPS_UP for way, measure in WAYS),
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ def pairs(evidence: Evidence) -> Iterator[Claim]:
         yield _claim(pair, evidence)
 
 
-def _claim(pair: Pair, evidence: Evidence) -> Claim:
+def _claim(pair: PairClaim, evidence: Evidence) -> Claim:
     records = evidence.records(pair.section)
     first, second = (
         [float(record[pair.measure]) for record in records if record.get(pair.by) == name and pair.measure in record]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...experiments.published import PublishedTable, published
-from ..comparison import Line
+from ..comparison import Row
 from ..differences import paired
 from .base import Claim, Evidence, judged
 
@@ -26,13 +26,13 @@ def _claim(paper: PublishedTable, method: str, column: str, evidence: Evidence) 
     rest, turned = (float(str(paper.rows[name][index])) for name in names)
     sign = 1 if turned > rest else -1
     text = f"GRAG on {method}: {'more' if sign > 0 else 'less'} {what} ({column} {rest:g} to {turned:g})"
-    for study in evidence.studies:
-        lines: dict[str | None, Line] = {paper.find(line.row): line for line in study.lines}
+    for comparison in evidence.comparisons:
+        lines: dict[str | None, Row] = {paper.find(line.row): line for line in comparison.lines}
         without, with_grag = (lines.get(name) for name in names)
         if without is None or with_grag is None or (measure := with_grag.column([metric])) is None:
             continue
-        found = paired(study, with_grag, without, measure)
-        claimed = found if sign > 0 else paired(study, without, with_grag, measure)
+        found = paired(comparison, with_grag, without, measure)
+        claimed = found if sign > 0 else paired(comparison, without, with_grag, measure)
         measured = f"{metric} {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f}), n = {found.n}"
         return Claim(paper.source, text, measured, judged(claimed))
     return Claim(paper.source, text, "run configs/lab/table1.yaml first", "not measured")

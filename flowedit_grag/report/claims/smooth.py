@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from ..comparison import Study
+from ..comparison import Comparison
 from ..smoothness import excess
 from ..strength import Curve, curves
 from .base import Claim, Evidence, judged
@@ -22,12 +22,12 @@ def smoothness_claims(evidence: Evidence) -> Iterator[Claim]:
 
 def _claim(evidence: Evidence, label: str, turned: str, metric: str) -> Claim:
     text = f"delta turns {metric} more smoothly than {label}"
-    for study in evidence.studies:
-        delta, other = (_curve(study, name) for name in ("delta", turned))
-        column = next((one for one in study.columns if one.name == metric), None)
+    for comparison in evidence.comparisons:
+        delta, other = (_curve(comparison, name) for name in ("delta", turned))
+        column = next((one for one in comparison.columns if one.name == metric), None)
         if delta is None or other is None or column is None:
             continue
-        ours, theirs, gap = excess(delta, other, column, study)
+        ours, theirs, gap = excess(delta, other, column, comparison)
         if not gap.n or math.isnan(gap.value):
             continue
         measured = (
@@ -38,7 +38,7 @@ def _claim(evidence: Evidence, label: str, turned: str, metric: str) -> Claim:
     return Claim(SOURCE, text, "run configs/lab/table2.yaml first", "not measured")
 
 
-def _curve(study: Study, turned: str) -> Curve | None:
+def _curve(comparison: Comparison, turned: str) -> Curve | None:
     """The curve of most values among those that turn it."""
-    found = [curve for curve in curves(study.lines) if curve.turned == turned]
+    found = [curve for curve in curves(comparison.lines) if curve.turned == turned]
     return max(found, key=lambda curve: len(curve.points), default=None)

@@ -31,15 +31,15 @@ const sortBy = (head) => {
   }
 };
 
-const showEdition = (sheet, edition) => {
-  for (const body of sheet.querySelectorAll("tbody")) body.hidden = body.dataset.edition !== edition;
+const showEdition = (table, edition) => {
+  for (const body of table.querySelectorAll("tbody")) body.hidden = body.dataset.edition !== edition;
 };
 
 for (const button of document.querySelectorAll(".sortable thead button")) {
   button.addEventListener("click", () => sortBy(button.closest("th")));
 }
 for (const select of document.querySelectorAll(".choice select")) {
-  select.addEventListener("change", () => showEdition(select.closest(".sheet"), select.value));
+  select.addEventListener("change", () => showEdition(select.closest(".table"), select.value));
 }
 
 // ---- gallery -----------------------------------------------------------------------------------------------------
@@ -114,11 +114,11 @@ const gallery = (root) => {
 
 // ---- filter by task ----------------------------------------------------------------------------------------------
 
-for (const study of document.querySelectorAll(".study")) {
-  const filterGallery = gallery(study.querySelector(".gallery"));
-  study.querySelector(".task")?.addEventListener("change", ({ target }) => {
-    for (const sheet of study.querySelectorAll('.sheet[data-choice="task"]')) showEdition(sheet, target.value);
-    for (const row of study.querySelectorAll(".failures tbody tr")) {
+for (const comparison of document.querySelectorAll(".comparison")) {
+  const filterGallery = gallery(comparison.querySelector(".gallery"));
+  comparison.querySelector(".task")?.addEventListener("change", ({ target }) => {
+    for (const table of comparison.querySelectorAll('.table[data-choice="task"]')) showEdition(table, target.value);
+    for (const row of comparison.querySelectorAll(".failures tbody tr")) {
       row.hidden = !JSON.parse(row.dataset.entries).includes(target.value);
     }
     filterGallery(target.value);
