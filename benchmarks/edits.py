@@ -12,7 +12,7 @@ from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.experiments.samples import noise_seed
 from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.lab.grade import grade
-from flowedit_grag.lab.tasks import Edit
+from flowedit_grag.lab.tasks import EditingProblem
 from flowedit_grag.measure import measured
 from flowedit_grag.methods.request import EditRequest, words
 from flowedit_grag.methods.resolve import resolve_method
@@ -42,7 +42,7 @@ class Trial:
 
     split: str
     index: int
-    edit: Edit
+    edit: EditingProblem
 
     @property
     def id(self) -> str:
@@ -99,7 +99,7 @@ def _key(label: str, trial: Trial) -> str:
     return f"{label} | {trial.id}"
 
 
-def verdicts(edit: Edit, image: np.ndarray) -> dict[str, Any]:
+def verdicts(edit: EditingProblem, image: np.ndarray) -> dict[str, Any]:
     """What the oracle says of an edited picture, and how close it is to source and ground truth."""
     source, truth, mask = edit.images()
     graded = grade(edit, image)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..lab.tasks import Edit
+from ..lab.tasks import EditingProblem
 
 LONGEST_ID = 120  # bytes: a file system's 255, less what is put before and behind
 UNSAFE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"/\\|?*]|^[. ]|[. ]$')  # in names of files, on any system
@@ -33,7 +33,7 @@ class Sample:
     task: str = ""
     turn: int = 1  # place in a session of edits
     previous: str | None = None  # id of the sample whose result is edited, in place of ``image``
-    edit: Edit | None = None  # the lab's problem, for its oracle
+    edit: EditingProblem | None = None  # the lab's problem, for its oracle
 
     def start(self, result_of: Callable[[str], Image.Image]) -> Image.Image:
         """The picture to edit: ``image``, or what became of the turn before, ``result_of(previous)``."""

@@ -7,7 +7,7 @@ import numpy as np
 from . import world
 from .oracle import ItemReading, Reading, read
 from .scene import Item
-from .tasks import FIELDS, Edit
+from .tasks import FIELDS, EditingProblem
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Grade:
     kept: bool
 
 
-def grade(edit: Edit, image: np.ndarray) -> Grade:
+def grade(edit: EditingProblem, image: np.ndarray) -> Grade:
     """Grade an edited picture ``[H, W, 3]`` uint8 of an editing problem."""
     reading = read(image)
     if edit.task == "background":

@@ -4,7 +4,7 @@ random stream with the training scenes."""
 import numpy as np
 
 from .scene import Scene, sample_scene
-from .tasks import TASKS, Edit, sample_edit
+from .tasks import TASKS, EditingProblem, sample_edit
 
 SPLITS = {"validation": 5_000_011, "held-out": 3_000_017}
 
@@ -14,7 +14,7 @@ def scenes(split: str, count: int) -> list[Scene]:
     return [_scene(split, index) for index in range(count)]
 
 
-def problems(split: str, per_task: int, tasks: tuple[str, ...] = TASKS) -> list[Edit]:
+def problems(split: str, per_task: int, tasks: tuple[str, ...] = TASKS) -> list[EditingProblem]:
     """The first ``per_task`` editing problems of each of ``tasks``, task by task."""
     return [sample_edit(_rng(split, 1, TASKS.index(task), index), task) for task in tasks for index in range(per_task)]
 

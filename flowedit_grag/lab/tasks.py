@@ -28,7 +28,7 @@ FIELDS = {"color": "color", "shape": "shape", "size": "size", "move": "position"
 
 
 @dataclass(frozen=True)
-class Edit:
+class EditingProblem:
     """One editing problem with its ground truth."""
 
     task: str
@@ -58,22 +58,22 @@ class Edit:
         return binary_dilation(touched, iterations=MASK_MARGIN)
 
 
-def sample_edit(rng: np.random.Generator, task: str | None = None) -> Edit:
+def sample_edit(rng: np.random.Generator, task: str | None = None) -> EditingProblem:
     """Draw an editing problem; ``task`` is one of ``TASKS`` (drawn too where not given)."""
     task = task or str(rng.choice(TASKS))
     source = _source(rng, task)
     if task == "background":
         value = _other(rng, world.BACKGROUNDS, source.background)
-        return Edit(task, source, replace(source, background=value), _say(rng, task, value=value))
+        return EditingProblem(task, source, replace(source, background=value), _say(rng, task, value=value))
     if task == "add":
         item = sample_item(rng, world.OPPOSITE[source.items[0].position])
         value = f"{noun_phrase(item)} {PLACES[item.position][0]}"
-        return Edit(task, source, replace(source, items=(*source.items, item)), _say(rng, task, value=value))
+        return EditingProblem(task, source, replace(source, items=(*source.items, item)), _say(rng, task, value=value))
     index = int(rng.integers(len(source.items)))
     item = source.items[index]
     changed, value = _change(rng, task, item)
     items = (*source.items[:index], *((changed,) if changed else ()), *source.items[index + 1 :])
-    return Edit(task, source, replace(source, items=items), _say(rng, task, shape=item.shape, value=value))
+    return EditingProblem(task, source, replace(source, items=items), _say(rng, task, shape=item.shape, value=value))
 
 
 def _source(rng: np.random.Generator, task: str) -> Scene:

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..lab.tasks import Edit
+    from ..lab.tasks import EditingProblem
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Pictures:
     source_prompt: str | None = None
     target_prompt: str | None = None
     instruction: str | None = None
-    edit: "Edit | None" = None
+    edit: "EditingProblem | None" = None
 
     def __post_init__(self):
         shape = (*self.edited.shape[:2], 3)

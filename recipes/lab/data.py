@@ -8,7 +8,7 @@ import numpy as np
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.render import coverage, render
 from flowedit_grag.lab.scene import Scene, sample_scene
-from flowedit_grag.lab.tasks import Edit, sample_edit
+from flowedit_grag.lab.tasks import EditingProblem, sample_edit
 from flowedit_grag.lab.world import IMAGE_SIZE
 from recipes.lab import diptychs
 
@@ -24,7 +24,7 @@ def scene_at(index: int) -> Scene:
     return sample_scene(rng, int(rng.choice(3, p=ITEMS)))
 
 
-def edit_at(index: int) -> Edit:
+def edit_at(index: int) -> EditingProblem:
     """The edit that training diptych number ``index`` shows."""
     return sample_edit(np.random.default_rng((TRAIN_SEED, 1, index)))
 

@@ -10,7 +10,7 @@ from ...errors import InputError
 from ...lab.render import render
 from ...lab.scene import Scene
 from ...lab.splits import problems
-from ...lab.tasks import Edit
+from ...lab.tasks import EditingProblem
 from ..samples import Dataset, Sample
 from .base import Benchmark
 
@@ -35,7 +35,7 @@ class Lab(Benchmark):
         return Dataset(f"lab ({self.split})", tuple(samples))
 
 
-def _sample(edit: Edit, index: int) -> Sample:
+def _sample(edit: EditingProblem, index: int) -> Sample:
     return Sample(
         id=f"{edit.task}-{index:03d}",
         image=partial(_drawn, edit.source),
