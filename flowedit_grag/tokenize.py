@@ -3,6 +3,6 @@
 import re
 
 
-def words_of(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """The words of ``text``, lower case, punctuation apart."""
     return re.findall(r"[a-z]+|[^\sa-z]", text.lower())

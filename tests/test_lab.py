@@ -15,7 +15,7 @@ from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.scene import Item, Scene, sample_scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.tokenize import words_of
+from flowedit_grag.tokenize import tokenize
 
 
 def scenes(count, seed=0):
@@ -71,10 +71,10 @@ def test_captions_name_every_attribute_and_use_only_known_words():
     known = set(vocabulary())
     for scene in scenes(200):
         for text in (caption(scene), caption(scene, np.random.default_rng(1))):
-            assert set(words_of(text)) <= known
+            assert set(tokenize(text)) <= known
             for item in scene.items:
-                assert {item.shape, item.color, item.size} <= set(words_of(text))
-            assert scene.background in words_of(text)
+                assert {item.shape, item.color, item.size} <= set(tokenize(text))
+            assert scene.background in tokenize(text)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -87,7 +87,7 @@ def test_tasks_have_exact_ground_truth(task):
         assert mask.any()
         assert not mask.all()
         assert edit.source_prompt != edit.target_prompt
-        assert set(words_of(edit.instruction)) <= set(vocabulary())
+        assert set(tokenize(edit.instruction)) <= set(vocabulary())
         done, undone = grade(edit, target), grade(edit, source)
         assert done.success
         assert done.kept

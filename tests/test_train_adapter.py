@@ -19,7 +19,7 @@ from PIL import Image
 
 from flowedit_grag import Editor, load
 from flowedit_grag.backbone.fill import context_right_of, filling_right_of
-from flowedit_grag.backbone.model_info import facts
+from flowedit_grag.backbone.model_info import model_info
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.locks import Locks
@@ -221,7 +221,7 @@ def test_edits_are_as_wide_as_the_adapter_was_trained(tmp_path):
     adapter = run(tmp_path, steps=1)
     assert Editor("icedit", model=MODEL, adapter=str(adapter)).method.width == WIDTH
     assert Editor("icedit", model=MODEL, adapter=str(adapter), width=64).method.width == 64
-    assert facts(MODEL, adapter=str(adapter)).profile.for_method("icedit", {"width"}) == {"width": WIDTH}
+    assert model_info(MODEL, adapter=str(adapter)).profile.for_method("icedit", {"width"}) == {"width": WIDTH}
 
 
 class Stopped(Exception):

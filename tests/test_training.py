@@ -14,7 +14,7 @@ from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.methods.prompts import DIPTYCH
-from flowedit_grag.tokenize import words_of
+from flowedit_grag.tokenize import tokenize
 from recipes.lab import distil, encoding, fill, flux, masks, reading
 from recipes.lab.diptychs import difference, diptych_caption, draw
 from recipes.lab.loop import Stage
@@ -77,7 +77,7 @@ def test_diptychs_describe_what_they_show(task):
         text = diptych_caption(edit, rng)
         assert text.startswith(DIPTYCH)
         assert edit.instruction not in text
-        assert set(words_of(text)) <= set(vocabulary())
+        assert set(tokenize(text)) <= set(vocabulary())
         assert len(tokenizer(text).input_ids) <= TEXT_TOKENS
         assert difference(edit).split()[0] in ("with", "without", "on")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..inversion import Velocity
-from ..tokenize import words_of
+from ..tokenize import tokenize
 from .condition import Condition
 from .forward import velocity_of
 from .image import ImageLike, padded, read_image
@@ -141,7 +141,7 @@ class Flow:
         known = self.profile.words
         if known is None:
             return
-        strange = sorted({word for prompt in prompts for word in words_of(prompt)} - set(known))
+        strange = sorted({word for prompt in prompts for word in tokenize(prompt)} - set(known))
         if strange:
             listed = " ".join(word for word in known if word.isalpha())
             raise InputError(f"{self.name} does not know {', '.join(map(repr, strange))}; its words are: {listed}.")

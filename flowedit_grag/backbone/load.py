@@ -13,7 +13,7 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
-from ..lora_moe.adapter_weights import is_mixture, read_parts
+from ..lora_moe.adapter_weights import is_mixture, read_adapter_weights
 from ..lora_moe.config import NAME
 from ..lora_moe.locate import locate as locate_adapter
 from .device_placement import Offload, check_offload, checked_device, checked_dtype, put
@@ -84,7 +84,7 @@ def load(
         put(pipeline, offload, target)
         if compile:
             pipeline.transformer.compile_repeated_blocks()  # not as whole graphs: sizes and edits would be too many
-    profile = profile_of(folder, pipeline.transformer.config).trained_at(read.notes.width if read else None)
+    profile = profile_of(folder, pipeline.transformer.config).trained_at(read.metadata.width if read else None)
     return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget, loading=asked)
 
 
@@ -169,7 +169,7 @@ def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
     for name, source in zip(names, loras, strict=True):
         path = locate_adapter(source)
         if is_mixture(keys := pipeline.lora_state_dict(str(path))):
-            read_parts(path)  # raises for those that adapter= cannot read either
+            read_adapter_weights(path)  # raises for those that adapter= cannot read either
             raise InputError(f"{source} is a mixture of experts and no plain LoRA; give it as adapter=.")
         pipeline.load_lora_weights(str(path), adapter_name=name)
         _check_loaded(pipeline.transformer, keys, name, source)

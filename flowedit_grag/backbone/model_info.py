@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ..lora_moe.adapter_metadata import Notes
+from ..lora_moe.adapter_metadata import AdapterMetadata
 from ..lora_moe.locate import locate as locate_adapter
 from .load import commit, in_one_sentence, locate, profile_of
 from .profile import Profile
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelInfo:
     """What a method asks of a :class:`Flow` before it edits: ``name``, ``fills``, ``layers`` and ``profile`` mean the
     same here.
 
@@ -25,7 +25,7 @@ class Facts:
     profile: Profile
 
 
-def facts(model: str, revision: str | None = None, adapter: str | None = None) -> Facts:
+def model_info(model: str, revision: str | None = None, adapter: str | None = None) -> ModelInfo:
     """The facts about a model with an ``adapter``, by the names that :func:`load` takes; of a hub's model only its
     config is downloaded, at the ``revision`` or as it is there now.
 
@@ -38,5 +38,5 @@ def facts(model: str, revision: str | None = None, adapter: str | None = None) -
         config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
         fills = config.in_channels > (config.out_channels or config.in_channels)
         layers = config.num_layers + config.num_single_layers
-        width = None if adapter is None else Notes.of(locate_adapter(adapter)).width
-        return Facts(str(model), place, at, fills, layers, profile_of(place, config).trained_at(width))
+        width = None if adapter is None else AdapterMetadata.of(locate_adapter(adapter)).width
+        return ModelInfo(str(model), place, at, fills, layers, profile_of(place, config).trained_at(width))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..backbone.model_info import Facts
+from ..backbone.model_info import ModelInfo
 from ..errors import first_line
 from ..files import fingerprint
 from ..guidance.control import Control
@@ -39,7 +39,7 @@ def digest(facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
-def of_model(facts: Facts) -> dict[str, Any]:
+def of_model(facts: ModelInfo) -> dict[str, Any]:
     """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
     commit = {} if facts.commit is None else {"commit": facts.commit}
     known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}

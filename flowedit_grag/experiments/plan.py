@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backbone.model_info import facts
+from ..backbone.model_info import model_info
 from ..errors import InputError
 from ..methods import Method
 from ..methods.request import EditRequest, takes_captions
@@ -95,7 +95,7 @@ def _identities(rows: Sequence[RowConfig], config: RunConfig) -> dict[str, dict[
     """For rows of one network, by name: what their edits depend on besides seed and sample."""
     model = rows[0].model
     at = pinned_revisions(Path(config.out)).get(model)
-    known: Any = facts(model, at, rows[0].adapter)  # stands for the Flow in what follows
+    known: Any = model_info(model, at, rows[0].adapter)  # stands for the Flow in what follows
     network = {
         "version": fingerprint.VERSION,
         "model": fingerprint.of_model(known),

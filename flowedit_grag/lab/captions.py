@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from ..tokenize import words_of
+from ..tokenize import tokenize
 from . import world
 from .scene import Item, Scene
 
@@ -65,4 +65,4 @@ def vocabulary() -> list[str]:
     places = [place for options in PLACES.values() for place in options]
     values = [value for values in world.ATTRIBUTES.values() for value in values]
     known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, "a an and to of it its plain without , . -"])
-    return sorted(set(words_of(known)))
+    return sorted(set(tokenize(known)))

@@ -16,7 +16,7 @@ UNEVEN = ("use_rslora", "alpha_pattern", "rank_pattern")  # the scale is then no
 
 
 @dataclass(frozen=True)
-class Notes:
+class AdapterMetadata:
     """The defaults are what was published, where files say nothing. ``width`` is that of a panel in training."""
 
     top_k: int = 1
@@ -31,7 +31,7 @@ class Notes:
                 raise ValueError(f"{name} is {value!r}")
 
     @classmethod
-    def of(cls, path: Path) -> "Notes":
+    def of(cls, path: Path) -> "AdapterMetadata":
         """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other notes."""
         from safetensors import SafetensorError, safe_open
 
@@ -55,7 +55,7 @@ class Notes:
             raise InputError(f"{path} has notes that cannot be read ({error}).") from None
 
     @classmethod
-    def from_config(cls, config: Any, width: int | None = None) -> "Notes":
+    def from_config(cls, config: Any, width: int | None = None) -> "AdapterMetadata":
         """From the configuration that peft holds, which says one alpha over rank for all layers."""
         ratio = config.lora_alpha / config.r
         return cls(getattr(config, "top_k", 1), getattr(config, "router", "published"), ratio, width)

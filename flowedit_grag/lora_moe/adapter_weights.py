@@ -22,7 +22,7 @@ MIXTURE_WORDS = ("expert", "route", "gate")
 
 
 @dataclass
-class Part:
+class ModuleWeights:
     """One module's adapter: an expert each in ``a`` ``[rank, in]`` and ``b`` ``[out, rank]``; plain LoRA has one."""
 
     a: dict[int, Tensor] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Part:
         return tensors if self.route is None else {**tensors, "lora_route": self.route}
 
 
-def read_parts(path: Path) -> dict[str, Part]:
+def read_adapter_weights(path: Path) -> dict[str, ModuleWeights]:
     """The adapter's parts by module name. Raises :class:`InputError` for files that are not adapters."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -70,7 +70,7 @@ def read_parts(path: Path) -> dict[str, Part]:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} {NOT_WHOLE.format(reason=first_line(error))}") from None
-    parts: dict[str, Part] = defaultdict(Part)
+    parts: dict[str, ModuleWeights] = defaultdict(ModuleWeights)
     for key, tensor in tensors.items():
         found = KEY.fullmatch(key)
         if found is None:
@@ -113,7 +113,7 @@ def _foreign(path: Path, key: str, keys: Iterable[str]) -> str:
     return f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}."
 
 
-def check_shapes(path: Path, parts: dict[str, Part], transformer: Any) -> None:
+def check_shapes(path: Path, parts: dict[str, ModuleWeights], transformer: Any) -> None:
     """Raise :class:`InputError` unless every part fits a linear layer of ``transformer``."""
     layers = dict(transformer.named_modules())
     for module, part in parts.items():

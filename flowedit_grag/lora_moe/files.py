@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import written
-from .adapter_metadata import Notes
-from .adapter_weights import Part, check_shapes, read_parts
+from .adapter_metadata import AdapterMetadata
+from .adapter_weights import ModuleWeights, check_shapes, read_adapter_weights
 from .config import NAME, LoraMoeConfig, Router
 from .layer import MixtureLinear
 from .locate import FILE_NAME, locate
@@ -22,8 +22,8 @@ class Adapter:
     """A file that has been read and found whole, and not yet compared with a model."""
 
     path: Path
-    parts: dict[str, Part]
-    notes: Notes
+    parts: dict[str, ModuleWeights]
+    metadata: AdapterMetadata
 
     def add_to(
         self, transformer: Any, name: str = NAME, *, top_k: int | None = None, router: Router | None = None,
@@ -58,9 +58,9 @@ class Adapter:
         rank = max(part.rank for part in self.parts.values())
         try:
             return LoraMoeConfig(
-                experts=experts.pop(), rank=rank, alpha=self.notes.alpha_over_rank * rank,
-                top_k=(self.notes.top_k if top_k is None else top_k) if mixed else 1,
-                router=router or self.notes.router,
+                experts=experts.pop(), rank=rank, alpha=self.metadata.alpha_over_rank * rank,
+                top_k=(self.metadata.top_k if top_k is None else top_k) if mixed else 1,
+                router=router or self.metadata.router,
                 mixtures=_any_of(mixed), plain=_any_of([module for module in self.parts if module not in mixed]),
             )  # fmt: skip
         except InputError as error:
@@ -83,7 +83,7 @@ def read_adapter(source: str | Path) -> Adapter:
     Raises :class:`InputError` for what is not an adapter, or not a whole one.
     """
     path = locate(source)
-    return Adapter(path, read_parts(path), Notes.of(path))
+    return Adapter(path, read_adapter_weights(path), AdapterMetadata.of(path))
 
 
 def load_adapter(transformer: Any, source: str | Path, name: str = NAME, **options: Any) -> LoraMoeConfig:
@@ -119,7 +119,7 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
                 tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
         raise InputError(f"there is no adapter called {name!r} to save.")
-    notes = {"format": "pt", **Notes.from_config(transformer.peft_config[name], width).metadata()}
+    notes = {"format": "pt", **AdapterMetadata.from_config(transformer.peft_config[name], width).metadata()}
     with written(path) as partial:
         partial.write_bytes(save(tensors, metadata=notes))  # save_file would leave a file of its own when killed
     return path
