@@ -14,7 +14,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
 from flowedit_grag import InputError
-from flowedit_grag.metrics import GROUPS, METRICS, Missing, Pictures, measure, metric, metrics
+from flowedit_grag.metrics import GROUPS, METRICS, Images, Missing, measure, metric, metrics
 from flowedit_grag.metrics.asking import Question, numbers
 from flowedit_grag.metrics.editscore import PQ as EDITSCORE_PQ
 from flowedit_grag.metrics.viescore import PQ, SC
@@ -30,9 +30,7 @@ def pair(seed, height=32, width=40):
     edited = np.clip(source + rng.normal(0, rng.uniform(2, 60), smooth.shape), 0, 255).astype(np.uint8)
     mask = np.zeros((height, width), bool)
     mask[4 : 4 + height // 2, 6 : 6 + width // 2] = True
-    return Pictures(
-        edited, source, truth=source[::-1].copy(), mask=mask, target_prompt="a cat", instruction="add a cat"
-    )
+    return Images(edited, source, truth=source[::-1].copy(), mask=mask, target_prompt="a cat", instruction="add a cat")
 
 
 PAIRS = [pair(seed) for seed in range(50)]
@@ -123,15 +121,15 @@ def test_the_published_protocol_flatters_large_masks_and_the_corrected_one_does_
     for side in (4, 30):
         mask = np.zeros((40, 40), bool)
         mask[1 : 1 + side, 1 : 1 + side] = True
-        sample = Pictures(source + np.uint8(10), source, mask=mask)
+        sample = Images(source + np.uint8(10), source, mask=mask)
         found[side] = metric("pie_published_psnr")(sample), metric("psnr_outside")(sample)
     assert found[30][0] > found[4][0] + 3
     assert found[30][1] == pytest.approx(found[4][1])
 
 
 def test_what_a_sample_lacks_is_missing_with_its_reason():
-    bare = Pictures(PAIRS[0].edited, PAIRS[0].source)
-    full = Pictures(PAIRS[0].edited, PAIRS[0].source, mask=np.ones_like(PAIRS[0].mask))
+    bare = Images(PAIRS[0].edited, PAIRS[0].source)
+    full = Images(PAIRS[0].edited, PAIRS[0].source, mask=np.ones_like(PAIRS[0].mask))
     expected = {
         ("psnr_truth", bare): "the sample has no truth",
         ("psnr_outside", bare): "the sample has no mask",
@@ -204,7 +202,7 @@ def test_pictures_of_other_shapes_and_kinds_are_refused():
     image = PAIRS[0].edited
     for wrong in ({"source": image[:-1]}, {"truth": image / 255}, {"mask": image}, {"mask": image[..., 0]}):
         with pytest.raises(InputError, match=f"{next(iter(wrong))} must be"):
-            Pictures(**{"edited": image, "source": image, **wrong})
+            Images(**{"edited": image, "source": image, **wrong})
 
 
 def test_a_truth_of_another_size_is_what_the_edit_is_scaled_to():
@@ -216,7 +214,7 @@ def test_a_truth_of_another_size_is_what_the_edit_is_scaled_to():
     mask[:, :15] = True
     wrong_inside = large.copy()
     wrong_inside[:, :30] = 0
-    same, half = (Pictures(image, image, truth=truth, mask=mask) for truth in (large, wrong_inside))
+    same, half = (Images(image, image, truth=truth, mask=mask) for truth in (large, wrong_inside))
     assert metric("l1_truth")(same) == 0
     assert metric("ssim_truth")(same) == pytest.approx(1)
     assert metric("l1_truth")(half) > 0.1
@@ -225,7 +223,7 @@ def test_a_truth_of_another_size_is_what_the_edit_is_scaled_to():
 
 
 def test_a_mask_that_cannot_be_read_costs_only_what_needs_it():
-    broken = Pictures(*(PAIRS[0].edited, PAIRS[0].source), mask=Missing("mask.png is cut off"), truth=Missing("gone"))
+    broken = Images(*(PAIRS[0].edited, PAIRS[0].source), mask=Missing("mask.png is cut off"), truth=Missing("gone"))
     found = measure(metrics(["l1", "l1_outside", "l1_truth", "pie_published_mse"]), broken)
     assert found.pop("l1") > 0
     assert {name: str(value) for name, value in found.items()} == {
@@ -237,7 +235,7 @@ def test_a_mask_that_cannot_be_read_costs_only_what_needs_it():
 
 def test_the_oracle_says_what_happened(recolor):
     source, truth, mask = recolor.images()
-    done, nothing = (Pictures(image, source, truth=truth, mask=mask, edit=recolor) for image in (truth, source))
+    done, nothing = (Images(image, source, truth=truth, mask=mask, edit=recolor) for image in (truth, source))
     chosen = metrics(["lab"])
     assert measure(chosen, done)["lab_success"] == measure(chosen, done)["lab_kept"] == 1.0
     assert measure(chosen, nothing)["lab_success"] == 0.0
@@ -327,7 +325,7 @@ def test_judges_that_cannot_score_say_so():
     ):
         with pytest.raises(InputError, match=reason):
             metric("viescore", judge=name)
-    silent = Pictures(PAIRS[0].edited, PAIRS[0].source)
+    silent = Images(PAIRS[0].edited, PAIRS[0].source)
     asked = metric("viescore", judge="openai:model@http://localhost:1/v1")
     assert asked(silent).reason == "the sample has no instruction"
 

@@ -9,7 +9,7 @@ from test_metrics import PAIRS, published
 from torch import nn
 
 from flowedit_grag.judges.pretrained import check_name
-from flowedit_grag.metrics import Missing, Pictures, metric
+from flowedit_grag.metrics import Images, Missing, metric
 from flowedit_grag.metrics.asking import _judge
 from flowedit_grag.metrics.backbones import layers
 from flowedit_grag.metrics.lpips import FILES
@@ -116,10 +116,10 @@ def signed(image):
 def test_lpips_is_torchmetrics(net, count, lpips_folder, torchmetrics_lpips):
     theirs = torchmetrics_lpips(net)
     ours = metric("lpips", net=net, weights=lpips_folder)
-    big = [Pictures(*(image.repeat(2, 0).repeat(2, 1) for image in (p.edited, p.source))) for p in PAIRS]
+    big = [Images(*(image.repeat(2, 0).repeat(2, 1) for image in (p.edited, p.source))) for p in PAIRS]
     with torch.no_grad():
         assert worst(ours, lambda p: float(theirs(signed(p.edited), signed(p.source))), big[:count]) <= CLOSE
-    assert ours(Pictures(big[0].edited, big[0].edited)) == 0.0
+    assert ours(Images(big[0].edited, big[0].edited)) == 0.0
 
 
 def test_lpips_of_a_region_sees_nothing_else_and_is_not_diluted(lpips_folder):
@@ -127,13 +127,13 @@ def test_lpips_of_a_region_sees_nothing_else_and_is_not_diluted(lpips_folder):
     p = PAIRS[0]
     changed = p.edited.copy()
     changed[p.mask] = 255 - changed[p.mask]
-    assert outside(Pictures(changed, p.source, mask=p.mask)) == outside(p)
-    everything = Pictures(p.edited, p.source, mask=np.zeros_like(p.mask))
+    assert outside(Images(changed, p.source, mask=p.mask)) == outside(p)
+    everything = Images(p.edited, p.source, mask=np.zeros_like(p.mask))
     assert outside(everything) == pytest.approx(whole(p), abs=1e-6)
     half = np.ones_like(p.mask)
     half[:, :20] = False
-    hidden = Pictures(*(black(image, ~half) for image in (p.edited, p.source)))
-    assert outside(Pictures(p.edited, p.source, mask=half)) > 1.3 * whole(hidden)
+    hidden = Images(*(black(image, ~half) for image in (p.edited, p.source)))
+    assert outside(Images(p.edited, p.source, mask=half)) > 1.3 * whole(hidden)
 
 
 def test_published_lpips_is_torchmetrics_on_the_published_pictures(lpips_folder, torchmetrics_lpips):
@@ -253,7 +253,7 @@ def test_structure_is_the_difference_of_self_similarities(dino_folder, vit):
 
     assert worst(metric("structure", model=dino_folder), other) <= CLOSE
     assert worst(metric("structure_outside", model=dino_folder), other_outside) <= CLOSE
-    assert metric("structure", model=dino_folder)(Pictures(PAIRS[0].source, PAIRS[0].source)) == 0.0
+    assert metric("structure", model=dino_folder)(Images(PAIRS[0].source, PAIRS[0].source)) == 0.0
 
 
 def test_published_structure_distance_feeds_0_to_255(dino_folder, vit):
@@ -359,7 +359,7 @@ def test_a_local_model_writes_its_scores(vlm_folder, monkeypatch):  # noqa: F811
 
     one = metric("viescore_sc", judge=f"vlm:{vlm_folder}")
     monkeypatch.setattr(processor.tokenizer, "decode", lambda tokens, **options: "".join(letters(tokens)))
-    p, fresh = PAIRS[0], Pictures(PAIRS[1].edited, PAIRS[1].source, instruction="add a cat")
+    p, fresh = PAIRS[0], Images(PAIRS[1].edited, PAIRS[1].source, instruction="add a cat")
     monkeypatch.setattr(network, "generate", generate('Sure: {"score": [7, 9], "reasoning": "ok"} ok'), raising=False)
     assert one(p) == 7.0
     monkeypatch.setattr(network, "generate", generate("seven"), raising=False)

@@ -11,8 +11,8 @@ from torch.nn.functional import adaptive_avg_pool1d
 from ..injection.hook import check_layers, layer_names
 from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
+from .figure_data import nested
 from .moments import Moments
-from .numbers import nested
 
 QUERY, KEY = 0, 1
 GROUPS = {  # name -> query or key, row of the batch, whether of the image's tokens

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .charts import Series
-from .numbers import write_json
+from .figure_data import write_json
 from .panels import heatmaps, line_panels
 
 

@@ -17,7 +17,7 @@ from ..injection.share import ShareKV
 from ..methods.inputs import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .charts import Series
-from .numbers import write_json
+from .figure_data import write_json
 from .panels import line_panels
 
 BLOCK_BYTES = 2**26  # of one block's scores

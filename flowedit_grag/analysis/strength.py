@@ -21,7 +21,7 @@ from ..methods.base import Method
 from ..methods.inputs import OnProgress, generator, run_to_end
 from ..methods.request import EditRequest
 from .charts import Series
-from .numbers import write_json
+from .figure_data import write_json
 from .panels import line_panels
 
 SCALES = (0.95, 1.0, 1.05, 1.1, 1.15)

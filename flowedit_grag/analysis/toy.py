@@ -9,7 +9,7 @@ from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
 from .charts import Series
-from .numbers import write_csv
+from .figure_data import write_csv
 from .panels import line_panels
 
 QUERY = 1.0

@@ -153,13 +153,13 @@ def _measure(names: list[str], words: dict, missing: dict[str, str]):
     """A function ``(edit, source) -> numbers``; what a metric cannot say is ``None``, and why goes into ``missing``."""
     import numpy as np
 
-    from ..metrics import Missing, Pictures, measure
+    from ..metrics import Images, Missing, measure
     from ..metrics import metrics as chosen
 
     found = chosen(names)
 
     def measured(edit, source) -> dict[str, float | None]:
-        numbers = measure(found, Pictures(np.asarray(edit), np.asarray(source), **words))
+        numbers = measure(found, Images(np.asarray(edit), np.asarray(source), **words))
         missing.update({name: said.reason.rstrip(".") for name, said in numbers.items() if isinstance(said, Missing)})
         return {
             name: None if isinstance(number, Missing) or not math.isfinite(number) else number

@@ -30,7 +30,7 @@ class Job:
     Attributes:
         folder: of the run; absolute, and the same for all workers.
         limit: how many samples the run was limited to, if it was.
-        retry: failures and missing numbers from before this time (seconds since the epoch) are tried again.
+        retry: failures and missing scores from before this time (seconds since the epoch) are tried again.
     """
 
     config: RunConfig
@@ -46,14 +46,14 @@ class Job:
         return None if again else record
 
     def unmeasured(self, store: Store, item: WorkItem) -> list[str]:
-        """Names of the metrics whose numbers are still to be taken from the item's picture."""
-        known = self.numbers(store, item)
+        """Names of the metrics whose scores are still to be taken from the item's picture."""
+        known = self.scores(store, item)
         return [name for name in self.dependencies(item) if name not in known or self._retried(known[name])]
 
-    def numbers(self, store: Store, item: WorkItem) -> dict[str, dict[str, Any]]:
-        """The item's numbers, but for those of metrics that have been set up differently since."""
+    def scores(self, store: Store, item: WorkItem) -> dict[str, dict[str, Any]]:
+        """The item's scores, but for those of metrics that have been set up differently since."""
         of = self.dependencies(item)
-        return {name: entry for name, entry in store.numbers(item).items() if entry["of"] == of.get(name)}
+        return {name: entry for name, entry in store.scores(item).items() if entry["of"] == of.get(name)}
 
     def dependencies(self, item: WorkItem) -> dict[str, str]:
         """For each metric, the hash of what its number depends on besides the edit."""

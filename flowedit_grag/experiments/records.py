@@ -4,7 +4,7 @@
 
     edits/ROW/SAMPLE.KEY.json      how the edit went, and all that determined it
     edits/ROW/SAMPLE.KEY.png
-    metrics/ROW/SAMPLE.KEY.json    numbers, each with a hash of what it depends on besides the edit
+    metrics/ROW/SAMPLE.KEY.json    scores, each with a hash of what it depends on besides the edit
 """
 
 import json
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COSTS = ("nfe", "forward_calls", "seconds")  # numbers that the record of an edit has
+COSTS = ("nfe", "forward_calls", "seconds")  # scores that the record of an edit has
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class ItemFiles:
         return self._file("edits", "json")
 
     @property
-    def picture(self) -> Path:
+    def image(self) -> Path:
         return self._file("edits", "png")
 
     @property
-    def numbers(self) -> Path:
+    def scores(self) -> Path:
         return self._file("metrics", "json")
 
     def _file(self, kind: str, ending: str) -> Path:
@@ -53,9 +53,9 @@ def read_record(files: ItemFiles) -> dict[str, Any] | None:
     return found if whole and whole(found, files) else None
 
 
-def read_numbers(files: ItemFiles) -> dict[str, dict[str, Any]]:
+def read_scores(files: ItemFiles) -> dict[str, dict[str, Any]]:
     """By metric: ``of``, the hash of what it depends on, and ``value``, or ``missing`` with the reason."""
-    found = read_object(files.numbers)
+    found = read_object(files.scores)
     values = found.get("values") if found.get("key") == files.key else None
     return {name: entry for name, entry in values.items() if _whole(entry)} if isinstance(values, dict) else {}
 
@@ -93,7 +93,7 @@ def size(path: Path) -> int | None:
 
 
 def _made(record: Mapping[str, Any], files: ItemFiles) -> bool:
-    return record.get("bytes") == size(files.picture) and all(_number(record.get(cost)) for cost in COSTS)
+    return record.get("bytes") == size(files.image) and all(_number(record.get(cost)) for cost in COSTS)
 
 
 def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:

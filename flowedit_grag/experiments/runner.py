@@ -10,7 +10,7 @@ from PIL import Image
 from ..errors import InputError, first_line
 from ..locks import Locks
 from ..methods.request import words
-from ..metrics import Missing, Pictures, measure
+from ..metrics import Images, Missing, measure
 from .editors import Editors
 from .folder import LOCKS
 from .job import Done, Job, OnProgress
@@ -136,17 +136,17 @@ class _ItemRunner:
         try:
             pictures = self._pictures(item)
         except Exception as error:  # must not cost the edit
-            self.store.keep_numbers(item, dict.fromkeys(names, Missing(first_line(error))), of)
+            self.store.keep_scores(item, dict.fromkeys(names, Missing(first_line(error))), of)
             return
         for metric in (metric for metric in self.job.config.metrics if metric.name in names):
-            self.store.keep_numbers(item, measure([metric], pictures), of)
+            self.store.keep_scores(item, measure([metric], pictures), of)
 
-    def _pictures(self, item: WorkItem) -> Pictures:
+    def _pictures(self, item: WorkItem) -> Images:
         sample, source = item.sample, self._start(item)
         mask = _read(sample.mask)
         if isinstance(mask, np.ndarray):
             mask = _fitted(mask, source.size, drawn_on_another=item.previous is not None)
-        return Pictures(
+        return Images(
             edited=np.asarray(self.store.image(item)), source=np.asarray(source), truth=_read(sample.truth), mask=mask,
             source_prompt=sample.source_prompt, target_prompt=sample.target_prompt, instruction=sample.instruction,
             edit=sample.edit,

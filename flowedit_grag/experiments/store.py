@@ -1,4 +1,4 @@
-"""What a run has made: a record and a picture for each item, and apart from them its numbers."""
+"""What a run has made: a record and a picture for each item, and apart from them its scores."""
 
 import errno
 import json
@@ -17,7 +17,7 @@ from ..files import written
 from ..metrics import Missing
 from ..result import Result
 from .plan import WorkItem
-from .records import ItemFiles, read_numbers, read_record, size
+from .records import ItemFiles, read_record, read_scores, size
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -34,7 +34,7 @@ class Store:
 
     def picture(self, item: WorkItem) -> Path:
         """Where the edited picture is."""
-        return self._files(item).picture
+        return self._files(item).image
 
     def image(self, item: WorkItem) -> Image.Image:
         """The edited picture."""
@@ -65,19 +65,19 @@ class Store:
         reason = f"{type(error).__name__}: {first_line(error)}"
         self._record(item, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
 
-    def numbers(self, item: WorkItem) -> dict[str, dict[str, Any]]:
-        """See :func:`read_numbers`."""
-        return read_numbers(self._files(item))
+    def scores(self, item: WorkItem) -> dict[str, dict[str, Any]]:
+        """See :func:`read_scores`."""
+        return read_scores(self._files(item))
 
-    def keep_numbers(self, item: WorkItem, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
-        """Add numbers to those that are there. ``of`` has the hash for each."""
+    def keep_scores(self, item: WorkItem, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
+        """Add scores to those that are there. ``of`` has the hash for each."""
         entries = {name: {"of": of[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
-        self._write(self._files(item).numbers, {"key": item.key, "values": {**self.numbers(item), **entries}})
+        self._write(self._files(item).scores, {"key": item.key, "values": {**self.scores(item), **entries}})
 
     def clear(self, item: WorkItem) -> None:
         """Take away what a killed process left half-written. Only for whoever has claimed the item."""
         files = self._files(item)
-        for path in (files.record, files.numbers):
+        for path in (files.record, files.scores):
             for partial in path.parent.glob(f".{_escaped(path.stem)}.*"):
                 partial.unlink(missing_ok=True)
 

@@ -112,20 +112,20 @@ def _line(row: str, job: Job, store: Store) -> RunTableRow:
     failures = {
         item.sample.id: record["reason"] for item in items if (record := records[item]) and record["status"] == "failed"
     }
-    numbers = [job.numbers(store, item) for item in done]
-    entries = tuple(_entry(metric.name, numbers) for metric in job.config.metrics)
+    scores = [job.scores(store, item) for item in done]
+    entries = tuple(_entry(metric.name, scores) for metric in job.config.metrics)
     nfe = _mean([float(records[item]["nfe"]) for item in done])  # type: ignore[index]
     unsure = Counter(reason for item in done for reason in undecided(records[item]))  # type: ignore[arg-type]
     unfinished = len(items) - len(done) - len(failures)
     return RunTableRow(row, len(done), unfinished, failures, nfe, entries, dict(sorted(unsure.items())))
 
 
-def _entry(name: str, numbers: list[dict[str, dict[str, Any]]]) -> MeanScore:
-    found = [entries[name] for entries in numbers if name in entries]
+def _entry(name: str, scores: list[dict[str, dict[str, Any]]]) -> MeanScore:
+    found = [entries[name] for entries in scores if name in entries]
     all_values = [entry["value"] for entry in found if "value" in entry]
     values = [value for value in all_values if math.isfinite(value)]
     missing = Counter(entry["missing"] for entry in found if "missing" in entry)
-    missing += Counter({INFINITE: len(all_values) - len(values), UNMEASURED: len(numbers) - len(found)})
+    missing += Counter({INFINITE: len(all_values) - len(values), UNMEASURED: len(scores) - len(found)})
     return MeanScore(_mean(values), len(values), dict(sorted(missing.items())))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InputError, first_line, unknown
 from ..registry import Registry
-from .base import Metric, Missing, Pictures
+from .base import Images, Metric, Missing
 from .comparison import number
 from .groups import GROUPS
 
@@ -61,7 +61,7 @@ def metric(name: str, **options: Any) -> Metric:
         raise unknown("metric", name, [*METRICS, *GROUPS], (stem + end for stem in METRICS for end in ENDINGS))
     found, given = METRICS[stem], {**options, **implied}
     if not (isinstance(found, type) and is_dataclass(found)):
-        raise InputError(f"{name} is not a metric; one is a dataclass that is called with Pictures.")
+        raise InputError(f"{name} is not a metric; one is a dataclass that is called with Images.")
     known = [field.name for field in fields(found)]
     for option, value in given.items():
         if option not in known:
@@ -87,14 +87,14 @@ def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:
     return found
 
 
-def measure(chosen: Iterable[Metric], pictures: Pictures) -> dict[str, float | Missing]:
+def measure(chosen: Iterable[Metric], images: Images) -> dict[str, float | Missing]:
     """What every metric says of one edit, by name. One that fails is missing, with its reason, and stops nothing."""
-    return {one.name: _attempt(one, pictures) for one in chosen}
+    return {one.name: _attempt(one, images) for one in chosen}
 
 
-def _attempt(one: Metric, pictures: Pictures) -> float | Missing:
+def _attempt(one: Metric, images: Images) -> float | Missing:
     try:
-        return number(one(pictures))
+        return number(one(images))
     except InputError as error:
         return Missing(str(error))
     except Exception as error:  # an edit that cost minutes must not be lost to one of its numbers
@@ -118,4 +118,4 @@ def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:
     return [metric(**spec)]
 
 
-__all__ = ["GROUPS", "METRICS", "Metric", "Missing", "Pictures", "measure", "metric", "metrics"]
+__all__ = ["GROUPS", "METRICS", "Images", "Metric", "Missing", "measure", "metric", "metrics"]

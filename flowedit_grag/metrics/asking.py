@@ -12,7 +12,7 @@ from ..errors import InputError, first_line
 from ..judges import JUDGES, judge
 from ..judges.base import one_line
 from ..judges.prompt import quoted
-from .base import Missing, Pictures
+from .base import Images, Missing
 
 LONGEST = 300  # characters of a reason
 COMPARES = "the judge {!r} only compares; scores need openai:MODEL@URL or vlm:MODEL."
@@ -39,17 +39,17 @@ class Question:
 
 
 @lru_cache(maxsize=4)  # the metrics of one picture share its answers
-def scores(spec: str, question: Question, with_source: bool, pictures: Pictures) -> tuple[float, ...] | Missing:
+def scores(spec: str, question: Question, with_source: bool, images: Images) -> tuple[float, ...] | Missing:
     """The numbers, as many as the ``question`` expects, that the judge ``spec`` gives to an edit.
 
     Whatever goes wrong on the way to them is missing, with its reason: never a guess, never a zero.
     """
     if not spec:
         return Missing("no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL")
-    if not pictures.instruction and "{instruction}" in question.text:
+    if not images.instruction and "{instruction}" in question.text:
         return Missing("the sample has no instruction")
-    shown = (pictures.source, pictures.edited) if with_source else (pictures.edited,)
-    text = question.text.replace("{instruction}", quoted(pictures.instruction or ""))
+    shown = (images.source, images.edited) if with_source else (images.edited,)
+    text = question.text.replace("{instruction}", quoted(images.instruction or ""))
     try:
         answer = _judge(spec).answer(text, [Image.fromarray(picture) for picture in shown], question.schema)
         return numbers(answer, question)

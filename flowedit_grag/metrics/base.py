@@ -22,11 +22,11 @@ class Missing:
 
 
 @dataclass(frozen=True, eq=False)  # two samples are never the same one, and so it can be hashed
-class Pictures:
+class Images:
     """One edit and what it is measured against; whatever a benchmark does not have is ``None``, and what of it cannot
     be read is :class:`Missing`.
 
-    Pictures are ``[H, W, 3]`` uint8, of one size but for ``truth``; ``mask`` is ``[H, W]`` bool, true where something
+    Images are ``[H, W, 3]`` uint8, of one size but for ``truth``; ``mask`` is ``[H, W]`` bool, true where something
     may change. ``edit`` is the lab's problem. Raises :class:`InputError` for anything else.
     """
 
@@ -64,7 +64,7 @@ class Metric(Protocol):
     @property
     def variant(self) -> str: ...
 
-    def __call__(self, pictures: Pictures) -> float | Missing: ...
+    def __call__(self, images: Images) -> float | Missing: ...
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int, ...], kind: np.dtype) -> None:

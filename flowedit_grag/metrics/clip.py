@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..methods.options import check_options
-from .base import Missing, Pictures
+from .base import Images, Missing
 from .comparison import Comparison, Region, blackened, number, region_suffix, selected
 from .weights import pretrained
 
@@ -63,11 +63,11 @@ class CLIPT:
         place = "whole picture" if self.region == "whole" else f"{self.region} the mask, black elsewhere"
         return f"cosine of image and text features of {self.model}; {place}, against the target caption"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        where = selected(pictures.mask, self.region)
+    def __call__(self, images: Images) -> float | Missing:
+        where = selected(images.mask, self.region)
         if isinstance(where, Missing):
             return where
-        return text_similarity(self.model, blackened(pictures.edited, where), pictures.target_prompt)
+        return text_similarity(self.model, blackened(images.edited, where), images.target_prompt)
 
 
 def text_similarity(model: str, image: np.ndarray, text: str | None) -> float | Missing:

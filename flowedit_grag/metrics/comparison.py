@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..methods.options import check_options
-from .base import Missing, Pictures
+from .base import Images, Missing
 
 Reference = Literal["source", "truth"]
 Region = Literal["whole", "inside", "outside"]
@@ -56,14 +56,14 @@ class Comparison:
         """The number for two ``[H, W, 3]`` uint8 in the region ``where`` ``[H, W]`` bool (everywhere if ``None``)."""
         raise NotImplementedError
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        reference = getattr(pictures, self.against)
+    def __call__(self, images: Images) -> float | Missing:
+        reference = getattr(images, self.against)
         if reference is None or isinstance(reference, Missing):
             return reference or Missing(f"the sample has no {self.against}")
-        where = selected(pictures.mask, self.region)
+        where = selected(images.mask, self.region)
         if isinstance(where, Missing):
             return where
-        edited = pictures.edited
+        edited = images.edited
         if edited.shape != reference.shape and not (self.any_sizes and where is None):
             edited = _scaled(edited, reference, Image.Resampling.BICUBIC)
             where = None if where is None else _scaled(where, reference, Image.Resampling.NEAREST)

@@ -14,7 +14,7 @@ from .weights import pretrained
 class DINO(Comparison):
     """Cosine of class tokens; ``model`` is a hub id or a folder, by default ICEdit's (arXiv:2504.20690, §B.4.2).
 
-    Pictures are resized and cropped as in MagicBrush's evaluation, whose numbers the tables have.
+    Images are resized and cropped as in MagicBrush's evaluation, whose numbers the tables have.
     """
 
     stem: ClassVar = "dino"

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..methods.options import check_options
 from .asking import Question, check_judge, scores
-from .base import Missing, Pictures
+from .base import Images, Missing
 
 TOP = 25
 SCALE = TOP / 10
@@ -108,17 +108,17 @@ class EditScore:
     def variant(self) -> str:
         return f"0-10 from 0-{TOP}, judge {self.judge or '(none)'}, temperature 0, one pass"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        sc, pq = self.sc(pictures), scores(self.judge, PQ, False, pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        sc, pq = self.sc(images), scores(self.judge, PQ, False, images)
         if isinstance(sc, Missing):
             return sc
         if isinstance(pq, Missing):
             return pq
         return sqrt(min(sc) * min(pq)) / SCALE
 
-    def sc(self, pictures: Pictures) -> tuple[float, ...] | Missing:
+    def sc(self, images: Images) -> tuple[float, ...] | Missing:
         """Prompt following and consistency, 0..25."""
-        return scores(self.judge, SC, True, pictures)
+        return scores(self.judge, SC, True, images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +127,8 @@ class EditScorePF(EditScore):
 
     name: ClassVar = "editscore_pf"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        found = self.sc(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        found = self.sc(images)
         return found if isinstance(found, Missing) else found[0] / SCALE
 
 
@@ -138,6 +138,6 @@ class EditScoreCons(EditScore):
 
     name: ClassVar = "editscore_cons"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        found = self.sc(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        found = self.sc(images)
         return found if isinstance(found, Missing) else found[1] / SCALE

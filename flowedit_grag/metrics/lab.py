@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from ..lab.grade import Grade, grade
-from .base import Missing, Pictures
+from .base import Images, Missing
 
 VARIANT = "oracle of the lab: the picture is compared with what the renderer draws"
 
@@ -20,8 +20,8 @@ class LabSuccess:
     source: ClassVar = "flowedit_grag.lab"
     variant: ClassVar = VARIANT
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        graded = _graded(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        graded = _graded(images)
         return graded if isinstance(graded, Missing) else float(graded.success)
 
 
@@ -35,13 +35,13 @@ class LabKept:
     source: ClassVar = "flowedit_grag.lab"
     variant: ClassVar = VARIANT
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        graded = _graded(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        graded = _graded(images)
         return graded if isinstance(graded, Missing) else float(graded.kept)
 
 
 @lru_cache(maxsize=1)  # both metrics ask in turn about one picture
-def _graded(pictures: Pictures) -> Grade | Missing:
-    if pictures.edit is None:
+def _graded(images: Images) -> Grade | Missing:
+    if images.edit is None:
         return Missing("the sample is not one of the lab's problems")
-    return grade(pictures.edit, pictures.edited)
+    return grade(images.edit, images.edited)

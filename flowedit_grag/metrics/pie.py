@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..methods.options import check_options
-from .base import Missing, Pictures
+from .base import Images, Missing
 from .clip import PIE_MODEL, both_features
 from .comparison import number
 from .lpips import lpips
@@ -41,14 +41,14 @@ class Unedited:
         """The number for two ``[H, W, 3]`` uint8 that are black inside the mask."""
         raise NotImplementedError
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        if pictures.mask is None or isinstance(pictures.mask, Missing):
-            return pictures.mask or Missing("the sample has no mask")
-        outside = ~bordered(pictures.mask)[..., None]
+    def __call__(self, images: Images) -> float | Missing:
+        if images.mask is None or isinstance(images.mask, Missing):
+            return images.mask or Missing("the sample has no mask")
+        outside = ~bordered(images.mask)[..., None]
         if not outside.any():
             return Missing("nothing lies outside the mask")
         try:
-            return self.compare(pictures.edited * outside, pictures.source * outside)
+            return self.compare(images.edited * outside, images.source * outside)
         except InputError as error:  # torchmetrics is not installed
             return Missing(str(error))
 
@@ -124,7 +124,7 @@ class PublishedStructure:
     def variant(self) -> str:
         return f"self-similarity of last-layer keys of {self.model}, pixels 0..255 in ImageNet's normalisation"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
+    def __call__(self, images: Images) -> float | Missing:
         from .vit import last_keys, unscaled
 
         loaded = pretrained("AutoModel", self.model)
@@ -133,7 +133,7 @@ class PublishedStructure:
         processor, network = loaded
         keys = [
             last_keys(network, unscaled(processor, image, network.config.image_size))
-            for image in (pictures.edited, pictures.source)
+            for image in (images.edited, images.source)
         ]
         return structure_distance(*keys)
 
@@ -155,8 +155,8 @@ class PublishedCLIP:
     def variant(self) -> str:
         return f"100 x cosine under {self.model}, not below 0; whole picture"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        return self.score(pictures.edited, pictures.target_prompt)
+    def __call__(self, images: Images) -> float | Missing:
+        return self.score(images.edited, images.target_prompt)
 
     def score(self, image: np.ndarray, prompt: str | None) -> float | Missing:
         """The score of ``image`` ``[H, W, 3]`` uint8."""
@@ -178,10 +178,10 @@ class PublishedCLIPEdited(PublishedCLIP):
     def variant(self) -> str:
         return f"100 x cosine under {self.model}, not below 0; black outside the bordered mask"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        if pictures.mask is None or isinstance(pictures.mask, Missing):
-            return pictures.mask or Missing("the sample has no mask")
-        return self.score(pictures.edited * bordered(pictures.mask)[..., None], pictures.target_prompt)
+    def __call__(self, images: Images) -> float | Missing:
+        if images.mask is None or isinstance(images.mask, Missing):
+            return images.mask or Missing("the sample has no mask")
+        return self.score(images.edited * bordered(images.mask)[..., None], images.target_prompt)
 
 
 def bordered(mask: np.ndarray) -> np.ndarray:

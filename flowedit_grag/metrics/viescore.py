@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ..methods.options import check_options
 from .asking import Question, check_judge, scores
-from .base import Missing, Pictures
+from .base import Images, Missing
 
 # Figs. 15 and 16, for the sake of reproduction close to the letter. The figure does not show where the instruction
 # stands: the last two lines of SC are ours, the first of them VIEScore's place for it.
@@ -83,22 +83,22 @@ class VIEScore:
     def variant(self) -> str:
         return f"0-10, judge {self.judge or '(none)'}, temperature 0"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        sc, pq = self.sc(pictures), self.pq(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        sc, pq = self.sc(images), self.pq(images)
         if isinstance(sc, Missing):
             return sc
         if isinstance(pq, Missing):
             return pq
         return sqrt(sc * pq)
 
-    def sc(self, pictures: Pictures) -> float | Missing:
+    def sc(self, images: Images) -> float | Missing:
         """Semantic consistency: the smaller of the two scores of Fig. 15."""
-        found = scores(self.judge, SC, True, pictures)
+        found = scores(self.judge, SC, True, images)
         return found if isinstance(found, Missing) else min(found)
 
-    def pq(self, pictures: Pictures) -> float | Missing:
+    def pq(self, images: Images) -> float | Missing:
         """Perceptual quality: the score of Fig. 16, which sees the edited picture only."""
-        found = scores(self.judge, PQ, False, pictures)
+        found = scores(self.judge, PQ, False, images)
         return found if isinstance(found, Missing) else min(found)
 
 
@@ -108,8 +108,8 @@ class VIEScoreSC(VIEScore):
 
     name: ClassVar = "viescore_sc"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        return self.sc(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        return self.sc(images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,5 +118,5 @@ class VIEScorePQ(VIEScore):
 
     name: ClassVar = "viescore_pq"
 
-    def __call__(self, pictures: Pictures) -> float | Missing:
-        return self.pq(pictures)
+    def __call__(self, images: Images) -> float | Missing:
+        return self.pq(images)

@@ -11,7 +11,7 @@ import yaml
 
 from ..errors import InputError, first_line
 from ..experiments.manifest import NAME, Manifest, ManifestEntry
-from ..experiments.records import ItemFiles, made_on, read_numbers, read_object, read_record, undecided
+from ..experiments.records import ItemFiles, made_on, read_object, read_record, read_scores, undecided
 
 COSTS = ("nfe", "seconds")
 NEEDED = ("dataset", "metrics", "methods")  # keys that make a config one of a run
@@ -155,10 +155,10 @@ def _outcome(files: ItemFiles, item: ManifestEntry, record: Mapping[str, Any]) -
     words = record["key_inputs"].get("sample") or {}
     said = {key: str(words[key]) for key in ("instruction", "source_prompt", "target_prompt") if words.get(key)}
     source = "" if item.previous else str(words.get("image") or "")
-    about = (item.sample, item.task, said, source, files.picture)
+    about = (item.sample, item.task, said, source, files.image)
     if record["status"] == "failed":
         return Outcome(*about, reason=record["reason"], traceback=str(record.get("traceback", "")))
-    current = {name: entry for name, entry in read_numbers(files).items() if entry["of"] == item.of.get(name)}
+    current = {name: entry for name, entry in read_scores(files).items() if entry["of"] == item.of.get(name)}
     numbers = {name: float(entry["value"]) for name, entry in current.items() if "value" in entry}
     missing = {name: entry["missing"] for name, entry in current.items() if "missing" in entry}
     numbers |= {key: float(record[key]) for key in COSTS}

@@ -77,5 +77,5 @@ def _give_up(monitor: Monitor, key: str, how: str) -> int:
                 elif free:
                     why = Missing(DIED.format(work="measured", how=how))
                     culprit = job.unmeasured(store, item)[:1]  # they are measured in this order
-                    store.keep_numbers(item, dict.fromkeys(culprit, why), job.dependencies(item))
+                    store.keep_scores(item, dict.fromkeys(culprit, why), job.dependencies(item))
     return edits
