@@ -15,7 +15,7 @@ from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.guidance.grag import GRAG, reweighted
 from flowedit_grag.injection.hook import AttentionHook, compose, hooked, layer_names
 from flowedit_grag.methods import method
-from flowedit_grag.methods.inputs import Progress
+from flowedit_grag.progress import Progress
 
 from .latents import latent_grid
 

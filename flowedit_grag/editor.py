@@ -21,9 +21,10 @@ from .guidance.grag import GRAG
 from .measure import measured
 from .methods import Method
 from .methods.early_filter import EarlyFilter
-from .methods.inputs import OnProgress, Source, Targets, generator, run_to_end
+from .methods.inputs import Source, Targets, generator, run_to_end
 from .methods.request import EditRequest
 from .methods.resolve import check_selection, default_model, resolve_method
+from .progress import OnProgress
 from .result import Result, Strip, plain
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...

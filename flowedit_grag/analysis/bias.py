@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
 from ..injection.hook import check_layers, layer_names
-from ..methods.inputs import OnProgress
+from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .figure_data import nested
 from .moments import Moments

@@ -12,7 +12,8 @@ from ..backbone.image import ImageLike, fitted, read_image, resized
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..injection.hook import AttentionHook, hooked
-from ..methods.inputs import OnProgress, Progress, generator
+from ..methods.inputs import generator
+from ..progress import OnProgress, Progress
 
 SOURCE, EDIT = 0, 1  # rows of the batch
 GUIDANCE = 3.5  # distilled scale of both rows

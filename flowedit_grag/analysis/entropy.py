@@ -14,7 +14,7 @@ from ..guidance.control import ControlledGroup
 from ..guidance.grag import GRAG
 from ..injection.hook import compose, layer_names
 from ..injection.share import ShareKV
-from ..methods.inputs import OnProgress
+from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .charts import Series
 from .figure_data import write_json

@@ -18,8 +18,9 @@ from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..methods.base import Method
-from ..methods.inputs import OnProgress, generator, run_to_end
+from ..methods.inputs import generator, run_to_end
 from ..methods.request import EditRequest
+from ..progress import OnProgress
 from .charts import Series
 from .figure_data import write_json
 from .panels import line_panels

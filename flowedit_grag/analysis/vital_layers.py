@@ -15,7 +15,7 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..injection.bypass import bypassed
 from ..injection.hook import layer_names
 from ..inversion import integrate, solver
-from ..methods.inputs import OnProgress, Progress
+from ..progress import OnProgress, Progress
 from .charts import bar_chart
 from .similarity import SIMILARITIES, Similarity
 
@@ -80,7 +80,7 @@ def detect(
             images = sampler.images()
         vitality.append(1 - sum(map(compare, whole, images)) / len(whole))
         if on_progress:
-            on_progress(Progress("layers", layer + 1, len(names), torch.empty(0)))
+            on_progress(Progress("layers", layer + 1, len(names)))
     values = torch.tensor(vitality)
     limit = float(values.mean() + STANDOUT * values.std()) if threshold is None else threshold
     return VitalLayers(

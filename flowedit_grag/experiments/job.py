@@ -1,6 +1,5 @@
 """What is to be done in a run, and what of it is."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,6 @@ from . import fingerprint
 from .config import RunConfig
 from .plan import WorkItem
 from .store import Store
-
-
-@dataclass(frozen=True)
-class Done:
-    """``step`` of ``steps`` items are finished."""
-
-    step: int
-    steps: int
-    stage: str = "edits"
-
-
-OnProgress = Callable[[Done], None]
 
 
 @dataclass(frozen=True)

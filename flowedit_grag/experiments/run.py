@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..backbone.device_placement import dtype_name
 from ..errors import InputError
+from ..progress import OnProgress
 from .config import RunConfig
 from .executors import EXECUTORS
 from .folder import begin, settle
-from .job import Job, OnProgress
+from .job import Job
 from .plan import work_items
 from .table import RunTable, table
 

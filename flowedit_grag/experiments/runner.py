@@ -11,9 +11,10 @@ from ..errors import InputError, first_line
 from ..locks import Locks
 from ..methods.request import words
 from ..metrics import Images, Missing, measure
+from ..progress import OnProgress, Progress
 from .editors import Editors
 from .folder import LOCKS
-from .job import Done, Job, OnProgress
+from .job import Job
 from .plan import WorkItem
 from .store import Store
 
@@ -46,7 +47,7 @@ def work(
         left = [item for item in job.items if not job.finished(worker.store, item)]
         finished = len(job.items) - len(left)
         report = on_progress or (lambda done: None)
-        report(Done(finished, len(job.items)))
+        report(Progress("edits", finished, len(job.items)))
         while left:
             taken = []
             for item in left:
@@ -54,7 +55,7 @@ def work(
                     return
                 if worker.finish(item):
                     finished += 1
-                    report(Done(finished, len(job.items)))
+                    report(Progress("edits", finished, len(job.items)))
                 else:
                     taken.append(item)
             if len(taken) == len(left):

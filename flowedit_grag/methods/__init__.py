@@ -4,9 +4,9 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ..errors import InputError, unknown
+from ..progress import Progress
 from ..registry import Registry
 from .base import Method
-from .inputs import Progress
 
 METHODS = Registry(
     "method",

@@ -15,8 +15,9 @@ from ..errors import InputError
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
 from ..inversion import Velocity
+from ..progress import Progress
 from .base import Method
-from .inputs import Progress, Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 from .panels import at_width, panels
 from .paste import pasted
 from .prompts import PromptStyle, diptych_prompt

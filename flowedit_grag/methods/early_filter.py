@@ -15,9 +15,10 @@ from ..backbone.profile import Profile
 from ..errors import InputError
 from ..judges import Judge, judge
 from ..judges.selection import Selection, contact_sheet, select
+from ..progress import Progress
 from .base import Method
 from .diptych import DiptychMethod
-from .inputs import Progress, Source, Steps, Targets, draws, generator, subprogress
+from .inputs import Source, Steps, Targets, draws, generator, subprogress
 from .request import EditRequest
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"

@@ -11,8 +11,9 @@ from ..errors import InputError
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..injection.hook import hooked
+from ..progress import Progress
 from .base import Method
-from .inputs import Progress, Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 from .vital import source_edits, vital_layers
 
 

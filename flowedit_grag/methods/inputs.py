@@ -1,6 +1,6 @@
 """What a method works on and what it yields."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -13,26 +13,12 @@ from ..backbone.flow import Flow
 from ..backbone.tokens import TokenLayout
 from ..errors import InputError
 from ..guidance.control import Control
+from ..progress import OnProgress, Progress
 
 Noise = torch.Generator | Iterable[Tensor]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Yielded after every step: ``step`` of ``steps`` of a ``stage`` is done, and ``latents`` are where it stands.
-
-    ``clean`` is what they would become if the flow were straight from here, where the method knows it.
-    """
-
-    stage: str
-    step: int
-    steps: int
-    latents: Tensor
-    clean: Tensor | None = None
-
-
 Steps = Generator[Progress, None, Any]
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)

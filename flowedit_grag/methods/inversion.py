@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ..inversion import Solver, Velocity, trajectory
-from .inputs import Progress, Steps
+from ..progress import Progress
+from .inputs import Steps
 
 
 def inverted(v: Velocity, x, sigmas: Sequence[float], solver: Solver) -> Steps:

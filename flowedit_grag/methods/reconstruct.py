@@ -8,8 +8,9 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, Velocity, trajectory
 from ..inversion.rf_inversion import controlled
 from ..inversion.solvers.midpoint import midpoint
+from ..progress import Progress
 from .base import Method
-from .inputs import Progress, Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 from .inversion import inverted
 
 

@@ -11,8 +11,9 @@ from ..errors import InputError
 from ..injection.hook import check_layers, hooked, layer_names
 from ..injection.recorder import ValueRecorder
 from ..inversion import Velocity, solver
+from ..progress import Progress
 from .base import Method
-from .inputs import Progress, Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 
 EVALUATIONS = 2  # of the velocity in a midpoint step
 

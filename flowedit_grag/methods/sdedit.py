@@ -7,9 +7,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..errors import InputError
+from ..progress import Progress
 from .base import Method
 from .flowedit import noised
-from .inputs import Progress, Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,9 @@ from ..injection.hook import hooked
 from ..inversion import Solver
 from ..inversion.solvers.ddim import ddim
 from ..inversion.solvers.midpoint import midpoint
+from ..progress import Progress
 from .base import Method
-from .inputs import Progress, Source, Steps, Targets
+from .inputs import Source, Steps, Targets
 from .inversion import inverted
 from .vital import source_edits, vital_layers
 

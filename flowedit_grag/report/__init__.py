@@ -4,10 +4,10 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..progress import OnProgress, Progress
 from . import latex, markdown
 from .comparison import Comparison, comparisons
 from .differences import differences
@@ -23,16 +23,7 @@ from .spreadsheets import differences_csv, samples_csv, scores_csv
 FIGURE = re.compile(r"s\d+-strength.*\.(svg|pdf)")  # what a report calls its own
 
 
-@dataclass(frozen=True)
-class Shown:
-    """``step`` of ``steps`` samples are in the gallery."""
-
-    step: int
-    steps: int
-    stage: str = "pictures"
-
-
-def report(folders: Sequence[Path], out: Path, on_progress: Callable[[Shown], None] | None = None) -> Path:
+def report(folders: Sequence[Path], out: Path, on_progress: OnProgress | None = None) -> Path:
     """Write a report of the runs in ``folders`` into the folder ``out``; returns the page. It is made as a whole before
     anything of an earlier report is replaced.
 
@@ -58,14 +49,14 @@ def report(folders: Sequence[Path], out: Path, on_progress: Callable[[Shown], No
     return out / "index.html"
 
 
-def _sections(found: Sequence[Comparison], on_progress: Callable[[Shown], None] | None) -> list[Section]:
+def _sections(found: Sequence[Comparison], on_progress: OnProgress | None) -> list[Section]:
     steps, shown = sum(len(comparison.ids) for comparison in found), 0
 
     def tick() -> None:
         nonlocal shown
         shown += 1
         if on_progress:
-            on_progress(Shown(shown, steps))
+            on_progress(Progress("pictures", shown, steps))
 
     return [_section(comparison, f"s{number}", side(found), tick) for number, comparison in enumerate(found, start=1)]
 

@@ -1,9 +1,8 @@
 """The training loop: seeded by sample, checkpointed, resumed to the same losses, bit for bit on one machine."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.config import NAME
 from ..lora_moe.files import FILE_NAME
 from ..methods.icedit import ICEdit
+from ..progress import OnProgress, Progress
 from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs
@@ -37,17 +37,7 @@ LESS_MEMORY = "gradient_checkpointing=true needs less, and so do a smaller width
 USAGE_CALLS = 8  # forward calls that the experts' usage is counted in
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Step ``step`` of ``steps`` is done."""
-
-    step: int
-    steps: int
-    loss: float
-    stage: str = "train"
-
-
-def train(config: TrainConfig, on_progress: Callable[[Trained], None] | None = None) -> Path:
+def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
     """Train an adapter, from the last checkpoint in ``config.out`` if there is one; returns the adapter's file.
 
     Leaves in the folder the adapter, ``config.yaml``, ``log.jsonl`` (a line a step), ``tensorboard/``, ``samples/``,
@@ -109,7 +99,7 @@ class TrainingRun:
         logger = {"tensorboard": {"purge_step": self.step + 1}}
         self.accelerator.init_trackers("tensorboard", init_kwargs=logger)
 
-    def steps(self) -> Iterator[Trained]:
+    def steps(self) -> Iterator[Progress]:
         """Take the steps that are left."""
         while self.step < self.config.steps:
             mean = self._advance()
@@ -119,7 +109,7 @@ class TrainingRun:
                 self._save()
             if self._due(self.config.samples.every) and self.step < self.config.steps:
                 self._samples()
-            yield Trained(self.step, self.config.steps, mean)
+            yield Progress("train", self.step, self.config.steps)
 
     def finish(self) -> Path:
         """Write the last samples and the figures; the adapter is there since the last checkpoint."""

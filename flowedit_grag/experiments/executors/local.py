@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from ...errors import InputError
-from ..job import Job, OnProgress
+from ...progress import OnProgress
+from ..job import Job
 from ..plan import WorkItem
 from ..runner import work
 from .failures import MOST_IN_A_ROW, Failures

@@ -1,6 +1,7 @@
 """What executors with workers of their own see of the work: the files it leaves."""
 
-from ..job import Done, Job, OnProgress
+from ...progress import OnProgress, Progress
+from ..job import Job
 from ..store import Store
 
 EVERY = 0.5  # seconds between looks
@@ -18,5 +19,5 @@ class Monitor:
         before = len(self.left)
         self.left = [item for item in self.left if not self.job.finished(self.store, item)]
         if self.on_progress:
-            self.on_progress(Done(len(self.job.items) - len(self.left), len(self.job.items)))
+            self.on_progress(Progress("edits", len(self.job.items) - len(self.left), len(self.job.items)))
         return before - len(self.left)

@@ -1,7 +1,8 @@
 """One item after the other, in this process."""
 
 from ...errors import InputError
-from ..job import Job, OnProgress
+from ...progress import OnProgress
+from ..job import Job
 from ..runner import work
 
 
