@@ -24,11 +24,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Settings:
-    """What determines a row's edits: ``numbers`` by name, what its ``dials`` are turned to (1 where they are not
+    """What determines a row's edits: ``numbers`` by name, what its ``controls`` are turned to (1 where they are not
     named), and the ``rest``."""
 
     numbers: Mapping[str, float]
-    dials: Mapping[str, float]
+    controls: Mapping[str, float]
     rest: str
 
     @classmethod
@@ -36,14 +36,14 @@ class Settings:
         """As resolved from the config, the model's profile and the defaults."""
         made = dict(line.made_with)
         options = dict(made.pop("options", {}))
-        dials = _dials(options.pop("grag", None)) | _dials(options.pop("dial", None))
+        controls = _controls(options.pop("grag", None)) | _controls(options.pop("dial", None))
         numbers = {name: float(value) for name, value in options.items() if _is_number(value)}
         others = {name: value for name, value in options.items() if name not in numbers}
         seed = line.run.config.get("seed")
-        return cls(numbers, dials, json.dumps([made, others, seed], sort_keys=True, default=str))
+        return cls(numbers, controls, json.dumps([made, others, seed], sort_keys=True, default=str))
 
     def places(self, known: Sequence[str]) -> Iterator[tuple[str, float, str]]:
-        """For every number that may be turned, those of ``known`` dials among them: its name, its value, and what
+        """For every number that may be turned, those of ``known`` controls among them: its name, its value, and what
         else there is."""
         for name, value in self.numbers.items():
             yield name, value, self._without(name)
@@ -58,7 +58,7 @@ class Settings:
 def curves(lines: Sequence[Row]) -> list[Curve]:
     """The rows that share everything but one number, where that has at least :data:`FEWEST` values."""
     settings = {line: Settings.of(line) for line in lines}
-    known = list(dict.fromkeys(name for own in settings.values() for name in own.dials))
+    known = list(dict.fromkeys(name for own in settings.values() for name in own.controls))
     families: dict[tuple[str, str], dict[float, Row]] = {}
     for line, own in settings.items():
         for name, value, others in own.places(known):
@@ -70,10 +70,10 @@ def curves(lines: Sequence[Row]) -> list[Curve]:
 def without_control(line: Row, other: Row) -> bool:
     """Whether ``line`` is what ``other`` would be with its dial at rest."""
     own, theirs = Settings.of(line), Settings.of(other)
-    return not own.dials and bool(theirs.dials) and (own.numbers, own.rest) == (theirs.numbers, theirs.rest)
+    return not own.controls and bool(theirs.controls) and (own.numbers, own.rest) == (theirs.numbers, theirs.rest)
 
 
-def _dials(values: Mapping[str, Any] | None) -> dict[str, float]:
+def _controls(values: Mapping[str, Any] | None) -> dict[str, float]:
     """What is not 1; lambda and delta that are alike as one."""
     numbers = {key: float(value) for key, value in (values or {}).items() if _is_number(value)}
     if len(set(numbers.values())) == 1 and set(numbers) == {"lam", "delta"}:

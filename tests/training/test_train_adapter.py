@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN
+from conftest import GOLDEN, ROOT
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -39,7 +39,7 @@ from flowedit_grag.training.loss import draw, loss, velocity
 from flowedit_grag.training.optimizers import ProdigyConfig
 
 MODEL = str(GOLDEN / "tiny_flux_fill")
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = ROOT / "configs"
 WIDTH = 32
 MIXTURE = {"rank": 4, "router": "softmax_then_topk"}
 ADAMW = {"name": "adamw", "lr": 3e-3}

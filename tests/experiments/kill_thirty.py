@@ -1,6 +1,6 @@
 """Kill a run at random moments, go on with it each time, and compare its table with that of a run left in peace.
 
-    python tests/kill_thirty.py [KILLS] [SEED]
+    python tests/experiments/kill_thirty.py [KILLS] [SEED]
 
 Runs are ended with SIGKILL anywhere between loading the model and writing the last file. A run that gets through before
 it is killed is compared, and another one begun. Prints what it did; exits with 1 if anything was lost or done twice.

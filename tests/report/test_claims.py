@@ -1,9 +1,9 @@
 """The papers' claims, held against numbers that are known."""
 
 import json
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from report_parts import run
 
 from flowedit_grag.cli import claims as command
@@ -117,7 +117,7 @@ def test_the_command(lab, runs, tmp_path, monkeypatch, capsys):
     assert "| the toy curves |" in text
     assert "of 12 layers" in text
     assert all(line.count("|") == 5 for line in text.splitlines())
-    published = (Path(__file__).parent.parent / "docs" / "results.md").read_text()
+    published = (ROOT / "docs" / "results.md").read_text()
     assert all(" | ".join(line.split(" | ")[:2]) in published for line in text.splitlines()[2:])
 
 

@@ -4,7 +4,8 @@ import json
 import sys
 
 import pytest
-from kill_thirty import HERE, done, finished, settings, write
+from conftest import ROOT
+from kill_thirty import done, finished, settings, write
 from PIL import Image
 
 from flowedit_grag.cli.arguments import key_values
@@ -18,7 +19,7 @@ from flowedit_grag.metrics.viescore import VIEScore
 from flowedit_grag.report.runs import read_runs
 
 pytestmark = pytest.mark.usefixtures("one_model")
-CONFIGS = HERE.parent / "configs"
+CONFIGS = ROOT / "configs"
 
 
 def test_keys_depend_on_what_matters(tmp_path):
