@@ -7,7 +7,7 @@ import torch
 
 from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.guidance.classifier_free import GuidedVelocity
-from flowedit_grag.inversion import integrate, solver
+from flowedit_grag.inversion import Solver, integrate
 from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.oracle import ItemReading, Reading, read
@@ -49,7 +49,7 @@ def drawn(flow: Flow, scenes: Sequence[Scene], seed: int, guidance: float, true_
     condition, count = flow.condition([caption(scene) for scene in scenes]), len(scenes)
     negative = flow.condition("") if true_cfg != 1 else None
     v = GuidedVelocity(flow, condition, (guidance,) * count, (true_cfg,) * count, negative)
-    rows = integrate(v, noise, flow.schedule(STEPS, noise), solver("euler"))
+    rows = integrate(v, noise, flow.schedule(STEPS, noise), Solver.of("euler"))
     return [np.asarray(flow.decode(row[None])) for row in rows]
 
 

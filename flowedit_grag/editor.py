@@ -54,7 +54,7 @@ class Editor:
         grag: Any = None,
         **options: Any,
     ):
-        strength = GRAG.of(grag)
+        strength = None if grag is None else GRAG.of(grag)
         given = {name: options.pop(name) for name in sorted(LOADING & set(options))}
         check_selection(method, strength, options)
         if isinstance(model, Flow) and given:

@@ -1,10 +1,14 @@
-"""Names for things that live one to a file, imported when asked for."""
+"""Things by name, imported when asked for, and made of options that are checked."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import InputError, unknown
+from .options import make
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Registry:
     package: str
     table: dict[str, str]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.table)
 
     def __getitem__(self, name: str) -> Any:
@@ -33,3 +37,20 @@ class Registry:
             return getattr(found, attribute)
         except (ImportError, AttributeError, ValueError) as error:
             raise InputError(f"cannot import the {self.kind} {name!r}: {error}.") from error
+
+    def class_of(self, name: str | type, base: type[Made]) -> type[Made]:
+        """The class called ``name`` (or ``name`` itself), which must be derived from ``base``."""
+        found = name if isinstance(name, type) else self[name]
+        if not (isinstance(found, type) and issubclass(found, base)):
+            derived = "" if base is object else f" derived from {base.__module__}.{base.__qualname__}"
+            raise InputError(f"{name!r} is no {self.kind}; it must be a class{derived}.")
+        return found
+
+    def make(self, name: str | type, options: Mapping[str, Any], base: type[Made]) -> Made:
+        """The thing called ``name``, made of ``options``.
+
+        Raises :class:`InputError` for a name that leads nowhere or to something else than a class derived from
+        ``base``, for options that are unknown or missing, and for whatever the class refuses.
+        """
+        shown = name.__name__ if isinstance(name, type) else name
+        return make(self.class_of(name, base), options, f"the {self.kind} {shown}")

@@ -8,7 +8,7 @@ import torch
 from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.load import load
 from flowedit_grag.guidance.grag import GRAG
-from flowedit_grag.inversion import solver
+from flowedit_grag.inversion import Solver
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.splits import problems, scenes
@@ -31,9 +31,9 @@ def section(bench: Bench) -> Table:
     table = Table("Correctness and cost", ("what", "asked", "measured"))
     table.rows += [] if bench.golden is None else _replays(bench)
     for name in ORDERS:
-        slopes = [order(solver(name), field) for field in FIELDS.values()]
+        slopes = [order(Solver.of(name), field) for field in FIELDS.values()]
         measured = " / ".join(f"{slope:.2f}" for slope in slopes)
-        table.add(f"order of convergence, {name}", f"{solver(name).order} ± 0.15", measured)
+        table.add(f"order of convergence, {name}", f"{Solver.of(name).order} ± 0.15", measured)
     table.rows += [_oracle(bench), *_roundtrip(bench), *_costs(bench.flow)]
     return table
 

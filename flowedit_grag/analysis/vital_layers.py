@@ -14,7 +14,7 @@ from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
 from ..injection.bypass import bypassed
 from ..injection.hook import layer_names
-from ..inversion import integrate, solver
+from ..inversion import Solver, integrate
 from ..progress import OnProgress, Progress
 from .charts import bar_chart
 from .similarity import SIMILARITIES, Similarity
@@ -120,7 +120,7 @@ class _Sampler:
 
     def _image(self, v: GuidedVelocity, seed: int) -> Image.Image:
         noise = torch.randn(self.shape, generator=torch.Generator().manual_seed(seed)).to(self.flow.device)
-        return self.flow.decode(integrate(v, noise, self.sigmas, solver("euler")))
+        return self.flow.decode(integrate(v, noise, self.sigmas, Solver.of("euler")))
 
 
 def write(found: VitalLayers, path: Path) -> list[Path]:

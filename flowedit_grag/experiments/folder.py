@@ -16,7 +16,7 @@ from yaml import YAMLError
 from ..errors import InputError, first_line
 from ..files import written
 from ..locks import Locks
-from ..sections import flat
+from ..options import flat
 from . import fingerprint
 from .config import RunConfig
 from .job import Job

@@ -71,7 +71,7 @@ def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLi
         if not isinstance(values.get("method"), str):
             raise InputError(f"row {name!r} does not say which method it is of, as in 'method: flowedit'.")
     with lines.at(*keys, "grag"):
-        strength = GRAG.of(values.get("grag"))
+        strength = None if values.get("grag") is None else GRAG.of(values["grag"])
     with lines.at(*keys, "model"):
         model = text("model", values.get("model", model))
         locate(model)

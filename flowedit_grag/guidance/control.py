@@ -1,6 +1,6 @@
 """Controls: numbers that turn the strength of an edit by how attention sees the tokens through which the source enters.
 
-A control is one file here and one line in the table, or a file of your own: ``dial={"name": "my_file:MyDial", ...}``.
+A control is one file here and one line in the table, or a file of your own: ``{"name": "my_file:Mine", ...}``.
 """
 
 import math
@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..registry import Registry
-from ..sections import section
 
 CONTROLS = Registry(
-    "control",
+    "dial",
     __package__,
     {
         "grag": "grag:GRAG",
@@ -52,10 +51,26 @@ class Control(ABC):
         """The group's new keys and values, from its own ``[tokens, heads, head_dim]`` and the text's ``queries``
         ``[text tokens, heads, head_dim]``, all after norm and RoPE. Writes into none of them."""
 
+    @classmethod
+    def of(cls, value: Any) -> "Control":
+        """From a name with its numbers (``{"name": "attention_weight", "gamma": 7}``); a ready one stays as it is."""
+        if isinstance(value, Control):
+            return value
+        numbers = {"name": value} if isinstance(value, str) else value
+        if not isinstance(numbers, Mapping) or "name" not in numbers:
+            raise InputError(f"a dial is a name with its numbers, as name=attention_weight and gamma=7, not {value!r}.")
+        return CONTROLS.make(numbers["name"], {key: numbers[key] for key in numbers if key != "name"}, Control)
+
+    def plain(self) -> dict[str, Any]:
+        """What :meth:`of` makes the same control of."""
+        kind = type(self)
+        name = next((name for name in CONTROLS if CONTROLS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
+        return {"name": name, **asdict(self)}
+
 
 @dataclass(frozen=True)
 class ControlledGroup:
-    """Controls as an attention edit: each of ``rows`` with one of its own, on the group ``tokens``. The sequence begins
+    """Controls as an attention hook: each of ``rows`` with one of its own, on the group ``tokens``. The sequence begins
     with ``text`` tokens of text."""
 
     tokens: slice | Tensor
@@ -76,25 +91,3 @@ class ControlledGroup:
                 group = row, self.tokens
                 k[group], v[group] = control(k[group], v[group], q[row, : self.text])
         return q, k, v
-
-
-def control(value: Control | Mapping[str, Any] | str | None) -> Control | None:
-    """Accept what people write: ``None``, a name with its numbers (``{"name": "attention_weight", "gamma": 7}``), or a
-    :class:`Control`. Raises :class:`InputError` for anything else."""
-    if value is None or isinstance(value, Control):
-        return value
-    numbers = {"name": value} if isinstance(value, str) else value
-    if not isinstance(numbers, Mapping) or "name" not in numbers:
-        raise InputError(f"a dial is a name with its numbers, as in name=attention_weight and gamma=7, not {value!r}.")
-    name, numbers = numbers["name"], {key: number for key, number in numbers.items() if key != "name"}
-    kind = CONTROLS[name]
-    if not (isinstance(kind, type) and issubclass(kind, Control)):
-        raise InputError(f"{name!r} is no dial; it must derive from flowedit_grag.guidance.control.Control.")
-    return section(kind, numbers, f"the dial {name}")
-
-
-def plain(control: Control) -> dict[str, Any]:
-    """What :func:`control` makes the same control of."""
-    kind = type(control)
-    name = next((name for name in CONTROLS if CONTROLS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
-    return {"name": name, **asdict(control)}

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError, unknown
+from ..errors import InputError
+from ..options import make
 from .control import Control
 
 
@@ -24,17 +26,14 @@ class GRAG(Control):
     delta: float = 1.0
 
     @classmethod
-    def of(cls, value: "GRAG | float | Sequence[float] | Mapping[str, float] | None") -> "GRAG | None":
-        """Accept what people write: ``None``, delta, ``(lam, delta)``, a dict of both, or a :class:`GRAG`."""
-        if value is None or isinstance(value, GRAG):
+    def of(cls, value: Any) -> "GRAG":
+        """From what people write: delta, ``(lam, delta)``, a dict of both, or a :class:`GRAG`."""
+        if isinstance(value, GRAG):
             return value
         if isinstance(value, Real) and not isinstance(value, bool):
             return cls(delta=float(value))
         if isinstance(value, Mapping):
-            for name in value:
-                if name not in ("lam", "delta"):
-                    raise unknown("number of GRAG", name, ("lam", "delta"))
-            return cls(**value)
+            return make(cls, value, "GRAG")
         if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
             return cls(*value)
         raise InputError(f"grag must be None, delta, (lam, delta), a dict of these or a GRAG, not {value!r}.")

@@ -1,6 +1,5 @@
 """Numerical integration of dx/dsigma = v(x, sigma), in either direction."""
 
-from .integrate import Velocity, evaluated_at, integrate, trajectory
-from .solvers import SOLVERS, Solver, solver
+from .solver import SOLVERS, Solver, Velocity, evaluated_at, integrate, trajectory
 
-__all__ = ["SOLVERS", "Solver", "Velocity", "evaluated_at", "integrate", "solver", "trajectory"]
+__all__ = ["SOLVERS", "Solver", "Velocity", "evaluated_at", "integrate", "trajectory"]

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from .integrate import Velocity
+from .solver import Velocity
 
 
 def controlled(v: Velocity, end: Tensor, strength: float, sigma_end: float = 0.0) -> Velocity:

@@ -18,8 +18,8 @@ from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..injection.hook import check_layers
+from ..options import check_options
 from .inputs import Noise, Source, Steps, Targets, draws, run_to_end, subprogress
-from .options import check_options
 from .request import EditRequest
 
 LAYERS = ("vital_layers", "value_layers")  # options that name attention layers
@@ -148,7 +148,7 @@ class Method:
             raise InputError("no target was given; give at least one condition.")
         condition = target if isinstance(target, Condition) else Condition.cat(list(target))
         own = (self.own_control,) * len(condition)
-        dials = own if grag is None else tuple(one if isinstance(one, Control) else GRAG.of(one) for one in grag)
+        dials = own if grag is None else tuple(_control(one) for one in grag)
         if len(dials) != len(condition):
             raise InputError(f"{len(dials)} strengths were given for {len(condition)} targets; give one each.")
         if any(dials) and not hasattr(self, "grag"):
@@ -165,3 +165,7 @@ class Method:
         size = self.targets_at_once(source)
         for start in range(0, len(targets), size):
             yield targets[start : start + size]
+
+
+def _control(strength: Any) -> Control | None:
+    return strength if strength is None or isinstance(strength, Control) else GRAG.of(strength)

@@ -10,7 +10,7 @@ from ..backbone.flow import Flow
 from ..errors import InputError
 from ..injection.hook import check_layers, hooked, layer_names
 from ..injection.recorder import ValueRecorder
-from ..inversion import Velocity, solver
+from ..inversion import Solver, Velocity
 from ..progress import Progress
 from .base import Method
 from .inputs import Source, Steps, Targets
@@ -91,7 +91,7 @@ class RFSolverEdit(Method):
 
 
 def _midpoint(v: Velocity, x: Tensor, s0: float, s1: float) -> Tensor:
-    return solver("midpoint").step(v, x, s0, s1, None)[0]
+    return Solver.of("midpoint").step(v, x, s0, s1, None)[0]
 
 
 def _edited(flow: Flow, v: Velocity, edits_of, slot: int | None) -> Velocity:

@@ -6,7 +6,6 @@ A name is a stem, the reference if it is the ground truth, and the region if it 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ..errors import InputError, first_line, unknown
@@ -59,16 +58,10 @@ def metric(name: str, **options: Any) -> Metric:
         stem, implied = parts["stem"], _implied(parts)
     if stem not in METRICS and ":" not in str(stem):
         raise unknown("metric", name, [*METRICS, *GROUPS], (stem + end for stem in METRICS for end in ENDINGS))
-    found, given = METRICS[stem], {**options, **implied}
-    if not (isinstance(found, type) and is_dataclass(found)):
-        raise InputError(f"{name} is not a metric; one is a dataclass that is called with Images.")
-    known = [field.name for field in fields(found)]
-    for option, value in given.items():
-        if option not in known:
-            raise unknown(f"option of the metric {name}", option, known)
-        if option in options and options[option] != value:
+    for option, value in implied.items():
+        if options.get(option, value) != value:
             raise InputError(f"{name} says {option}: {value} already; leave out {option}: {options[option]}.")
-    return found(**given)
+    return METRICS.make(stem, {**options, **implied}, object)
 
 
 def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..methods.options import check_options
+from ..options import check_options
 from .base import Images, Missing
 from .comparison import Comparison, Region, blackened, number, region_suffix, selected
 from .weights import pretrained

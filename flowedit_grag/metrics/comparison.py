@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..methods.options import check_options
+from ..options import check_options
 from .base import Images, Missing
 
 Reference = Literal["source", "truth"]

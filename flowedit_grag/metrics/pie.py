@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..methods.options import check_options
+from ..options import check_options
 from .base import Images, Missing
 from .clip import PIE_MODEL, both_features
 from .comparison import number

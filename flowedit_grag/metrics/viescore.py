@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
 
-from ..methods.options import check_options
+from ..options import check_options
 from .asking import Question, check_judge, scores
 from .base import Images, Missing
 

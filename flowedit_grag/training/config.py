@@ -1,7 +1,7 @@
 """What a training run is made of: a YAML file, key by key."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +13,8 @@ from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
 from ..lora_moe.config import MIXTURES, PLAIN, Router
 from ..methods.inputs import generator
-from ..methods.options import check_options
-from ..sections import check_keys, chosen, section
+from ..options import check_options, make
+from ..registry import Registry
 from .data import SOURCES
 from .optimizers import OPTIMIZERS, ProdigyConfig
 
@@ -120,14 +120,28 @@ class TrainConfig:
     @classmethod
     def of(cls, values: Any) -> "TrainConfig":
         """The run that a mapping describes. Raises :class:`InputError` for what cannot be used, naming the key."""
-        check_keys(values, [f.name for f in fields(cls)], "the config")
         parts = {
-            "adapter": section(AdapterConfig, values.get("adapter", {}), "adapter"),
-            "samples": section(SamplesConfig, values.get("samples", {}), "samples"),
-            "optimizer": chosen(OPTIMIZERS, "name", values.get("optimizer", {"name": "prodigy"}), "optimizer"),
-            "data": chosen(SOURCES, "source", values.get("data"), "data"),
+            "adapter": _section("adapter", lambda: make(AdapterConfig, values.get("adapter", {}), "adapter")),
+            "samples": _section("samples", lambda: make(SamplesConfig, values.get("samples", {}), "samples")),
+            "optimizer": _chosen("optimizer", OPTIMIZERS, values.get("optimizer", {"name": "prodigy"})),
+            "data": _chosen("data", SOURCES, values.get("data")),
         }
-        return section(cls, {**values, **parts}, "the config")
+        return _section("the config", lambda: make(cls, {**values, **parts}, "the config"))
+
+
+def _section(name: str, made: Callable[[], Any]) -> Any:
+    """What ``made`` gives; what it refuses is said of the section ``name``."""
+    try:
+        return made()
+    except InputError as error:
+        raise InputError(str(error) if name in str(error) else f"{name}: {error}") from None
+
+
+def _chosen(name: str, registry: Registry, values: Any) -> Any:
+    """A section that says itself which kind it is, of all that the ``registry`` has."""
+    if not isinstance(values, Mapping) or KINDS[name] not in values:
+        raise InputError(f"{name} does not say {KINDS[name]!r}, one of: {', '.join(registry)}.")
+    return _section(name, lambda: registry.make(values[KINDS[name]], values, object))
 
 
 def _spelled_out(values: Any) -> dict[str, Any]:

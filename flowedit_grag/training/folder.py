@@ -19,7 +19,7 @@ from ..errors import InputError, first_line
 from ..files import written
 from ..locks import Locks
 from ..lora_moe.files import FILE_NAME
-from ..sections import flat
+from ..options import flat
 from .config import TrainConfig
 
 # What may change when a run goes on: none of it changes a step,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..methods.options import check_options
+from ..options import check_options
 from ..registry import Registry
 from .extras import needed
 

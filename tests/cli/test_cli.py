@@ -127,7 +127,7 @@ def test_methods():
         (["edit", "{source}", "vital_layers=[0,1"], "cannot be read"),
         (["edit", "{source}", "model=lab"], "write --model"),
         (["sweep", "{source}", "--method", "sdedit"], "these have: flowedit"),
-        (["edit", "{source}", "--method", "os:getcwd"], "is not a method"),
+        (["edit", "{source}", "--method", "os:getcwd"], "is no method"),
         (["edit", "{source}", "-o", "out.json"], "does not end in .png"),
         (["edit", "{source}", "--method", "flowedt"], "did you mean 'flowedit'"),
         (["edit", "{source}", "--model", "labb"], "did you mean 'lab'"),

@@ -14,7 +14,7 @@ from PIL import Image
 import flowedit_grag
 from benchmarks.convergence import FIELDS, order
 from flowedit_grag import Editor, list_methods
-from flowedit_grag.inversion import solver
+from flowedit_grag.inversion import Solver
 
 PACKAGE = Path(flowedit_grag.__file__).parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -70,7 +70,7 @@ def test_upper_floors_import_lower_ones():
 
 
 def test_solver(examples):
-    heun = solver("heun:heun")
+    heun = Solver.of("heun:heun")
     assert order(heun, FIELDS["spiral"]) == pytest.approx(2, abs=0.15)
 
 

@@ -56,7 +56,7 @@ def test_names():
     fails("did you mean 'held-out'", name="lab", split="heldout")
     fails("per_task", "whole number", name="lab", per_task=1.5)
     fails("per_task must be from 1 on, not 0", name="lab", per_task=0)
-    fails("not a dataset", name="pathlib:Path")
+    fails("no dataset", name="pathlib:Path")
 
 
 def test_ids_are_safe_file_names():

@@ -111,11 +111,11 @@ out: runs/x
         ("model: lab", "model: lob", r"line 1: unknown model 'lob'; did you mean 'lab'\?"),
         ("model: lab", "seed: 1", "does not say 'model'"),
         ("name: lab", "name: labb", r"line 3: unknown dataset 'labb'; did you mean 'lab'\?"),
-        ("per_task", "per_tsk", r"line 4: unknown option of lab 'per_tsk'; did you mean 'per_task'\?"),
+        ("per_task", "per_tsk", r"line 4: unknown option of the dataset lab 'per_tsk'; did you mean 'per_task'\?"),
         ("per_task: 1", "per_task: many", "line 4: per_task must be a whole number"),
         ("- psnr", "- psnrr", r"line 7: unknown metric 'psnrr'; did you mean 'psnr'\?"),
         ("- psnr", "- lab_kept", "line 5: the metric 'lab_kept' is asked for twice"),
-        ("- psnr", "- json:dumps", "line 7: json:dumps is not a metric"),
+        ("- psnr", "- json:dumps", "line 7: 'json:dumps' is no metric"),
         ("- psnr", "- {name: l1_inside, region: outside}", "line 7: l1_inside says region: inside already"),
         ("- psnr", "- {name: clip_t, model: 5}", "line 7: model must be of type str, not 5"),
         ("- psnr", "- {name: lpips, weights: 5}", "line 7: weights must be of type str, not 5"),
@@ -124,7 +124,11 @@ out: runs/x
         ("- psnr", "- {name: psnr, where: 3}", "line 7: unknown option of the metric psnr 'where'"),
         ("method: flowedit", "method: flowedits", r"line 9: unknown method 'flowedits'; did you mean 'flowedit'\?"),
         ("method: sdedit", "method: no.where:At", "line 11: cannot import the method"),
-        ("strength: 0.5", "strenth: 0.5", r"line 12: unknown option of sdedit 'strenth'; did you mean 'strength'\?"),
+        (
+            "strength: 0.5",
+            "strenth: 0.5",
+            r"line 12: unknown option of the method sdedit 'strenth'; did you mean 'strength'\?",
+        ),
         ("strength: 0.5", "strength: 1.5", "line 12: sdedit needs 0 < strength <= 1"),
         ("strength: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
         ("steps: 4", "steps: 4, grag: yes", "line 9: grag must be None, delta"),
@@ -132,7 +136,7 @@ out: runs/x
         (
             "method: sdedit",
             "method: runner_parts:Traced",
-            "line 10: the method 'runner_parts:Traced' needs the option 'log'",
+            "line 10: the method runner_parts:Traced needs the option 'log'",
         ),
         (
             "strength: 0.5",
@@ -188,7 +192,7 @@ def test_aliases_that_multiply(tmp_path):
 def test_changes_on_the_command_line(tmp_path):
     (path := tmp_path / "x.yaml").write_text(BASE)
     assert read(path, {"methods": {"second": {"strength": 0.7}}}).rows[1].options == {"strength": 0.7}
-    with pytest.raises(InputError, match="the command line: unknown option of sdedit 'power'"):
+    with pytest.raises(InputError, match="the command line: unknown option of the method sdedit 'power'"):
         read(path, {"methods": {"second": {"power": 3}}})
     with pytest.raises(InputError, match="the command line: row 'third' does not say which method"):
         read(path, {"methods": {"third": {"steps": 3}}})

@@ -12,7 +12,7 @@ from flowedit_grag import GRAG, Condition, Editor, InputError, method
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.guidance.attention_gate import AttentionGate
 from flowedit_grag.guidance.attention_weight import AttentionWeight
-from flowedit_grag.guidance.control import CONTROLS, Control, ControlledGroup, control, plain
+from flowedit_grag.guidance.control import CONTROLS, Control, ControlledGroup
 from flowedit_grag.methods import METHODS, option_names
 
 TEXT, GROUP = 3, torch.tensor([3, 5, 6, 8, 9])  # of a sequence of 10 tokens
@@ -137,8 +137,8 @@ def test_nothing_is_turned_in_layers_that_are_not_vital(tiny):
 
 @pytest.mark.parametrize("one", [GRAG(0.9, 1.2), AttentionWeight(7), AttentionGate(0.3), Damped(2)])
 def test_plain_is_read_back(one):
-    assert control(plain(one)) == one
-    assert control(one) is one
+    assert Control.of(one.plain()) == one
+    assert Control.of(one) is one
 
 
 def test_names_have_a_home():
@@ -160,7 +160,7 @@ def test_a_dial_of_your_own_in_an_editor(tiny):
     ("given", "words"),
     [
         ({"dial": {"name": "attention_wait", "gamma": 2}}, "'attention_weight'"),
-        ({"dial": "attention_weight"}, "does not say 'gamma'"),
+        ({"dial": "attention_weight"}, "needs the option 'gamma'"),
         ({"dial": {"name": "attention_weight", "gama": 2}}, "'gamma'"),
         ({"dial": {"gamma": 2}}, "a name with its numbers"),
         ({"dial": 3}, "a name with its numbers"),
@@ -170,7 +170,10 @@ def test_a_dial_of_your_own_in_an_editor(tiny):
         ({"dial": {"name": "attention_gate", "threshold": 1.5}}, "at most 1"),
         ({"dial": {"name": "collections:OrderedDict"}}, "is no dial"),
         ({"dial": {"name": "attention_gate", "threshold": 0.5}, "grag": 1.1}, "give one of them"),
-        ({"dial": {"name": "attention_gate", "threshold": 0.5}, "method": "sdedit"}, "unknown option of sdedit 'dial'"),
+        (
+            {"dial": {"name": "attention_gate", "threshold": 0.5}, "method": "sdedit"},
+            "unknown option of the method sdedit 'dial'",
+        ),
     ],
 )
 def test_mistakes_say_so_before_a_model_is_loaded(given, words):

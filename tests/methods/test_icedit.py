@@ -15,7 +15,7 @@ from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.backbone.fill import context_right_of
 from flowedit_grag.backbone.tokens import pack
 from flowedit_grag.injection.hook import hooked
-from flowedit_grag.inversion import integrate, solver
+from flowedit_grag.inversion import Solver, integrate
 from flowedit_grag.methods.paste import pasted
 from flowedit_grag.methods.prompts import diptych_prompt
 from flowedit_grag.methods.request import EditRequest
@@ -31,7 +31,7 @@ def recorded():
 def test_the_recorded_picture(tiny_fill, recorded):
     flow, noise = dataclasses.replace(tiny_fill, context=recorded["cond"]), recorded["draw1"]
     v = flow.velocity(Condition(recorded["prompt_embeds"], recorded["pooled"]), recorded["guidance"].tolist())
-    latents = integrate(v, noise, flow.schedule(len(recorded["call_t"]), noise), solver("euler"))
+    latents = integrate(v, noise, flow.schedule(len(recorded["call_t"]), noise), Solver.of("euler"))
     picture = torch.from_numpy(np.array(flow.decode(latents))).float()
     full = recorded["out_full"].float()
     assert (picture - (full if full.max() > 1 else full * 255)).abs().max() <= 1.01

@@ -245,7 +245,7 @@ def test_a_solver_may_be_a_function_of_your_own(tiny):
         ({"name": "stableflow", "solver": "midpont"}, "did you mean 'midpoint'"),
         ({"name": "stableflow", "grag": float("nan")}, "delta must be a number"),
         ({"name": "stableflow", "grag": -1}, "delta must be a number"),
-        ({"name": "stableflow", "grag": {"delt": 1}}, "unknown number of GRAG 'delt'; did you mean 'delta'"),
+        ({"name": "stableflow", "grag": {"delt": 1}}, "unknown option of GRAG 'delt'; did you mean 'delta'"),
         ({"name": "stableflow", "steps": 0}, "above 0"),
         ({"name": "sdedit", "strength": 1.5}, "strength"),
         ({"name": "rf-solver-edit", "inject_steps": 99}, "inject_steps"),

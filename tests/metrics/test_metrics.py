@@ -184,7 +184,7 @@ def test_names_lead_to_metrics_that_say_what_they_are():
         ({"name": "lpips", "nett": "alex"}, "unknown option of the metric lpips 'nett'; did you mean 'net'"),
         ({"name": "lpips", "net": "alexnet"}, "unknown value of net"),
         ({"name": "psnr", "region": "left"}, "unknown value of region"),
-        ("lab_success_truth", "unknown option of the metric lab_success_truth 'against'"),
+        ("lab_success_truth", "unknown option of the metric lab_success 'against'"),
         ("nowhere:Metric", "cannot import"),
     ],
 )

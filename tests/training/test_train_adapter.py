@@ -537,14 +537,17 @@ def test_the_configs_that_are_shipped(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stpes": 3}, "unknown key of the config 'stpes'; did you mean 'steps'?"),
-        ({"adapter": {"rnak": 3}}, "unknown key of adapter 'rnak'; did you mean 'rank'?"),
+        ({"stpes": 3}, "unknown option of the config 'stpes'; did you mean 'steps'?"),
+        ({"adapter": {"rnak": 3}}, "unknown option of adapter 'rnak'; did you mean 'rank'?"),
         ({"optimizer": {"name": "prodgy"}}, "unknown optimizer 'prodgy'; did you mean 'prodigy'?"),
-        ({"optimizer": {"name": "adamw", "safeguard_warmup": True}}, "unknown key of optimizer 'safeguard_warmup'"),
+        (
+            {"optimizer": {"name": "adamw", "safeguard_warmup": True}},
+            "unknown option of the optimizer adamw 'safeguard_warmup'",
+        ),
         ({"optimizer": {"lr": 1}}, "optimizer does not say 'name'"),
         ({"optimizer": {"name": "adamw", "decay": 1.5}}, "optimizer: decay is a part of the steps, 0 to 1, not 1.5"),
         ({"data": {"source": "folders"}}, "unknown data source 'folders'; did you mean 'folder'?"),
-        ({"data": {"source": "folder"}}, "data does not say 'path'"),
+        ({"data": {"source": "folder"}}, "the data source folder needs the option 'path'"),
         ({"data": "lab"}, "data does not say 'source'"),
         ({"data": {"source": "huggingface", "paths": "x"}}, "data: paths must be a list"),
         ({"adapter": 4}, "adapter must be made of 'key: value' lines"),
@@ -580,10 +583,10 @@ def test_files_that_are_no_configs(tmp_path):
         read(path)
     OmegaConf.save(OmegaConf.create(settings(tmp_path / "run")), path)
     assert read(path, {"adapter": {"rank": 8}, "seed": 5}).adapter == AdapterConfig(experts=1, rank=8)
-    with pytest.raises(InputError, match="unknown key of the config 'sead'"):
+    with pytest.raises(InputError, match="unknown option of the config 'sead'"):
         command(path, ["sead=5"])
     assert read(path, {"optimizer": "prodigy"}).optimizer == ProdigyConfig()
-    with pytest.raises(InputError, match="data does not say 'path'"):
+    with pytest.raises(InputError, match="the data source folder needs the option 'path'"):
         read(path, {"data": "folder"})
     path.write_text("optimizer: adamw\ndata:\n")
     with pytest.raises(InputError, match="data must be made of 'key: value' lines, not None"):

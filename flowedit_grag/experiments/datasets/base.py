@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from ...methods.options import check_options
+from ...options import check_options
 from ..samples import Dataset
 
 

@@ -1,6 +1,6 @@
 """Euler with the velocity of the sigma stepped to: StableFlow's inversion (arXiv:2411.14430)."""
 
-from .base import Solver
+from ..solver import Solver
 
 
 def step(v, x, s0, s1, memo=None):

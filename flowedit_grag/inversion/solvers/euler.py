@@ -1,6 +1,6 @@
 """Explicit Euler."""
 
-from .base import Solver
+from ..solver import Solver
 
 
 def step(v, x, s0, s1, memo=None):

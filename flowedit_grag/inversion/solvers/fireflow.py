@@ -1,6 +1,6 @@
 """FireFlow (arXiv:2412.07517): midpoint that reuses the last midpoint velocity as its predictor."""
 
-from .base import Solver
+from ..solver import Solver
 
 
 def step(v, x, s0, s1, memo=None):

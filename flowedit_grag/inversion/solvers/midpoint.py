@@ -1,6 +1,6 @@
 """Explicit midpoint, which RF-Solver (arXiv:2411.04746, eq. 9) is once its finite difference is written out."""
 
-from .base import Solver
+from ..solver import Solver
 
 
 def step(v, x, s0, s1, memo=None):

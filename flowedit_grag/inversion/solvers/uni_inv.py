@@ -1,6 +1,6 @@
 """Uni-Inv (arXiv:2504.13109): predict with the cached velocity, correct with the velocity found there."""
 
-from .base import Solver
+from ..solver import Solver
 
 
 def step(v, x, s0, s1, memo=None):

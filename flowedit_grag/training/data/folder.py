@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...backbone.image import read_image
 from ...errors import InputError, first_line
-from ...methods.options import check_options
+from ...options import check_options
 from . import Pair
 
 INSTRUCTIONS = "instructions.jsonl"

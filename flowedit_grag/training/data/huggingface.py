@@ -8,7 +8,7 @@ import numpy as np
 
 from ...backbone.image import UNREADABLE, read_image
 from ...errors import InputError, first_line
-from ...methods.options import check_options
+from ...options import check_options
 from ..extras import needed
 from . import Pair
 

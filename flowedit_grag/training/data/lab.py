@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ...lab.tasks import sample_edit
-from ...methods.options import check_options
+from ...options import check_options
 from . import Pair
 
 SEED = 4_000_037  # of the stream

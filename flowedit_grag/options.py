@@ -1,30 +1,50 @@
-"""Checks of options against the types that their fields declare."""
+"""Options: the fields of frozen dataclasses, made from what people write and checked against their declared types."""
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..errors import InputError, unknown
-from ..guidance.control import Control, control
-from ..guidance.grag import GRAG
-from ..inversion.solvers import Solver, solver
+from .errors import InputError, unknown
+
+Made = TypeVar("Made")
 
 
-def check_options(method: Any) -> None:
+def option_names(kind: type) -> tuple[str, ...]:
+    """What can be given to the dataclass ``kind``."""
+    return tuple(f.name for f in fields(kind) if f.init)
+
+
+def make(kind: type[Made], values: Any, what: str) -> Made:
+    """``kind(**values)``. Raises :class:`InputError`, naming ``what`` is made, for options unknown or missing."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"{what} must be made of 'key: value' lines, not {values!r}.")
+    if not is_dataclass(kind):
+        raise InputError(f"{what} cannot be made of options; it must be a dataclass.")
+    known = option_names(kind)
+    for name in values:
+        if name not in known:
+            raise unknown(f"option of {what}", name, known)
+    for f in fields(kind):
+        if f.init and f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise InputError(f"{what} needs the option {f.name!r}.")
+    return kind(**values)
+
+
+def check_options(made: Any) -> None:
     """Bring a frozen dataclass' fields into their declared types. Raises :class:`InputError` naming the option.
 
     Numbers are finite and not negative; ``Literal`` fields take one of their values; ``tuple[int, ...]`` takes any
-    sequence of whole numbers, or the path of a JSON that has the field; a ``GRAG`` whatever :meth:`GRAG.of` takes; a
-    ``Control`` its name with its numbers; a ``Solver`` its name.
+    sequence of whole numbers, or the path of a JSON that has the field. A field whose type has a class method ``of``
+    takes whatever that takes.
     """
-    hints = get_type_hints(type(method))
-    for f in fields(method):
-        object.__setattr__(method, f.name, _checked(f.name, getattr(method, f.name), hints[f.name]))
+    hints = get_type_hints(type(made))
+    for f in fields(made):
+        object.__setattr__(made, f.name, _checked(f.name, getattr(made, f.name), hints[f.name]))
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
@@ -37,12 +57,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         if value not in get_args(hint):
             raise unknown(f"value of {name}", value, map(str, get_args(hint)))
         return value
-    if hint is GRAG:
-        return GRAG.of(value)
-    if hint is Control:
-        return control(value)
-    if hint is Solver:
-        return solver(value)
+    if hasattr(hint, "of"):
+        return hint.of(value)
     if hint is bool or hint is str:
         return _typed(name, value, hint)
     if hint in (int, float):
@@ -78,3 +94,12 @@ def _number(name: str, value: Any, kind: type) -> int | float:
     if not math.isfinite(value) or value < 0:
         raise InputError(f"{name} must be finite and not negative, not {value!r}.")
     return kind(value)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``{"adapter": {"rank": 8}}`` as ``("adapter.rank", 8)``, tuples as lists."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", list(value) if isinstance(value, tuple) else value
