@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; by default all")
     parser.add_argument("-o", "--out", type=Path, default=Path("bench"), help="folder for tables, records and figures")
     parser.add_argument("--model", default="lab")
-    parser.add_argument("--split", choices=SPLITS, default="held-out")
+    parser.add_argument("--split", choices=SPLITS, default="validation")
     parser.add_argument("--share", type=float, default=1.0, help="of the problems to measure; 0.05 is a quick look")
     parser.add_argument("--golden", type=Path, default=Path("tests/golden"), help="recorded runs; skipped where absent")
     given = parser.parse_args()

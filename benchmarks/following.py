@@ -1,4 +1,4 @@
-"""Does the lab model draw what captions say? Text-to-image on held-out captions, read by the oracle."""
+"""Does the lab model draw what captions say? Text-to-image on captions of unseen scenes, read by the oracle."""
 
 from collections.abc import Sequence
 

@@ -21,7 +21,7 @@ class Bench:
 
     flow: Flow
     out: Path
-    split: str = "held-out"
+    split: str = "validation"
     share: float = 1.0
     golden: Path | None = None  # recorded runs of the published implementations
 

@@ -60,7 +60,7 @@ def _roundtrip(bench: Bench):
 
 def _costs(flow: Flow):
     """Overhead over the bare transformer calls, and a sweep against single edits."""
-    (problem,) = problems("held-out", 1, ("color",))
+    (problem,) = problems("validation", 1, ("color",))
     latents = flow.encode(problem.images()[0])
     source, target = flow.condition(problem.source_prompt), flow.condition(problem.target_prompt)
 

@@ -12,7 +12,7 @@ from flowedit_grag.lab.tasks import EditingProblem, sample_edit
 from flowedit_grag.lab.world import IMAGE_SIZE
 from recipes.lab import diptychs
 
-TRAIN_SEED = 1_000_003  # held-out scenes use other seeds
+TRAIN_SEED = 1_000_003  # no split shares it
 BRIEF_CAPTIONS = 0.1  # part of the captions that leave out size and place
 PLAIN_CAPTIONS = 0.5  # part of the captions in the plain phrasing
 ITEMS = (0.03, 0.37, 0.6)  # how often a scene has none, one, two: which word belongs to which item is hardest to learn

@@ -30,8 +30,8 @@ FLOPS = {(512, 512): 21.5, (1024, 1024): 74.4, (1536, 1024): 117.0}  # TFLOP, 51
 
 
 def test_splits_are_seeded_and_apart():
-    assert scenes("held-out", 4) == scenes("held-out", 6)[:4]
-    assert scenes("held-out", 4) != scenes("validation", 4)
+    assert scenes("validation", 4) == scenes("validation", 6)[:4]
+    assert scenes("test", 4) != scenes("validation", 4)
     edits = problems("validation", 2)
     assert [edit.task for edit in edits] == [task for task in TASKS for _ in range(2)]
 

@@ -13,8 +13,8 @@ from PIL import Image
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments.datasets import DATASETS, dataset
 from flowedit_grag.experiments.masks import from_runs
-from flowedit_grag.experiments.samples import Dataset, Sample
-from flowedit_grag.lab.splits import problems
+from flowedit_grag.experiments.samples import Dataset, Sample, noise_seed
+from flowedit_grag.lab.splits import SPLITS, problems
 from flowedit_grag.lab.tasks import TASKS
 
 SIZE = (12, 8)  # width, height
@@ -53,7 +53,7 @@ def test_names():
     fails("did you mean 'magicbrush'", name="magicbrsh")
     fails("did you mean 'path'", name="pie", pathe="x")
     fails("needs the option 'path'", name="pie")
-    fails("did you mean 'held-out'", name="lab", split="heldout")
+    fails("did you mean 'validation'", name="lab", split="validaton")
     fails("per_task", "whole number", name="lab", per_task=1.5)
     fails("per_task must be from 1 on, not 0", name="lab", per_task=0)
     fails("no dataset", name="pathlib:Path")
@@ -89,7 +89,7 @@ def test_lab():
     assert np.array_equal(first.image(), source)
     assert np.array_equal(first.truth(), target)
     assert np.array_equal(first.mask(), mask)
-    assert first.instruction == problems("held-out", 1)[0].instruction
+    assert first.instruction == problems("validation", 1)[0].instruction
     assert first.source_prompt != first.target_prompt
     assert all(sample.previous is None for sample in samples)
 
@@ -97,7 +97,14 @@ def test_lab():
 def test_lab_ids_name_the_same_problem_however_many_there_are():
     few, many = dataset("lab", per_task=1), {sample.id: sample for sample in dataset("lab", per_task=3)}
     assert all(many[sample.id].edit == sample.edit for sample in few)
-    assert dataset("lab", per_task=1, split="validation")[0].edit != few[0].edit
+    assert dataset("lab", per_task=1, split="test")[0].edit != few[0].edit
+
+
+def test_splits_share_no_id_and_so_no_noise():
+    ids = {split: {sample.id for sample in dataset("lab", per_task=3, split=split)} for split in SPLITS}
+    assert not ids["validation"] & ids["test"]
+    seeds = [noise_seed(0, id) for of_split in ids.values() for id in of_split]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_samples_can_go_to_another_process():

@@ -37,7 +37,11 @@ GRAG, PLAIN = "FlowEdit + GRAG", "flowedit"
 EVIL = '</script><script>window.evil = 1</script><img src=x onerror="window.evil = 1">'
 METRICS = ("lab_success", "psnr_outside", "ssim_outside")
 MORE = "  flowedit 1.2: {method: flowedit, steps: 4, n_max: 3, grag: 1.2}\npaper: grag-1\n"
-FAILED, WITHOUT, UNFINISHED = (PLAIN, "color-000"), (PLAIN, "add-001"), (GRAG, "style-001")
+FAILED, WITHOUT, UNFINISHED = (
+    (PLAIN, "validation-color-000"),
+    (PLAIN, "validation-add-001"),
+    (GRAG, "validation-style-001"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +51,11 @@ def made(tmp_path_factory):
     numbers = run(
         folder / "run",
         more=MORE,
-        fails={FAILED, ("flowedit 1.2", "color-000")},
+        fails={FAILED, ("flowedit 1.2", "validation-color-000")},
         without={WITHOUT},
         unfinished={UNFINISHED},
     )
-    for path in (folder / "run" / "edits").glob("*/shape-000.*.json"):
+    for path in (folder / "run" / "edits").glob("*/validation-shape-000.*.json"):
         record = json.loads(path.read_text())
         record["key_inputs"]["sample"]["instruction"] = EVIL
         path.write_text(json.dumps(record))
@@ -121,7 +125,7 @@ def test_every_sample_is_in_the_csv(made):
     found = {(one["row"], one["sample"]): one for one in lines(folder / "report" / "samples.csv")}
     assert len(found) == 4 * 16 - 1
     assert found[FAILED]["status"] == "failed"
-    assert found[FAILED]["reason"] == "RuntimeError: <b>no luck</b> with color-000"
+    assert found[FAILED]["reason"] == "RuntimeError: <b>no luck</b> with validation-color-000"
     assert found[WITHOUT]["ssim_outside"] == ""
     for row, by_metric in numbers.items():
         for metric, of in by_metric.items():
@@ -278,7 +282,7 @@ def test_tables_say_what_they_are_of(made):
     remarks = (folder / "report" / "tables.md").read_text()
     assert "- flowedit, ssim_outside: 1 missing (no window fits)." in remarks
     assert "- FlowEdit + GRAG: 1 not finished." in remarks
-    assert r"- flowedit: 1 failed (RuntimeError: \<b>no luck\</b> with color-000)." in remarks
+    assert r"- flowedit: 1 failed (RuntimeError: \<b>no luck\</b> with validation-color-000)." in remarks
 
 
 def test_latex(made):
@@ -619,14 +623,14 @@ def test_in_a_browser(page, made):
     assert page.locator(".failures tbody tr:visible").count() == 2
     page.locator("select.task").select_option("shape")
     assert column(2) == ["2"] * 4
-    assert page.locator(".card h4").all_inner_texts() == ["shape-000shape", "shape-001shape"]
+    assert page.locator(".card h4").all_inner_texts() == ["validation-shape-000shape", "validation-shape-001shape"]
     assert page.locator(".failures tbody tr:visible").count() == 0
     assert EVIL in page.locator(".card").first.inner_text()
     images = page.locator(".card img")
     assert images.count() == 2 * 7
     assert images.evaluate_all("all => all.every(one => one.complete && one.naturalWidth === 128)")
     page.locator("select.task").select_option("all tasks")
-    assert "failed: RuntimeError" in page.locator(".card", has_text="color-000").inner_text()
+    assert "failed: RuntimeError" in page.locator(".card", has_text="validation-color-000").inner_text()
     page.locator(".gallery .on").click()
     assert page.locator(".gallery output").inner_text() == "13–16 of 16"
     # another reference

@@ -20,7 +20,7 @@ TOLERANCE = 1e-6
 def entropy_falls(evidence: Evidence) -> Iterator[Claim]:
     """In how many layers the attention's entropy falls with every step of delta, over pictures."""
     counts, layers = [], 0
-    for seed, edit in enumerate(problems("held-out", PER_TASK)):
+    for seed, edit in enumerate(problems("validation", PER_TASK)):
         words = {"source_prompt": edit.source_prompt, "target_prompt": edit.target_prompt}
         found = entropies(Branches.of(evidence.flow, edit.images()[0], **words, steps=STEPS, seed=seed), DELTAS)
         counts.append(found["falling"]["source"])
