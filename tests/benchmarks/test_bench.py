@@ -204,7 +204,7 @@ def test_what_is_recorded_is_not_measured_again(tmp_path, lab):
 def test_records_of_other_weights_or_splits_are_not_taken_for_these(tmp_path, lab):
     Bench(lab, tmp_path).records("edits").add("one", label="a")
     assert Bench(lab, tmp_path).records("edits").known
-    assert not Bench(lab, tmp_path, "validation").records("edits").known
+    assert not Bench(lab, tmp_path, "test").records("edits").known
     assert not Bench(lab, tmp_path, share=0.5).records("edits").known
     (adapter := tmp_path / "adapter").write_bytes(b"weights")
     with_adapter = Bench(lab, tmp_path).records("edits", str(adapter))

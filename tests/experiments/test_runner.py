@@ -350,7 +350,7 @@ def test_interrupted_and_gone_on_with(whole, tmp_path, executor, workers):
 def test_a_session_goes_on_where_an_earlier_picture_rotted(tmp_path):
     changes = {"dataset": {"name": "runner_parts:Session"}}
     done(out := tmp_path / "run", **changes)
-    (first,), (second,) = (sorted(out.glob(f"edits/plain/{task}-*.png")) for task in ("color", "shape"))
+    (first,), (second,) = (sorted(out.glob(f"edits/plain/validation-{task}-*.png")) for task in ("color", "shape"))
     before = first.read_bytes(), second.read_bytes()
     first.write_bytes(bytes(len(before[0])))
     second.unlink()

@@ -78,7 +78,7 @@ def test_means_and_their_intervals(made):
         for metric, of in by_metric.items():
             tasks = {"all tasks": [*of.values()]}
             for id, value in of.items():
-                tasks.setdefault(id.split("-")[0], []).append(value)
+                tasks.setdefault(id.split("-")[1], []).append(value)
             for task, values in tasks.items():
                 one = found[task, row, metric]
                 assert int(one["n"]) == len(values)
