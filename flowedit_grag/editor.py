@@ -11,19 +11,22 @@ import torch
 from PIL import Image
 
 from . import __version__
-from .backbone.flow import Flow
 from .backbone.image import ImageLike, padded, read_image, resized
+from .backbone.image_flow import ImageFlow
 from .backbone.load import load
 from .errors import InputError, memory_advice
 from .guidance.grag import GRAG
 from .measure import measured
 from .methods import Method, written_options
+from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
-from .methods.inputs import Source, generator, run_to_end
+from .methods.frame import frame_of
+from .methods.inputs import Source, run_to_end
 from .methods.request import EditRequest
 from .methods.resolve import check_selection, default_model, resolve_method
 from .progress import OnProgress
 from .result import Result, Strip, plain
+from .seeds import generator
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
 
@@ -47,7 +50,7 @@ class Editor:
     def __init__(
         self,
         method: str | Method | type[Method] = "stableflow+",
-        model: str | Path | Flow | None = None,
+        model: str | Path | ImageFlow | None = None,
         *,
         grag: Any = None,
         **options: Any,
@@ -55,10 +58,10 @@ class Editor:
         strength = None if grag is None else GRAG.of(grag)
         given = {name: options.pop(name) for name in sorted(LOADING & set(options))}
         check_selection(method, strength, options)
-        if isinstance(model, Flow) and given:
+        if isinstance(model, ImageFlow) and given:
             raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
         loading = {**(default_model(method, options) if model is None else {"model": model}), **given}
-        self.flow = model if isinstance(model, Flow) else load(**loading)
+        self.flow = model if isinstance(model, ImageFlow) else load(**loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
@@ -142,11 +145,12 @@ class Editor:
         on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them."""
+        frame = frame_of(self.method)
         source_prompt, targets = request.prompts(self.method)
         noise, original, filtered = generator(seed), read_image(image), None
-        worked = resized(original, self.method.size(self.flow, original.size))
+        worked = resized(original, frame.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
-            latents = self.method.encode(self.flow, worked)
+            latents = frame.encode(self.flow, worked)
             self._warn_if_foreign(worked)
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
@@ -156,11 +160,12 @@ class Editor:
                 steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
                 edits = run_to_end(steps, on_progress)
             else:
+                assert isinstance(self.method, DiptychMethod)  # which early_filter.check has seen to
                 steps = early_filter.iterate(
                     self.method, self.flow, latents, **job, seed=seed, instruction=request.instructions[0], shown=worked
                 )
                 edits, filtered = run_to_end(steps, on_progress)
-            images = [self.method.decode(self.flow, row[None], original) for row in edits]
+            images = [frame.decode(self.flow, row[None], original) for row in edits]
         layout = self.method.canvas(Source(self.flow, latents, source, iter(())))
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
         if filtered is not None:

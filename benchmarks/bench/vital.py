@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from flowedit_grag.methods.base import vital_layers
+from flowedit_grag.injection.share import vital_layers
 from flowedit_grag.methods.resolve import resolve_method
 from flowedit_grag.report.intervals import difference
 from flowedit_grag.report.measurements import Record

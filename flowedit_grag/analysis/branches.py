@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from ..backbone.attention_hook import Hooks
-from ..backbone.flow import Flow
 from ..backbone.image import ImageLike, read_image, resized
+from ..backbone.image_flow import ImageFlow
 from ..backbone.sequence import Condition, TokenLayout
 from ..errors import InputError
-from ..methods.inputs import generator
 from ..progress import OnProgress, Progress
+from ..seeds import generator
 
 SOURCE, EDIT = 0, 1  # rows of the batch
 GUIDANCE = 3.5  # distilled scale of both rows
@@ -26,7 +26,7 @@ class Branches:
     one before.
     """
 
-    flow: Flow
+    flow: ImageFlow
     latents: Tensor  # [1, C, h, w]
     noise: Tensor
     condition: Condition  # two rows
@@ -34,7 +34,7 @@ class Branches:
 
     @classmethod
     def of(
-        cls, flow: Flow, image: ImageLike, *, source_prompt: str, target_prompt: str, steps: int, seed: int = 0
+        cls, flow: ImageFlow, image: ImageLike, *, source_prompt: str, target_prompt: str, steps: int, seed: int = 0
     ) -> "Branches":
         """Raises :class:`InputError` for Fill models, and for pictures, words and steps that cannot be used."""
         if flow.fills:

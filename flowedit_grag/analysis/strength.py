@@ -18,9 +18,11 @@ from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
 from ..methods.base import Method
-from ..methods.inputs import generator, run_to_end
+from ..methods.frame import frame_of
+from ..methods.inputs import run_to_end
 from ..methods.request import EditRequest
 from ..progress import OnProgress
+from ..seeds import generator
 from .charts import Series
 from .figure_data import write_json
 from .panels import line_panels
@@ -71,13 +73,14 @@ def edits(
     source_prompt, targets = request.prompts(method)
     if len(targets) != 1:
         raise InputError(f"strengths are compared on one edit, not on {len(targets)}.")
-    latents = method.encode(flow, resized(original, method.size(flow, original.size)))
+    frame = frame_of(method)
+    latents = frame.encode(flow, resized(original, frame.size(flow, original.size)))
     source, target = flow.condition(source_prompt), flow.condition(targets)
 
     def run(method: Method, dials: Sequence[Control | None]) -> list[Image.Image]:
         job = {"source": source, "target": target[[0] * len(dials)], "noise": generator(seed), "grag": dials}
         rows = run_to_end(method.iterate(flow, latents, **job), on_progress)
-        return [method.decode(flow, row[None], original) for row in rows]
+        return [frame_of(method).decode(flow, row[None], original) for row in rows]
 
     dials = [control.dial(value) for control in controls.values() if control.dial for value in control.values]
     controlled = iter(run(method, dials) if dials else ())

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..backbone.flow import Flow
+from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
 from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
@@ -42,7 +42,7 @@ class VitalLayers:
 
 
 def detect(
-    flow: Flow,
+    flow: ImageFlow,
     *,
     prompts: int | Sequence[str] = 8,
     seeds: int = 1,
@@ -88,7 +88,7 @@ def detect(
     )  # fmt: skip
 
 
-def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
+def _prompts(flow: ImageFlow, prompts: int | Sequence[str]) -> list[str]:
     if not isinstance(prompts, int):
         return list(prompts)
     known = flow.profile.prompts or PROMPTS
@@ -100,7 +100,7 @@ def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
 class _Sampler:
     """Draws the same prompts and seeds again and again; prompts are encoded once."""
 
-    def __init__(self, flow: Flow, texts: list[str], seeds: int, steps: int, size, guidance: float):
+    def __init__(self, flow: ImageFlow, texts: list[str], seeds: int, steps: int, size, guidance: float):
         width, height = size or (flow.side, flow.side)
         scale, channels = flow.pipeline.vae_scale_factor, flow.pipeline.vae.config.latent_channels
         self.flow, self.shape, self.seeds = flow, (1, channels, height // scale, width // scale), seeds

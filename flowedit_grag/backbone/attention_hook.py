@@ -38,7 +38,7 @@ def check_layers(layers: Iterable[Any], count: int) -> None:
 
 @contextmanager
 def hooked(
-    transformer: nn.Module, layers: Mapping[str, nn.Module], hooks: Hooks, processors: Mapping[type, type]
+    transformer: nn.Module, layers: Mapping[str, Any], hooks: Hooks, processors: Mapping[Any, Any]
 ) -> Iterator[None]:
     """Apply ``hooks`` inside the block, and leave the transformer exactly as it was.
 
@@ -46,8 +46,8 @@ def hooked(
         layers: its attention modules by name, in the order they run.
         processors: for each of diffusers' processors the class ``(hook, stock)`` that does the same and applies a hook.
 
-    Raises :class:`InputError` for a layer that does not exist, a processor that is not diffusers' own, or while a
-    step cache is on (it would skip hooked calls).
+    Raises :class:`InputError` for a layer that does not exist, a processor that is not diffusers' own, or while a step
+    cache is on (it would skip hooked calls).
     """
     check_layers(hooks, len(layers))
     if hooks and getattr(transformer, "is_cache_enabled", False):
@@ -62,7 +62,7 @@ def hooked(
                 kind = type(own).__name__
                 raise InputError(f"{name} has a {kind}, which editing would drop; unload it (an IP-Adapter?) first.")
             stock.append((module, own))
-            module.set_processor(processors[type(own)](hook, own))  # type: ignore[operator]
+            module.set_processor(processors[type(own)](hook, own))
         yield
     finally:
         for module, own in stock:

@@ -2,17 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from ..inversion.solver import Velocity
 from .attention_hook import HooksAt, hooked
-from .profile import Profile
 from .sequence import Condition, TokenLayout
 
 
@@ -33,15 +30,12 @@ class Flow(ABC):
     """
 
     pipeline: Any  # its attributes are dynamic
-    profile: Profile = field(default_factory=Profile)
     name: str = ""
-    loading: Mapping[str, Any] = field(default_factory=dict)  # what load() was asked for, besides the model
-    memory_budget: int = 2**62  # bytes of activations in one forward call; load() says what the device has
     context: Tensor | None = None  # [1, tokens, C]: what a Fill model sees beside the noisy tokens
     cost: Cost = field(default_factory=Cost)
-
-    fills: ClassVar[bool | property] = False  # whether it is a Fill model, which paints what a mask hides
-    processors: ClassVar[Mapping[type, type]] = {}  # diffusers' attention processors, and ours that apply a hook
+    fills: bool = False  # whether it is a Fill model, which paints what a mask hides
+    vital_layers: tuple[int, ...] | None = None  # that matter most to an image (Stable Flow, §3), where they are known
+    processors: ClassVar[Mapping[Any, Any]] = {}  # diffusers' attention processors, and ours that apply a hook
 
     @property
     def transformer(self) -> Any:
@@ -100,43 +94,13 @@ class Flow(ABC):
     def layout(self, latents: Tensor, condition: Condition) -> TokenLayout:
         """Which tokens of the joint sequence are text and which are image."""
 
-    def filling(self, latents: Tensor, column: int) -> "Flow":
-        """A Fill model as it paints the token columns from ``column`` on of the picture in ``latents``."""
-        raise NotImplementedError(f"{self.name} is no Fill model")
-
     @abstractmethod
     def attention(self) -> dict[str, nn.Module]:
         """The attention layers by module name, in the order they run."""
 
     @abstractmethod
-    def bypassed(self, layer: int) -> AbstractContextManager[None]:
-        """Inside the block, the transformer block of attention ``layer`` leaves only its residual stream."""
-
-    @abstractmethod
     def rows_that_fit(self, layout: TokenLayout) -> int:
         """Batch rows that the memory budget holds, at least 1."""
-
-    @property
-    @abstractmethod
-    def multiple(self) -> int:
-        """Pixels that image sides are padded to a multiple of."""
-
-    @property
-    @abstractmethod
-    def side(self) -> int:
-        """Pixels on a side of the square that the model is made for."""
-
-    @abstractmethod
-    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
-        """``size = (width, height)`` scaled down in proportion to the model's area."""
-
-    @abstractmethod
-    def encode(self, image: Any, masked: Any = None) -> Tensor:
-        """An image as latents ``[1, C, h, w]``; pixels that are ``masked`` ``[H, W]`` bool are shown as mid-grey."""
-
-    @abstractmethod
-    def decode(self, latents: Tensor, size: tuple[int, int] | None = None) -> Image.Image:
-        """Latents ``[1, C, h, w]`` as an image of ``size = (width, height)``, by default all of it."""
 
     @abstractmethod
     def condition(self, prompt: str | Sequence[str], length: int | None = None) -> Condition:

@@ -39,4 +39,5 @@ def read_profile(folder: Path) -> Profile:
         values = {key: value for key, value in json.loads(path.read_text()).items() if key in known}
     except (ValueError, AttributeError) as error:
         raise InputError(f"{path} is not a valid model profile: {error}.") from None
-    return Profile(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    frozen: dict[str, Any] = {key: tuple(of) if isinstance(of, list) else of for key, of in values.items()}
+    return Profile(**frozen)

@@ -19,7 +19,7 @@ from ..lora_moe.locate import locate as locate_adapter
 from .device_placement import Offload, check_offload, checked_device, checked_dtype, put
 from .families import FAMILIES, flow_of
 from .families.flux_transformer import PATCH
-from .flow import Flow
+from .image_flow import ImageFlow
 from .known_models import profile_of
 from .memory import default_budget
 
@@ -43,7 +43,7 @@ def load(
     compile: bool = False,
     memory_budget: int | None = None,
     revision: str | None = None,
-) -> Flow:
+) -> ImageFlow:
     """Load a FLUX model.
 
     Args:
@@ -65,7 +65,7 @@ def load(
 
     Raises :class:`InputError` for names that lead nowhere and devices that are not there.
     """
-    asked = {name: value for name, value in locals().items() if load.__kwdefaults__.get(name, value) != value}
+    asked = {name: value for name, value in locals().items() if (load.__kwdefaults__ or {}).get(name, value) != value}
     target = checked_device(device)
     kind = checked_dtype(dtype, target)
     check_offload(offload, target)
@@ -120,7 +120,8 @@ def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any], at: Map
     import diffusers
 
     diffusers.utils.logging.disable_progress_bar()
-    kind = diffusers.DiffusionPipeline.load_config(folder, **at).get("_class_name")
+    config: Any = diffusers.DiffusionPipeline
+    kind = config.load_config(folder, **at).get("_class_name")
     if kind not in FAMILIES.table:
         raise InputError(f"{folder} is a {kind}; the models that can be loaded are {' and '.join(FAMILIES)}.")
     pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, **extra, **at)

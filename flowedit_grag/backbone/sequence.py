@@ -55,8 +55,3 @@ class TokenLayout:
     def image(self) -> slice:
         """Where the image tokens are."""
         return slice(self.text, self.text + self.tokens)
-
-    def columns(self, start: int, stop: int) -> Tensor:
-        """Indices of the image tokens in grid columns ``[start, stop)``: a diptych's half is strided."""
-        grid = torch.arange(self.tokens).view(self.height, self.width)
-        return self.text + grid[:, start:stop].flatten()

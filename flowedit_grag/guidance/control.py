@@ -1,13 +1,11 @@
 """Controls turn the strength of an edit by how attention sees the tokens through which the source enters."""
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, fields
-from numbers import Real
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
-from ..errors import InputError
+from ..options import check_options
 
 
 @dataclass(frozen=True)
@@ -18,12 +16,7 @@ class Control(ABC):
     """
 
     def __post_init__(self):
-        for name, value in asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-                raise InputError(
-                    f"{type(self).__name__}'s {name} must be a number that is not negative, not {value!r}; "
-                    "1 changes nothing."
-                )
+        check_options(self)
 
     @property
     def is_identity(self) -> bool:

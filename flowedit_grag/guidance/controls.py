@@ -35,7 +35,7 @@ def control(grag: Any = None, dial: Any = None) -> Control | None:
     numbers = {"name": dial} if isinstance(dial, str) else dial
     if not isinstance(numbers, Mapping) or "name" not in numbers:
         raise InputError(f"a dial is a name with its numbers, as name=attention_weight and gamma=7, not {dial!r}.")
-    return CONTROLS.make(numbers["name"], {key: numbers[key] for key in numbers if key != "name"}, Control)
+    return CONTROLS.make(numbers["name"], {key: numbers[key] for key in numbers if key != "name"}, Control)  # type: ignore[type-abstract]
 
 
 def written(control: Control | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..backbone.attention_hook import check_layers
@@ -18,7 +17,7 @@ from ..guidance.grag import GRAG
 from ..options import check_options
 from .inputs import Noise, Source, Steps, Targets, draws, run_to_end, subprogress
 
-LAYERS = ("vital_layers", "value_layers")  # options that name attention layers
+KINDS = {True: "a Fill model, such as FLUX.1-Fill-dev", False: "a text-to-image model, such as FLUX.1-dev"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,44 +42,11 @@ class Method:
 
     def __post_init__(self):
         check_options(self)
-        if self.control is not None and not self.takes_control:
-            raise InputError(f"{type(self).__name__} takes no grag: no source keys enter its attention.")
+        self._check_control(self.control)
 
-    @property
-    def takes_captions(self) -> bool:
-        """Whether it is told captions, and not an instruction."""
-        return True
-
-    def check_model(self, flow: Flow) -> None:
-        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with, and has its layers."""
-        if flow.fills != self.fills:
-            kinds = {True: "a Fill model, such as FLUX.1-Fill-dev", False: "a text-to-image model, such as FLUX.1-dev"}
-            name = flow.name or "this model"
-            raise InputError(f"{type(self).__name__} needs {kinds[self.fills]}; {name} is {kinds[flow.fills]}.")
-        for option in LAYERS:
-            check_layers(getattr(self, option, None) or (), flow.layers)
-
-    def prompts(self, source: str, targets: Sequence[str], instructions: Sequence[str]) -> tuple[str, list[str]]:
-        """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""
-        name = type(self).__name__
-        if not source or not targets:
-            raise InputError(f"{name} takes a source and a target prompt: the image as it is and as it should be.")
-        if instructions:
-            raise InputError(f"{name} works from captions; leave the instruction out, or take another method.")
-        return source, list(targets)
-
-    def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
-        """At which (width, height) an image of ``size`` is edited: by default no more than the model's area."""
-        return flow.fitted(size)
-
-    def encode(self, flow: Flow, image: Image.Image) -> Tensor:
-        """The latents that the method works on, of an image that already has its :meth:`size`."""
-        return flow.encode(image)
-
-    def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
-        """One edit ``[1, C, h, w]`` as an image, pixel for pixel aligned with the ``original``."""
-        edited = flow.decode(latents, self.size(flow, original.size))
-        return edited.resize(original.size, Image.Resampling.LANCZOS)
+    def frame(self) -> Any:
+        """How an image and words become what it works on, where not as they are; see ``frame.py``."""
+        return None
 
     def prepare(self, source: Source) -> Steps:
         """Whatever :meth:`edit` needs and does not depend on the targets."""
@@ -90,17 +56,15 @@ class Method:
         """The edited latents ``[targets, C, h, w]``."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it edits")
 
-    def __call__(
-        self,
-        flow: Flow,
-        latents: Tensor,
-        *,
-        source: Condition,
-        target: Condition | Sequence[Condition],
-        noise: Noise | None = None,
-        grag: Sequence[Control | float | None] | None = None,
-    ) -> Tensor:
-        """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``; returns ``[targets, C, h, w]``, float32.
+    def __call__(self, flow: Flow, latents: Tensor, **job: Any) -> Tensor:
+        """What :meth:`iterate` returns."""
+        return run_to_end(self.iterate(flow, latents, **job))
+
+    def iterate(
+        self, flow: Flow, latents: Tensor, *, source: Condition, target: Condition | Sequence[Condition],
+        noise: Noise | None = None, grag: Sequence[Any] | None = None,
+    ) -> Steps:  # fmt: skip
+        """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``, yielding :class:`Progress` after every step.
 
         Args:
             source: the prompt that describes the latents, one row.
@@ -108,12 +72,8 @@ class Method:
             noise: a generator, or tensors shaped like ``latents`` that are used in draw order.
             grag: a strength for each target, in place of the method's own: a control, or what GRAG is made of.
 
-        Raises :class:`InputError` for input of the wrong shape.
+        Returns ``[targets, C, h, w]``, float32. Raises :class:`InputError` for input of the wrong shape.
         """
-        return run_to_end(self.iterate(flow, latents, source=source, target=target, noise=noise, grag=grag))
-
-    def iterate(self, flow, latents, *, source, target, noise=None, grag=None) -> Steps:
-        """:meth:`__call__`, yielding :class:`Progress` after every step."""
         self.check_model(flow)
         if latents.ndim != 4 or len(latents) != 1 or len(source) != 1:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
@@ -126,6 +86,8 @@ class Method:
             batch = self.edit(job, prepared, targets[start : start + size])
             edited.append((yield from subprogress(batch, index, len(starts))))
         return torch.cat(edited)
+
+    # ---- what its own methods are made of --------------------------------------------------------------------
 
     def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:
         """The job's source. Everything is encoded here, before the transformer has to be in memory."""
@@ -142,8 +104,7 @@ class Method:
         controls = tuple(one if one is None or isinstance(one, Control) else GRAG.of(one) for one in own)
         if len(controls) != len(condition):
             raise InputError(f"{len(controls)} strengths were given for {len(condition)} targets; give one each.")
-        if any(controls) and not self.takes_control:
-            raise InputError(f"{type(self).__name__} takes no grag: no source keys enter its attention.")
+        self._check_control(*controls)
         return Targets(condition, controls)
 
     def guided(self, source: Source, targets: Targets, guidance: Sequence[float], with_source: bool) -> GuidedVelocity:
@@ -165,17 +126,14 @@ class Method:
         rows = source.flow.rows_that_fit(self.canvas(source)) - self.source_beside
         return max(1, rows // (1 if self.true_cfg == 1 else 2))
 
+    def check_model(self, flow: Flow) -> None:
+        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with, and has its layers."""
+        if flow.fills != self.fills:
+            name = flow.name or "this model"
+            raise InputError(f"{type(self).__name__} needs {KINDS[self.fills]}; {name} is {KINDS[flow.fills]}.")
+        for option in ("vital_layers", "value_layers"):
+            check_layers(getattr(self, option, None) or (), flow.layers)
 
-def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
-    """The layers ``asked`` for, or else the model's own vital ones (Stable Flow, arXiv:2411.14430, §3).
-
-    Raises :class:`InputError` where neither is known.
-    """
-    layers = flow.profile.vital_layers if asked is None else asked
-    if layers is None:
-        raise InputError(
-            f"the vital layers of {flow.name or 'this model'} are not known; find them with "
-            "`flowedit-grag vital-layers` and give them as vital_layers."
-        )
-    check_layers(layers, flow.layers)
-    return layers
+    def _check_control(self, *controls: Control | None) -> None:
+        if any(controls) and not self.takes_control:
+            raise InputError(f"{type(self).__name__} takes no grag: no source keys enter its attention.")

@@ -7,12 +7,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..backbone.attention_hook import Hooks
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..injection.share import source_hook
+from ..injection.share import source_hooks
 from ..progress import Progress
-from .base import Method, vital_layers
+from .base import Method
 from .inputs import Source, Steps, Targets
 
 
@@ -60,7 +59,8 @@ class FlowEdit(Method):
         turn = self.n_max - self.n_min  # where plain sampling begins
         guidance = (self.source_guidance, *(self.target_guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
-        v = v.hooked(self._hooks(source, targets, v))
+        share = self.injection == "vital"
+        v = v.hooked(source_hooks(v, source.layout, targets.controls, self.vital_layers, share))
         z = x.expand(len(targets), -1, -1, -1)
         for step, (s0, s1) in enumerate(pairwise(sigmas[: turn + 1]), start=1):
             z = z + (s1 - s0) * self._direction(v, x, z, s0, noise)
@@ -81,13 +81,6 @@ class FlowEdit(Method):
             velocity = v(torch.cat([z_source, z + z_source - x]), sigma)
             total += velocity[1:] - velocity[:1]
         return total / self.n_avg
-
-    def _hooks(self, source: Source, targets: Targets, v: GuidedVelocity) -> Hooks:
-        share = self.injection == "vital"
-        if not share and targets.is_identity:
-            return {}
-        hook = source_hook(v, source.layout, targets.controls, share)
-        return dict.fromkeys(vital_layers(self.vital_layers, source.flow), hook)
 
 
 def noised(x: Tensor, noise: Tensor, sigma: float) -> Tensor:

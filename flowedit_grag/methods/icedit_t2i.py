@@ -13,7 +13,6 @@ from ..backbone.sequence import TokenLayout
 from ..guidance.classifier_free import GuidedVelocity
 from ..injection.recorder import ValueRecorder, recording_bytes
 from ..inversion import Solver, integrate
-from ..inversion.solvers.midpoint import midpoint
 from .diptych import DiptychMethod, beside, denoised
 from .inputs import Source, Steps, Targets, inverted
 
@@ -49,7 +48,7 @@ class ICEditT2I(DiptychMethod):
     steps: int = 28
     guidance: float = 3.5
     inversion_guidance: float = 1.0
-    solver: Solver = midpoint
+    solver: Solver = Solver.of("midpoint")
     value_layers: tuple[int, ...] | None = None
     record_on: Literal["model", "cpu"] = "model"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -44,13 +43,20 @@ class Targets:
     def __len__(self) -> int:
         return len(self.condition)
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether no control changes anything."""
-        return all(control is None or control.is_identity for control in self.controls)
-
     def __getitem__(self, rows: slice) -> "Targets":
         return Targets(self.condition[rows], self.controls[rows])
+
+
+def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
+    """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
+    if isinstance(noise, torch.Generator):
+        while True:
+            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
+    for tensor in () if noise is None else noise:
+        if tensor.shape != like.shape:
+            raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
+        yield tensor.to(like)
+    raise InputError("the method needs (more) noise; give a torch.Generator or enough tensors.")
 
 
 def inverted(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) -> Steps:
@@ -81,22 +87,3 @@ def subprogress(steps: Steps, index: int, count: int) -> Steps:
         except StopIteration as done:
             return done.value
         yield replace(made, step=index * made.steps + made.step, steps=count * made.steps)
-
-
-def generator(seed: int) -> torch.Generator:
-    """The generator of a seed. Noise is drawn on the CPU, so that a seed means the same on every device."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
-        raise InputError(f"seed must be a whole number from 0 on, not {seed!r}.")
-    return torch.Generator().manual_seed(int(seed))
-
-
-def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
-    """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
-    if isinstance(noise, torch.Generator):
-        while True:
-            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
-    for tensor in () if noise is None else noise:
-        if tensor.shape != like.shape:
-            raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
-        yield tensor.to(like)
-    raise InputError("the method needs (more) noise; give a torch.Generator or enough tensors.")

@@ -7,7 +7,6 @@ from torch import Tensor
 from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, Velocity, trajectory
 from ..inversion.rf_inversion import controlled
-from ..inversion.solvers.midpoint import midpoint
 from ..progress import Progress
 from .base import Method
 from .inputs import Source, Steps, Targets, inverted
@@ -26,7 +25,7 @@ class Reconstruct(Method):
     """
 
     steps: int = 28
-    solver: Solver = midpoint
+    solver: Solver = Solver.of("midpoint")
     guidance: float = 1.0
     gamma: float = 0.0
     eta: float = 0.0

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from .base import Method
+from .frame import frame_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class EditRequest:
 
     def prompts(self, method: Method) -> tuple[str, list[str]]:
         """The prompts of the source and of every target that ``method`` makes of it."""
-        return method.prompts(self.source_prompt, self.target_prompts, self.instructions)
+        return frame_of(method).prompts(self.source_prompt, self.target_prompts, self.instructions)
 
 
 def _listed(texts: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def _all_said(texts: Sequence[str]) -> bool:
 def words(method: Method, sample: Any, judged: bool = False) -> dict[str, str | None]:
     """What ``method`` is told of a sample: captions if it works with them, else the instruction alone; a judge of
     previews always goes by the instruction."""
-    if not method.takes_captions:
+    if not frame_of(method).takes_captions:
         return {"instruction": sample.instruction, "source_prompt": None, "target_prompt": None}
     return {
         "instruction": sample.instruction if judged else None,

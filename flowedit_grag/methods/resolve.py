@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..backbone.flow import Flow
+from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
 from ..guidance.grag import GRAG
 from ..options import option_names
@@ -33,7 +33,7 @@ def default_model(named: str | Method | type[Method], options: Mapping[str, Any]
 
 
 def resolve_method(
-    named: str | Method | type[Method], flow: Flow, strength: GRAG | None, options: Mapping[str, Any]
+    named: str | Method | type[Method], flow: ImageFlow, strength: GRAG | None, options: Mapping[str, Any]
 ) -> Method:
     """The method with the given options, then what the model's profile recommends, then the method's defaults."""
     if isinstance(named, Method):

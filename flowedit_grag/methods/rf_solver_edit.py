@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..backbone.attention_hook import check_layers
-from ..backbone.flow import Flow
 from ..errors import InputError
 from ..injection.recorder import ValueRecorder
 from ..inversion.solver import trajectory
@@ -72,22 +70,16 @@ class RFSolverEdit(Method):
     def _slots(self, sigmas: list[float], inverting: bool) -> dict[float, int]:
         """The recorder's slot of each sigma where a step that injects evaluates: at its start, and in the middle.
         Steps are counted from noise; inversion starts them at their lower end."""
-        slots = {}
+        slots: dict[float, int] = {}
         for step, (high, low) in enumerate(pairwise(sigmas[: self.inject_steps + 1])):
             start, end = (low, high) if inverting else (high, low)
             slots |= {start: EVALUATIONS * step, (start + end) / 2: EVALUATIONS * step + 1}
         return slots
 
     def _recorder(self, source: Source) -> ValueRecorder:
-        flow, layout = source.flow, source.layout
-        config, layers = flow.transformer.config, self._layers(flow)
+        layout = source.layout
+        flow: Any = source.flow
+        config = flow.transformer.config
+        layers = flow.value_layers if self.value_layers is None else self.value_layers
         shape = (1, layout.text + layout.tokens, config.num_attention_heads, config.attention_head_dim)
         return ValueRecorder(layers, EVALUATIONS * self.inject_steps, shape, flow.transformer.dtype, flow.device)
-
-    def _layers(self, flow: Flow) -> tuple[int, ...]:
-        count = flow.layers
-        layers = flow.profile.value_layers if self.value_layers is None else self.value_layers
-        if layers is None:
-            layers = tuple(range(count - flow.transformer.config.num_single_layers // 2, count))
-        check_layers(layers, count)
-        return layers

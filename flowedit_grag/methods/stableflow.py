@@ -1,6 +1,5 @@
 """Stable Flow (arXiv:2411.14430): invert, then regenerate beside the source with its keys and values."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -11,11 +10,10 @@ from torch import Tensor
 from ..backbone.sequence import Condition
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..injection.share import source_hook
+from ..injection.share import source_hooks, vital_layers
 from ..inversion.solver import Solver
-from ..inversion.solvers.ddim import ddim
 from ..progress import Progress
-from .base import Method, vital_layers
+from .base import Method
 from .inputs import Source, Steps, Targets, inverted
 
 
@@ -36,7 +34,7 @@ class StableFlow(Method):
     """
 
     steps: int = 50
-    solver: Solver = ddim
+    solver: Solver = Solver.of("ddim")
     inversion_guidance: float = 1.0
     guidance: float = 3.0
     nudge: float = 1.15
@@ -59,8 +57,10 @@ class StableFlow(Method):
     def edit(self, source: Source, prepared: list[Tensor], targets: Targets) -> Steps:
         guidance = (self.inversion_guidance, *(self.guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
-        rows = yield from self._sample(source, prepared[0], targets, v, self._source_row(prepared))
-        return rows[1:] if self.source_alignment == "published" else rows[1:] / self.nudge
+        if self.source_alignment == "aligned":
+            rows = yield from self._sample(source, prepared[0], targets, v, prepared)
+            return rows[1:] / self.nudge
+        return (yield from self._sample(source, prepared[0], targets, v, lagging(prepared)))[1:]
 
     def generate(self, source: Source, targets: Targets) -> Steps:
         """Edit a generated image: source and targets from the same noise and with the same guidance.
@@ -69,24 +69,24 @@ class StableFlow(Method):
         """
         every = Targets(Condition.cat([source.condition, targets.condition]), (None, *targets.controls))
         v = self.guided(source, every, (self.guidance,) * len(every), with_source=False)
-        return (yield from self._sample(source, next(source.noise), targets, v, lambda step, rows: rows[:1]))
+        return (yield from self._sample(source, next(source.noise), targets, v))
 
     def _sample(
-        self, source: Source, start: Tensor, targets: Targets, v: GuidedVelocity, source_row: Callable
+        self, source: Source, start: Tensor, targets: Targets, v: GuidedVelocity, path: list[Tensor] | None = None
     ) -> Steps:  # fmt: skip
-        """Integrate source and targets from ``start``; ``source_row(step, rows)`` is the source after each step."""
-        hook = source_hook(v, source.layout, targets.controls)
-        v = v.hooked(dict.fromkeys(vital_layers(self.vital_layers, source.flow), hook))
+        """Integrate source and targets from ``start``; the source is put on its ``path`` after each step."""
+        v = v.hooked(source_hooks(v, source.layout, targets.controls, self.vital_layers))
         x, memo = start.expand(1 + len(targets), -1, -1, -1), None
         for step, (s0, s1) in enumerate(pairwise(source.flow.schedule(self.steps, source.latents)), start=1):
             x, memo = self.solver.reverse.step(v, x, s0, s1, memo)
-            x = torch.cat([source_row(step, x), x[1:]])
+            if path is not None:
+                x = torch.cat([path[step], x[1:]])
             yield Progress("edit", step, self.steps, x)
         return x
 
-    def _source_row(self, path: list[Tensor]) -> Callable[[int, Tensor], Tensor]:
-        if self.source_alignment == "aligned":
-            return lambda step, rows: path[step]
-        # the script's list runs clean to noisy without the clean image, and is read at [-i] after step i = 0, 1, ...
-        recorded = path[-2::-1]
-        return lambda step, rows: recorded[-(step - 1)]
+
+def lagging(path: list[Tensor]) -> list[Tensor]:
+    """The published script's path of the source row: its list runs clean to noisy without the clean image, and is read
+    at ``[-i]`` after step i = 0, 1, ..."""
+    recorded = path[-2::-1]
+    return [path[0], *(recorded[-i] for i in range(len(recorded)))]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from ..inversion.solver import Solver
-from ..inversion.solvers.midpoint import midpoint
 from .stableflow import StableFlow
 
 
@@ -11,4 +10,4 @@ from .stableflow import StableFlow
 class StableFlowPlus(StableFlow):
     """StableFlow with second-order inversion and sampling: ``midpoint``, or ``fireflow`` at half the NFE."""
 
-    solver: Solver = midpoint
+    solver: Solver = Solver.of("midpoint")

@@ -117,7 +117,7 @@ def test_ties_are_no_failure_of_the_judge(tiny_fill, recwarn):
 
 def test_previews_share_batches_with_no_source(tiny_fill):
     editor = editor_of(tiny_fill)
-    latents = editor.method.encode(tiny_fill, IMAGE.resize((64, 64)))
+    latents = editor.method.frame().encode(tiny_fill, IMAGE.resize((64, 64)))
     row = row_bytes(tiny_fill.transformer, layout_of(latents, tiny_fill.condition("make it red").embeds.shape[1]))
     early = EarlyFilter(seeds=4, steps=2, judge=brighter)
     tight = editor_of(dataclasses.replace(tiny_fill, memory_budget=4 * row))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from textwrap import shorten
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...tokenize import tokenize
 from ..attention_hook import check_layers
-from ..flow import Flow
 from ..image import ImageLike, padded, read_image
-from ..memory import row_bytes
+from ..image_flow import ImageFlow
 from ..sequence import Condition, TokenLayout
 from .flux_fill import context_right_of
 from .flux_transformer import PATCH, PROCESSORS, layout_of, velocity_of
@@ -25,10 +24,15 @@ SHOWN = 60  # characters of a prompt that is refused
 
 
 @dataclass
-class FluxFlow(Flow):
+class FluxFlow(ImageFlow):
     """A ``FluxPipeline`` or ``FluxFillPipeline``."""
 
-    processors: ClassVar[Mapping[type, type]] = PROCESSORS
+    processors: ClassVar[Mapping[Any, Any]] = PROCESSORS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        config = self.transformer.config
+        self.fills = config.in_channels > (config.out_channels or config.in_channels)
 
     @property
     def multiple(self) -> int:
@@ -36,26 +40,11 @@ class FluxFlow(Flow):
         return self.pipeline.vae_scale_factor * PATCH
 
     @property
-    def side(self) -> int:
-        """Pixels on a side of the square that the model is made for."""
-        if self.profile.pixels:
-            return round(self.profile.pixels**0.5)
-        return self.pipeline.default_sample_size * self.pipeline.vae_scale_factor
-
-    @property
-    def fills(self) -> bool:
-        """Whether the transformer takes more channels than it gives: a masked picture and the mask."""
-        config = self.transformer.config
-        return config.in_channels > (config.out_channels or config.in_channels)
-
-    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
-        """``size = (width, height)`` scaled down in proportion to the model's area, no side below :attr:`multiple`."""
-        area, most = size[0] * size[1], self.side**2
-        scale = 1.0 if area <= most else max((most / area) ** 0.5, min(1.0, self.multiple / min(size)))
-        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-    def rows_that_fit(self, layout: TokenLayout) -> int:
-        return max(1, self.memory_budget // row_bytes(self.transformer, layout))
+    def value_layers(self) -> tuple[int, ...]:
+        """Those that the profile says, or else the second half of the single-stream blocks."""
+        count, single = self.layers, self.transformer.config.num_single_layers
+        known = self.profile.value_layers
+        return tuple(range(count - single // 2, count)) if known is None else known
 
     @torch.no_grad()
     def encode(self, image: ImageLike, masked: np.ndarray | None = None) -> Tensor:
@@ -153,6 +142,7 @@ class FluxFlow(Flow):
         return velocity_of(self.transformer, x, sigma, condition, guidance, context=self.context, dtype=dtype)
 
     def filling(self, latents: Tensor, column: int) -> "FluxFlow":
+        """A Fill model as it paints the token columns from ``column`` on of the picture in ``latents``."""
         return replace(self, context=context_right_of(self, latents, column))
 
     def attention(self) -> dict[str, nn.Module]:
