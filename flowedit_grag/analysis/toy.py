@@ -8,9 +8,8 @@ import torch
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
-from .charts import Series
+from .charts import Series, line_panels
 from .figure_data import write_csv
-from .panels import line_panels
 
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
