@@ -10,6 +10,7 @@ from ..files import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 PALETTE = ("#2a6f97", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#8d99ae", "#2b2d42")
@@ -75,7 +76,7 @@ def line_panels(panels: Mapping[str, Sequence[Series]], path: Path, x: str, y: s
             axes.plot(xs, ys, "-" if len(xs) > MANY else "o-", ms=3, color=color, label=line.name)
         axes.set(title=name, xlabel=x, ylabel=y)
         if all(isinstance(at, int) for line in series for at, _ in line.points):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            _count(axes.xaxis)
         axes.grid(alpha=0.25)
         axes.legend(handles=[axes.lines[0], axes.lines[-1]] if many else axes.lines, fontsize=7)
     return save(figure, path)
@@ -90,10 +91,17 @@ def heatmaps(
     for axes, (name, values) in zip(places, panels.items(), strict=True):
         drawn = axes.imshow(values, vmin=0, vmax=top, aspect="auto", cmap="viridis", interpolation="nearest")
         axes.set(title=name, xlabel=x, ylabel=y)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+        _count(axes.xaxis)
+        _count(axes.yaxis)
         figure.colorbar(drawn)
     return save(figure, path)
+
+
+def _count(axis: "Axis") -> None:
+    """Label whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def heatmap(

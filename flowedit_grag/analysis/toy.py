@@ -67,5 +67,5 @@ def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
     title = "One query, two source tokens and a word: attention after the softmax"
     return [
         write_csv(("strategy", "value", *KEYS), rows, folder / "toy.csv"),
-        line_panels(panels, folder / "toy.png", "value", "score", title),
+        line_panels(panels, folder / "toy.png", "gamma, lambda or delta; 1 changes nothing", "attention", title),
     ]

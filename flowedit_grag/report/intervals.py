@@ -68,12 +68,13 @@ def rate(outcomes: Sequence[bool]) -> Mean:
     return Mean(float(found.mean()), proportion.low, proportion.high, found.size)
 
 
-def share_difference(first: Sequence[bool], second: Sequence[bool]) -> Mean:
-    """The difference of two shares, pair by pair. Its interval (Bonett and Price 2012, J. Educ. Behav. Stat. 37, 479)
-    is Wald's after one more disagreement each way, and has a width where all pairs agree."""
+def share_difference(first: Sequence[float], second: Sequence[float]) -> Mean:
+    """The difference of two shares, of outcomes that are 1 or 0, pair by pair. Its interval (Bonett and Price 2012, J.
+    Educ. Behav. Stat. 37, 479) is Wald's after one more disagreement each way, and has a width where all pairs agree.
+    """
     if len(first) == 0:
         return Mean(np.nan, np.nan, np.nan, 0)
-    gained, lost = (sum(bool(a) > bool(b) for a, b in zip(one, other, strict=True)) for one, other in
+    gained, lost = (sum(a > b for a, b in zip(one, other, strict=True)) for one, other in
                     ((first, second), (second, first)))  # fmt: skip
     n = len(first) + 2
     up, down = (gained + 1) / n, (lost + 1) / n

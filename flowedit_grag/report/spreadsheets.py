@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
-from .captions import model_of
 from .comparison import Comparison
 from .differences import all_differences
 from .intervals import Mean
@@ -30,9 +29,8 @@ def scores_csv(comparisons: Sequence[Comparison]) -> str:
         "metric",
         "variant",
         "value",
-        *INTERVAL,
     )
-    return _csv(head, (line for comparison in comparisons for line in _scores(comparison)))
+    return _csv((*head, *INTERVAL), (line for comparison in comparisons for line in _scores(comparison)))
 
 
 def differences_csv(comparisons: Sequence[Comparison]) -> str:
@@ -55,17 +53,8 @@ def _scores(comparison: Comparison) -> Iterator[tuple]:
                 grag = line.settings.get("grag") or {}
                 options = {key: value for key, value in line.settings.items() if key not in OWN and value is not None}
                 dials = (grag.get("delta", ""), grag.get("lam", ""), json.dumps(options))
-                made = (line.settings["method"], *dials, model_of(line))
-                yield (
-                    comparison.title,
-                    task,
-                    line.run.name,
-                    line.row,
-                    *made,
-                    column.label,
-                    column.variant,
-                    *_numbers(mean),
-                )
+                made = (line.run.name, line.row, line.settings["method"], *dials, line.model)
+                yield comparison.title, task, *made, column.label, column.variant, *_numbers(mean)
 
 
 def _differences(comparison: Comparison) -> Iterator[tuple]:
