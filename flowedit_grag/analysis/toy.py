@@ -14,11 +14,12 @@ from .figure_data import write_csv
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
 SOURCE = slice(0, 2)
+LAMBDA, DELTA = "(b) GRAG, lambda", "(d) GRAG, delta"
 STRATEGIES: dict[str, Callable[[float], Control]] = {
     "(a) attention weight, gamma": AttentionWeight,
-    "(b) GRAG, lambda": lambda value: GRAG(lam=value),
+    LAMBDA: lambda value: GRAG(lam=value),
     "(c) GRAG, lambda = delta": lambda value: GRAG(lam=value, delta=value),
-    "(d) GRAG, delta": lambda value: GRAG(delta=value),
+    DELTA: lambda value: GRAG(delta=value),
 }
 VALUES = tuple(step / 20 for step in range(81))  # 0 to 4; the paper prints no range
 
