@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.stats import spearmanr
 
 from .columns import COST, Column, variants
 from .comparison import Comparison
-from .intervals import LEVEL, RESAMPLES, Mean, mean, median
+from .intervals import Mean, drawn_means, interval, mean, median, numbered
 from .scores import sessions
 from .strength import Curve, curves
 from .tables import Cell, Header, Table, number, text
@@ -97,46 +96,24 @@ def variation(curve: Sequence[float]) -> float:
 
 def ratio(curve: Curve, column: Column, comparison: Comparison) -> Mean:
     """Total variation over range, resampled by session with a fixed seed; nan for flat curves, and without samples."""
-    drawn = _drawn([curve], column, comparison)
-    return drawn.mean(drawn.ratios[:, 0])
+    (drawn,), *of = _drawn_ratios([curve], column, comparison)
+    return interval(drawn, *of)
 
 
 def excess(curve: Curve, other: Curve, column: Column, comparison: Comparison) -> tuple[Mean, Mean, Mean]:
     """The ratios of two curves, and how far the second is above the first, over the samples they share."""
-    drawn = _drawn([curve, other], column, comparison)
-    first, second = drawn.ratios.T
-    return drawn.mean(first), drawn.mean(second), drawn.mean(second - first)
+    (first, second), *of = _drawn_ratios([curve, other], column, comparison)
+    return interval(first, *of), interval(second, *of), interval(second - first, *of)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """Ratios ``[1 + RESAMPLES, curves]`` of ``n`` samples in ``groups`` sessions: of all of them first, then of
-    sessions drawn again; nan where a curve is flat."""
-
-    ratios: np.ndarray
-    n: int
-    groups: int
-
-    def mean(self, values: np.ndarray) -> Mean:
-        """The first of ``values``, with the interval of the others."""
-        if math.isnan(values[0]):
-            return Mean(math.nan, math.nan, math.nan, 0)
-        low, high = np.nanquantile(values[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-        return Mean(float(values[0]), float(low), float(high), self.n, self.groups)
-
-
-def _drawn(found: Sequence[Curve], column: Column, comparison: Comparison) -> _Drawn:
-    of = [[line.numbers(column, comparison.ids) for _, line in curve.points] for curve in found]
-    shared = [id for id in comparison.ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
-    found_in = list(dict.fromkeys(comparison.session[id] for id in shared))
+def _drawn_ratios(found: Sequence[Curve], column: Column, comparison: Comparison) -> tuple[np.ndarray, int, int]:
+    """Ratios ``[curves, 1 + RESAMPLES]`` of all samples that the curves share and of sessions drawn again, nan where a
+    curve is flat; how many samples, and how many sessions."""
+    of = [line.numbers(column, comparison.ids) for curve in found for _, line in curve.points]
+    shared = [id for id in comparison.ids if all(id in one and math.isfinite(one[id]) for one in of)]
     if not shared:
-        return _Drawn(np.full((1 + RESAMPLES, len(found)), np.nan), 0, 0)
-    picks = np.random.default_rng(0).integers(len(found_in), size=(RESAMPLES, len(found_in)))
-    picks = np.vstack([np.arange(len(found_in)), picks])
-    place = np.array([found_in.index(comparison.session[id]) for id in shared])
-    sizes = np.bincount(place)[picks].sum(axis=1, keepdims=True)
-    ratios = []
-    for own in of:
-        sums = np.stack([np.bincount(place, [one[id] for id in shared]) for one in own], axis=1)  # [sessions, values]
-        ratios.append([variation(mean.tolist()) for mean in sums[picks].sum(axis=1) / sizes])
-    return _Drawn(np.array(ratios, float).T, len(shared), len(found_in))
+        return np.full((len(found), 1), np.nan), 0, 0
+    sessions = numbered([comparison.session[id] for id in shared])
+    means = drawn_means(np.array([[one[id] for one in of] for id in shared]), sessions)
+    parts = np.split(means, np.cumsum([len(curve.points) for curve in found])[:-1], axis=1)
+    return np.array([[variation(row) for row in part.tolist()] for part in parts]), len(shared), len({*sessions})
