@@ -165,9 +165,9 @@ def _outcome(files: ItemFiles, item: ManifestEntry, record: Mapping[str, Any]) -
     current = {name: entry for name, entry in read_scores(files).items() if entry["of"] == item.of.get(name)}
     numbers = {name: float(entry["value"]) for name, entry in current.items() if "value" in entry}
     missing = {name: entry["missing"] for name, entry in current.items() if "missing" in entry}
+    numbers |= {key: float(record[key]) for key in COSTS}
     if all(name in numbers for name in RIGHT_OF):
         numbers["right"] = min(numbers[name] for name in RIGHT_OF)
     elif why := [missing[name] for name in RIGHT_OF if name in missing]:
         missing["right"] = why[0]
-    numbers |= {key: float(record[key]) for key in COSTS}
     return Outcome(*about, "", "", numbers, missing, undecided(record), made_on(record))
