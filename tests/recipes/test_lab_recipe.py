@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from flowedit_grag.backbone.tokens import pack
+from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.lab import model, world
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.methods.prompts import DIPTYCH
+from flowedit_grag.methods.diptych_prompts import DIPTYCH
 from flowedit_grag.tokenize import tokenize
 from recipes.lab import distil, encoding, fill, flux, masks, reading
 from recipes.lab.diptychs import difference, diptych_caption, draw
