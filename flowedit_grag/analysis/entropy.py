@@ -16,9 +16,8 @@ from ..guidance.grag import GRAG
 from ..injection.share import ShareKV
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series
+from .charts import Series, line_panels
 from .figure_data import write_json
-from .panels import line_panels
 
 BLOCK_BYTES = 2**26  # of one block's scores
 

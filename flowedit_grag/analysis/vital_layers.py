@@ -14,7 +14,7 @@ from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, integrate
 from ..progress import OnProgress, Progress
-from .charts import bar_chart
+from .charts import PALETTE, save, sheet
 from .similarity import SIMILARITIES, Similarity
 
 PROMPTS = (  # for models without a vocabulary of their own
@@ -125,4 +125,20 @@ def write(found: VitalLayers, path: Path) -> list[Path]:
     """Write the JSON at ``path`` and the bar chart beside it (``.png``); returns both paths."""
     with written(path) as partial:
         partial.write_text(json.dumps(asdict(found), indent=2) + "\n")
-    return [path, bar_chart(found, path.with_suffix(".png"))]
+    return [path, _bar_chart(found, path.with_suffix(".png"))]
+
+
+def _bar_chart(found: VitalLayers, path: Path) -> Path:
+    """Vitality of every layer, vital ones in another colour, double- and single-stream blocks apart (as the paper's
+    figure 3)."""
+    count = len(found.layers)
+    figure, (axes,) = sheet(1, panel=(max(6, 0.22 * count), 3.2))
+    axes.bar(range(count), found.vitality, color=[PALETTE[1 if i in found.vital_layers else 5] for i in range(count)])
+    axes.axhline(found.threshold, color="black", linewidth=0.8, linestyle="--")
+    if singles := [index for index, name in enumerate(found.layers) if name.startswith("single")]:
+        axes.axvline(singles[0] - 0.5, color=PALETTE[-1], linewidth=0.8)
+        axes.text(singles[0] - 0.4, axes.get_ylim()[1], "single-stream", va="top", fontsize=8)
+    title, y = f"Vital layers of {found.model}", f"vitality (1 - {found.similarity})"
+    axes.set(xlabel="attention layer", ylabel=y, title=title)
+    axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
+    return save(figure, path)

@@ -219,14 +219,13 @@ def report(
 @app.command()
 def claims(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs of configs/lab.", show_default=False)],
-    bench: Annotated[Path, typer.Option(help="Folder that python -m flowedit_grag.lab.bench wrote.")] = Path("bench"),
-    model: Annotated[str, typer.Option(help="For what is computed on the spot: lab, a folder, or a hub id.")] = "lab",
+    measurements: Annotated[Path, typer.Option(help="Folder that python -m benchmarks wrote.")] = Path("measurements"),
     out: Annotated[Path, typer.Option("-o", "--output", help="The table, in Markdown.")] = Path("claims.md"),
 ) -> None:
     """The papers' claims: what was measured of each, and whether it holds."""
-    from . import claims as claiming
+    from . import report as reporting
 
-    claiming.claims(runs, bench, model, out)
+    reporting.claims(runs, measurements, out)
 
 
 @app.command()

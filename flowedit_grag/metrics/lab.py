@@ -7,7 +7,7 @@ from typing import ClassVar
 from ..lab.grade import Grade, grade
 from .base import Images, Missing
 
-VARIANT = "oracle of the lab: the picture is compared with what the renderer draws"
+VARIANT = "read by the lab's oracle, which compares the picture with what the renderer draws"
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class LabSuccess:
     higher_is_better: ClassVar = True
     is_rate: ClassVar = True
     source: ClassVar = "flowedit_grag.lab"
-    variant: ClassVar = VARIANT
+    variant: ClassVar = f"1 where the asked attribute is reached, {VARIANT}"
 
     def __call__(self, images: Images) -> float | Missing:
         graded = _graded(images)
@@ -33,7 +33,7 @@ class LabKept:
     higher_is_better: ClassVar = True
     is_rate: ClassVar = True
     source: ClassVar = "flowedit_grag.lab"
-    variant: ClassVar = VARIANT
+    variant: ClassVar = f"1 where every other stated attribute is the source's, {VARIANT}"
 
     def __call__(self, images: Images) -> float | Missing:
         graded = _graded(images)
