@@ -61,7 +61,8 @@ def metric(name: str, **options: Any) -> Metric:
     for option, value in implied.items():
         if options.get(option, value) != value:
             raise InputError(f"{name} says {option}: {value} already; leave out {option}: {options[option]}.")
-    return METRICS.make(stem, {**options, **implied}, object)
+    made: Any = METRICS.make(stem, {**options, **implied}, object)  # a class of anybody's that is like a Metric
+    return made
 
 
 def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:
