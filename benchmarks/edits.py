@@ -61,7 +61,7 @@ def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[lis
     strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
     noise = torch.Generator().manual_seed(trial.seed)
     image = Image.fromarray(trial.edit.images()[0])
-    source_prompt, targets = method.prompts(EditRequest.of(**words(method, trial.edit)))
+    source_prompt, targets = EditRequest.of(**words(method, trial.edit)).prompts(method)
     with measured(flow) as cost:
         source, target = flow.condition(source_prompt), flow.condition(targets * count)
         rows = method(flow, method.encode(flow, image), source=source, target=target, noise=noise, grag=strengths)

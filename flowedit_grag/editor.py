@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from . import __version__
 from .backbone.flow import Flow
 from .backbone.image import ImageLike, padded, read_image, resized
 from .backbone.load import load
-from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
 from .guidance.grag import GRAG
 from .measure import measured
-from .methods import Method
+from .methods import Method, written_options
 from .methods.early_filter import EarlyFilter
-from .methods.inputs import Source, Targets, generator, run_to_end
+from .methods.inputs import Source, generator, run_to_end
 from .methods.request import EditRequest
 from .methods.resolve import check_selection, default_model, resolve_method
 from .progress import OnProgress
@@ -103,7 +101,9 @@ class Editor:
     ) -> Strip:
         """The same edit at every strength in ``delta``: one inversion, one source row, the strengths in one batch."""
         check_selection(self.method, GRAG(), {})
-        own = getattr(self.method, "grag", None) or GRAG()
+        if self.method.control is not None and not isinstance(self.method.control, GRAG):
+            raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+        own = self.method.control or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
         request = EditRequest.of(instruction, source_prompt, target_prompt)
         if not strengths or len(request.target_prompts) > 1 or len(request.instructions) > 1:
@@ -125,14 +125,14 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        source_prompt, targets = self.method.prompts(EditRequest.of(None, source_prompt, target_prompt))
+        source_prompt, targets = EditRequest.of(None, source_prompt, target_prompt).prompts(self.method)
         noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
             blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             job = self.method.source(self.flow, blank, source, noise)
-            steps = self.method.generate(job, Targets(target, (self.method.own_control,) * len(target)))
+            steps = self.method.generate(job, self.method.targets(target))
             images = [self.flow.decode(row[None], (width, height)) for row in run_to_end(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
@@ -142,7 +142,7 @@ class Editor:
         on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them."""
-        source_prompt, targets = self.method.prompts(request)
+        source_prompt, targets = request.prompts(self.method)
         noise, original, filtered = generator(seed), read_image(image), None
         worked = resized(original, self.method.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
@@ -178,7 +178,7 @@ class Editor:
             warnings.warn(self.flow.profile.about, stacklevel=4)
 
     def _settings(self, source_prompt, targets, strengths, seed, size, layout) -> dict[str, Any]:
-        options = {f.name: plain(getattr(self.method, f.name)) for f in fields(self.method)}
+        options = {name: plain(value) for name, value in written_options(self.method).items()}
         own = options.pop("grag", None)
         return {
             "method": self.method_name,
@@ -188,7 +188,7 @@ class Editor:
             "loading": {name: plain(value) for name, value in self.flow.loading.items()},
             "dtype": str(self.flow.transformer.dtype).removeprefix("torch."),
             "device": str(self.flow.device),
-            "rows_at_once": rows_that_fit(self.flow, layout),
+            "rows_at_once": self.flow.rows_that_fit(layout),
             "source_prompt": source_prompt,
             "target_prompts": targets,
             "seed": int(seed),

@@ -65,10 +65,10 @@ def edits(
 
     Raises :class:`InputError` for a method without dials, and for more than one target.
     """
-    if not hasattr(method, "grag"):
+    if not method.takes_control:
         raise InputError(f"{type(method).__name__} has no strength to turn; choose a method that takes grag.")
     original = read_image(image)
-    source_prompt, targets = method.prompts(request)
+    source_prompt, targets = request.prompts(method)
     if len(targets) != 1:
         raise InputError(f"strengths are compared on one edit, not on {len(targets)}.")
     latents = method.encode(flow, resized(original, method.size(flow, original.size)))

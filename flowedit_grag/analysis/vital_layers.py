@@ -12,8 +12,6 @@ from ..backbone.flow import Flow
 from ..errors import InputError
 from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
-from ..injection.bypass import bypassed
-from ..injection.hook import layer_names
 from ..inversion import Solver, integrate
 from ..progress import OnProgress, Progress
 from .charts import bar_chart
@@ -71,12 +69,12 @@ def detect(
         raise InputError("the detector needs at least one prompt, one seed and one step.")
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
-    names = layer_names(flow.transformer)
+    names = list(flow.attention())
     sampler = _Sampler(flow, texts, seeds, steps, size, guidance)
     whole = sampler.images()
     vitality = []
     for layer in range(len(names)):
-        with bypassed(flow.transformer, layer):
+        with flow.bypassed(layer):
             images = sampler.images()
         vitality.append(1 - sum(map(compare, whole, images)) / len(whole))
         if on_progress:

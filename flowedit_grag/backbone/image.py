@@ -76,13 +76,6 @@ def padded(image: Image.Image, multiple: int) -> Image.Image:
     return Image.fromarray(np.pad(pixels, ((0, below), (0, right), (0, 0)), mode))
 
 
-def fitted(size: tuple[int, int], pixels: int, least: int) -> tuple[int, int]:
-    """``size`` scaled down in proportion if it has more than ``pixels`` pixels, no side below ``least``."""
-    area = size[0] * size[1]
-    scale = 1.0 if area <= pixels else max((pixels / area) ** 0.5, min(1.0, least / min(size)))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """``image`` at ``size = (width, height)``."""
     return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError
@@ -71,15 +70,3 @@ def integrate(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) -
     for end in trajectory(v, x, sigmas, solver):  # noqa: B007 - only the last state is wanted
         pass
     return end
-
-
-def evaluated_at(sigmas: Sequence[float], solver: Solver) -> list[float]:
-    """Where ``solver`` evaluates the velocity on its way along ``sigmas``, each place once, in order."""
-    seen: dict[float, None] = {}
-
-    def v(x: Tensor, sigma: float) -> Tensor:
-        seen.setdefault(sigma)
-        return x
-
-    integrate(v, torch.zeros(1), sigmas, solver)
-    return list(seen)

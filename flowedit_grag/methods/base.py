@@ -1,6 +1,6 @@
 """What a method is: a frozen dataclass whose fields are its options, with two generators that do the work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,19 +8,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..backbone.condition import Condition
+from ..backbone.attention_hook import check_layers
 from ..backbone.flow import Flow
-from ..backbone.image import fitted, resized
-from ..backbone.memory import rows_that_fit
-from ..backbone.tokens import TokenLayout
+from ..backbone.sequence import Condition, TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
-from ..injection.hook import check_layers
 from ..options import check_options
 from .inputs import Noise, Source, Steps, Targets, draws, run_to_end, subprogress
-from .request import EditRequest
 
 LAYERS = ("vital_layers", "value_layers")  # options that name attention layers
 
@@ -35,22 +31,25 @@ class Method:
     Attributes:
         true_cfg: scale of true classifier-free guidance on the targets; 1 is off.
         negative_prompt: what it guides away from.
+        control: strength of the edits, where source features enter; people write ``grag`` or ``dial``.
     """
 
     true_cfg: float = 1.0
     negative_prompt: str = ""
+    control: Control | None = None
     fills: ClassVar[bool] = False  # whether it needs a Fill model
     source_beside: ClassVar[bool] = True  # whether a batch of edits has the source as a row of its own
+    takes_control: ClassVar[bool] = False  # whether source features enter attention anywhere
 
     def __post_init__(self):
         check_options(self)
-        if getattr(self, "grag", None) is not None and getattr(self, "dial", None) is not None:
-            raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+        if self.control is not None and not self.takes_control:
+            raise InputError(f"{type(self).__name__} takes no grag: no source keys enter its attention.")
 
     @property
-    def own_control(self) -> Control | None:
-        """The dial of every target that is given none of its own."""
-        return getattr(self, "dial", None) or getattr(self, "grag", None)
+    def takes_captions(self) -> bool:
+        """Whether it is told captions, and not an instruction."""
+        return True
 
     def check_model(self, flow: Flow) -> None:
         """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with, and has its layers."""
@@ -61,13 +60,18 @@ class Method:
         for option in LAYERS:
             check_layers(getattr(self, option, None) or (), flow.layers)
 
-    def prompts(self, request: EditRequest) -> tuple[str, list[str]]:
+    def prompts(self, source: str, targets: Sequence[str], instructions: Sequence[str]) -> tuple[str, list[str]]:
         """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""
-        return request.captions(type(self).__name__)
+        name = type(self).__name__
+        if not source or not targets:
+            raise InputError(f"{name} takes a source and a target prompt: the image as it is and as it should be.")
+        if instructions:
+            raise InputError(f"{name} works from captions; leave the instruction out, or take another method.")
+        return source, list(targets)
 
     def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
         """At which (width, height) an image of ``size`` is edited: by default no more than the model's area."""
-        return fitted(size, flow.side**2, flow.multiple)
+        return flow.fitted(size)
 
     def encode(self, flow: Flow, image: Image.Image) -> Tensor:
         """The latents that the method works on, of an image that already has its :meth:`size`."""
@@ -75,12 +79,12 @@ class Method:
 
     def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
         """One edit ``[1, C, h, w]`` as an image, pixel for pixel aligned with the ``original``."""
-        return resized(flow.decode(latents, self.size(flow, original.size)), original.size)
+        edited = flow.decode(latents, self.size(flow, original.size))
+        return edited.resize(original.size, Image.Resampling.LANCZOS)
 
     def prepare(self, source: Source) -> Steps:
         """Whatever :meth:`edit` needs and does not depend on the targets."""
-        return None
-        yield
+        yield from ()
 
     def edit(self, source: Source, prepared: Any, targets: Targets) -> Steps:
         """The edited latents ``[targets, C, h, w]``."""
@@ -102,7 +106,7 @@ class Method:
             source: the prompt that describes the latents, one row.
             target: the prompts of the edits; all share one source, in one batch.
             noise: a generator, or tensors shaped like ``latents`` that are used in draw order.
-            grag: a strength for each target, in place of the method's own: a :class:`Control`, or what GRAG is made of.
+            grag: a strength for each target, in place of the method's own: a control, or what GRAG is made of.
 
         Raises :class:`InputError` for input of the wrong shape.
         """
@@ -113,13 +117,14 @@ class Method:
         self.check_model(flow)
         if latents.ndim != 4 or len(latents) != 1 or len(source) != 1:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
-        latents = latents.to(flow.device, torch.float32)
+        job = self.source(flow, latents.to(flow.device, torch.float32), source, noise)
         targets = self.targets(target, grag)
-        job = self.source(flow, latents, source, noise)
         prepared = yield from self.prepare(job)
-        edited, chunks = [], list(self._chunks(job, targets))
-        for index, chunk in enumerate(chunks):
-            edited.append((yield from subprogress(self.edit(job, prepared, chunk), index, len(chunks))))
+        size = self.targets_at_once(job)
+        edited, starts = [], range(0, len(targets), size)
+        for index, start in enumerate(starts):
+            batch = self.edit(job, prepared, targets[start : start + size])
+            edited.append((yield from subprogress(batch, index, len(starts))))
         return torch.cat(edited)
 
     def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:
@@ -128,9 +133,18 @@ class Method:
         negative = flow.condition(self.negative_prompt, length) if self.true_cfg != 1 else None
         return Source(flow, latents, condition, draws(noise, latents), negative)
 
-    def canvas(self, source: Source) -> TokenLayout:
-        """The tokens of what :meth:`edit` works on."""
-        return source.layout
+    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[Any] | None = None) -> Targets:
+        """The targets with a control each, ``grag``'s or else the method's own. Raises :class:`InputError`."""
+        if not len(target):
+            raise InputError("no target was given; give at least one condition.")
+        condition = target if isinstance(target, Condition) else Condition.cat(list(target))
+        own = [self.control] * len(condition) if grag is None else grag
+        controls = tuple(one if one is None or isinstance(one, Control) else GRAG.of(one) for one in own)
+        if len(controls) != len(condition):
+            raise InputError(f"{len(controls)} strengths were given for {len(condition)} targets; give one each.")
+        if any(controls) and not self.takes_control:
+            raise InputError(f"{type(self).__name__} takes no grag: no source keys enter its attention.")
+        return Targets(condition, controls)
 
     def guided(self, source: Source, targets: Targets, guidance: Sequence[float], with_source: bool) -> GuidedVelocity:
         """The velocity of the targets' rows, with the source as row 0 where ``with_source``.
@@ -142,30 +156,26 @@ class Method:
         condition = Condition.cat([*head, targets.condition])
         return GuidedVelocity(source.flow, condition, tuple(guidance), scales, source.negative)
 
-    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[Any] | None = None) -> Targets:
-        """The targets with a strength each, ``grag``'s or else the method's own. Raises :class:`InputError`."""
-        if not len(target):
-            raise InputError("no target was given; give at least one condition.")
-        condition = target if isinstance(target, Condition) else Condition.cat(list(target))
-        own = (self.own_control,) * len(condition)
-        dials = own if grag is None else tuple(_control(one) for one in grag)
-        if len(dials) != len(condition):
-            raise InputError(f"{len(dials)} strengths were given for {len(condition)} targets; give one each.")
-        if any(dials) and not hasattr(self, "grag"):
-            raise InputError(f"{type(self).__name__} takes no grag: it has no attention call where source keys enter.")
-        return Targets(condition, dials)
+    def canvas(self, source: Source) -> TokenLayout:
+        """The tokens of what :meth:`edit` works on."""
+        return source.layout
 
     def targets_at_once(self, source: Source) -> int:
         """How many targets fit into the memory budget, beside the source's row where there is one; at least 1."""
-        rows = rows_that_fit(source.flow, self.canvas(source)) - self.source_beside
+        rows = source.flow.rows_that_fit(self.canvas(source)) - self.source_beside
         return max(1, rows // (1 if self.true_cfg == 1 else 2))
 
-    def _chunks(self, source: Source, targets: Targets) -> Iterator[Targets]:
-        """The targets in batches that fit the flow's memory budget."""
-        size = self.targets_at_once(source)
-        for start in range(0, len(targets), size):
-            yield targets[start : start + size]
 
+def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
+    """The layers ``asked`` for, or else the model's own vital ones (Stable Flow, arXiv:2411.14430, §3).
 
-def _control(strength: Any) -> Control | None:
-    return strength if strength is None or isinstance(strength, Control) else GRAG.of(strength)
+    Raises :class:`InputError` where neither is known.
+    """
+    layers = flow.profile.vital_layers if asked is None else asked
+    if layers is None:
+        raise InputError(
+            f"the vital layers of {flow.name or 'this model'} are not known; find them with "
+            "`flowedit-grag vital-layers` and give them as vital_layers."
+        )
+    check_layers(layers, flow.layers)
+    return layers

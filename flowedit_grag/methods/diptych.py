@@ -1,6 +1,7 @@
 """What the methods have in common that edit by painting the right panel of a diptych (arXiv:2504.20690, §3.1)."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -10,10 +11,9 @@ from torch import Tensor
 
 from ..backbone.flow import Flow
 from ..backbone.image import padded, resized
-from ..backbone.tokens import TokenLayout
+from ..backbone.sequence import TokenLayout
 from ..errors import InputError
-from ..guidance.control import Control, ControlledGroup
-from ..guidance.grag import GRAG
+from ..guidance.control import ControlledGroup
 from ..inversion import Velocity
 from ..progress import Progress
 from .base import Method
@@ -21,7 +21,6 @@ from .inputs import Source, Steps, Targets
 from .panels import at_width, panels
 from .paste import pasted
 from .prompts import PromptStyle, diptych_prompt
-from .request import EditRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +31,13 @@ class DiptychMethod(Method):
     model, which has to see a mask, the whole diptych.
 
     Attributes:
-        steps: of the schedule.
+        steps: number of sampling steps.
         guidance: guidance scale.
         width: of a panel, in pixels: what the adapter was trained at. The image is scaled to it, and the result back.
         prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions
             (and an instruction only for the judge of an early filter).
         paste_unedited: put the source's own pixels back where nothing changed.
-        grag: strength: acts on the keys of the left panel, in every step and every layer where source features enter.
-        dial: another dial in its place, on the same tokens.
+        control: strength: acts on the left panel's keys, in every step and layer where source features enter.
     """
 
     steps: int = 50
@@ -47,9 +45,8 @@ class DiptychMethod(Method):
     width: int = 512
     prompt: PromptStyle = "in-context"
     paste_unedited: bool = False
-    grag: GRAG | None = None
-    dial: Control | None = None
     source_beside: ClassVar[bool] = False
+    takes_control: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -57,18 +54,21 @@ class DiptychMethod(Method):
             name = type(self).__name__
             raise InputError(f"{name} needs steps and width from 1 on, not {self.steps} and {self.width}.")
 
-    def prompts(self, request: EditRequest) -> tuple[str, list[str]]:
+    @property
+    def takes_captions(self) -> bool:
+        return self.prompt == "descriptive"
+
+    def prompts(self, source: str, targets: Sequence[str], instructions: Sequence[str]) -> tuple[str, list[str]]:
         """The source's prompt may be left out; the targets' prompts are those of whole diptychs."""
-        if self.prompt == "descriptive":
-            captions = replace(request, instructions=())  # an instruction beside them is for a judge
-            source, targets = captions.captions(f"{type(self).__name__} with prompt='descriptive'")
-            return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in targets]
+        if self.takes_captions:
+            source, captions = super().prompts(source, targets, ())  # an instruction beside them is for a judge
+            return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in captions]
         name = type(self).__name__
-        if not request.instructions:
+        if not instructions:
             raise InputError(f"{name} takes an instruction: say what should change, as in 'make the star green'.")
-        if request.target_prompts:
+        if targets:
             raise InputError(f"{name} takes an instruction and no target prompt, unless prompt='descriptive'.")
-        return request.source_prompt, [diptych_prompt(instruction, self.prompt) for instruction in request.instructions]
+        return source, [diptych_prompt(instruction, self.prompt) for instruction in instructions]
 
     def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
         return at_width(size, self.width)
@@ -95,8 +95,7 @@ class DiptychMethod(Method):
 
     def context(self, source: Source) -> Steps:
         """What every seed and target share."""
-        return None
-        yield
+        yield from ()
 
     def start(self, source: Source, context: Any) -> Tensor:
         """The noise ``[1, C, h, 2w]`` that a diptych begins as; drawn from the source's noise."""

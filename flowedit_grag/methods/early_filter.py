@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..backbone.condition import Condition
 from ..backbone.flow import Flow
 from ..backbone.profile import Profile
+from ..backbone.sequence import Condition
 from ..errors import InputError
 from ..judges import Judge, judge
 from ..judges.selection import Selection, contact_sheet, select
@@ -73,7 +73,7 @@ class EarlyFilter:
             raise InputError("an early filter works on one instruction; give it alone.")
         if not isinstance(method, DiptychMethod):
             raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
-        if method.prompt == "descriptive" and not request.instructions:
+        if method.takes_captions and not request.instructions:
             raise InputError("an early filter's judge goes by an instruction; give one beside the captions.")
         if self.resume and self.steps > method.steps:
             raise InputError(f"previews of {self.steps} steps cannot be resumed by an edit of {method.steps}.")

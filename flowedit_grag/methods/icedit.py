@@ -7,10 +7,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..backbone.fill import filling_right_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded
-from ..injection.hook import hooked, layer_names
 from .diptych import DiptychMethod, denoised
 from .inputs import Source, Steps, Targets
 from .panels import side_by_side
@@ -34,9 +32,8 @@ class ICEdit(DiptychMethod):
 
     def sample(self, source: Source, context: None, x: Tensor, targets: Targets, sigmas: list[float]) -> Steps:
         flow, layout = source.flow, source.layout
-        filling = replace(source, flow=filling_right_of(flow, source.latents, layout.width // 2))
+        filling = replace(source, flow=flow.filling(source.latents, layout.width // 2))
         v = self.guided(filling, targets, (self.guidance,) * len(targets), with_source=False)
         left = self.left(layout, targets, v.rows)
-        layers = () if left.is_identity else range(len(layer_names(flow.transformer)))
-        with hooked(flow.transformer, dict.fromkeys(layers, left)):
-            return (yield from denoised(v, x, sigmas))
+        v = v.hooked({} if left.is_identity else dict.fromkeys(range(flow.layers), left))
+        return (yield from denoised(v, x, sigmas))

@@ -1,6 +1,6 @@
 """What a method works on and what it yields."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -8,16 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
 from ..backbone.flow import Flow
-from ..backbone.tokens import TokenLayout
+from ..backbone.sequence import Condition, TokenLayout
 from ..errors import InputError
 from ..guidance.control import Control
+from ..inversion.solver import Solver, Velocity, trajectory
 from ..progress import OnProgress, Progress
 
 Noise = torch.Generator | Iterable[Tensor]
-
-
 Steps = Generator[Progress, None, Any]
 
 
@@ -53,6 +51,15 @@ class Targets:
 
     def __getitem__(self, rows: slice) -> "Targets":
         return Targets(self.condition[rows], self.controls[rows])
+
+
+def inverted(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) -> Steps:
+    """The path of ``x`` (at the last of the descending ``sigmas``) up to noise: a latent for each of ``sigmas``."""
+    path = [x]
+    for state in trajectory(v, x, sigmas[::-1], solver):
+        path.append(state)
+        yield Progress("invert", len(path) - 1, len(sigmas) - 1, state)
+    return path[::-1]
 
 
 def run_to_end(steps: Steps, on_progress: OnProgress | None = None) -> Any:

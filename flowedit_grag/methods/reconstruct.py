@@ -10,8 +10,7 @@ from ..inversion.rf_inversion import controlled
 from ..inversion.solvers.midpoint import midpoint
 from ..progress import Progress
 from .base import Method
-from .inputs import Source, Steps, Targets
-from .inversion import inverted
+from .inputs import Source, Steps, Targets, inverted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +18,7 @@ class Reconstruct(Method):
     """Invert and sample with the source prompt; targets only say how many copies to return.
 
     Attributes:
-        steps: of the schedule, each way.
+        steps: number of sampling steps, each way.
         solver: inverts, and samples back.
         guidance: guidance scale, both ways.
         gamma: RF-Inversion's pull towards a noise sample while inverting (arXiv:2410.10792).

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.fill import context_right_of
+from ..backbone.families.flux_fill import context_right_of
+from ..backbone.families.flux_transformer import layout_of
 from ..backbone.flow import Flow
 from ..backbone.image import padded, resized
-from ..backbone.tokens import TokenLayout
+from ..backbone.sequence import Condition
 from ..errors import InputError
 from ..methods.icedit import ICEdit
 from ..methods.panels import side_by_side
@@ -46,4 +46,4 @@ def _encoded(flow: Flow, method: ICEdit, pair: Pair, square: bool) -> tuple[Tens
     size = (method.width, method.width) if square else method.size(flow, pair.source.size)
     source, target = resized(pair.source, size), resized(pair.target, size)
     whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
-    return whole, context_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2)
+    return whole, context_right_of(flow, method.encode(flow, source), layout_of(whole, 0).width // 2)

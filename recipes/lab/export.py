@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from diffusers import FluxFillPipeline
 
-from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.embedded import MODELS
 from flowedit_grag.lab import model
 from flowedit_grag.lab.captions import caption, vocabulary

@@ -12,9 +12,8 @@ from safetensors.torch import load_file
 
 from benchmarks.replay import relative_error
 from flowedit_grag import Condition, Editor, InputError, method
-from flowedit_grag.backbone.fill import context_right_of
-from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.injection.hook import hooked
+from flowedit_grag.backbone.families.flux_fill import context_right_of
+from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.inversion import Solver, integrate
 from flowedit_grag.methods.paste import pasted
 from flowedit_grag.methods.prompts import diptych_prompt
@@ -145,7 +144,7 @@ def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):
     with pytest.raises(InputError, match="at most 8 times its width"):
         editor.edit(Image.new("RGB", (40, 20_000)), instruction="make it red")
     with pytest.raises(InputError, match="takes a source"):
-        method("icedit", prompt="descriptive").prompts(EditRequest.of("make it red", None, None))
+        EditRequest.of("make it red", None, None).prompts(method("icedit", prompt="descriptive"))
 
 
 @pytest.mark.parametrize("solver", ["euler", "midpoint"])
@@ -175,11 +174,7 @@ def test_text_to_image_framework_by_hand(tiny, steps, solver):
         return into
 
     def velocity(condition, guidance, change):
-        def v(x, sigma):
-            with hooked(tiny.transformer, {layer: change(layer, sigma) for layer in (0, 7)}):
-                return tiny.velocity(condition, guidance)(x, sigma)
-
-        return v
+        return tiny.velocity(condition, guidance, lambda sigma: {layer: change(layer, sigma) for layer in (0, 7)})
 
     known = velocity(source, 1.0, record)
     inverted = x

@@ -9,7 +9,7 @@ from conftest import GOLDEN
 from benchmarks.overhead import recorded_calls
 from benchmarks.replay import relative_error
 from flowedit_grag import GRAG, Condition, InputError, list_methods, load, method
-from flowedit_grag.methods import METHODS, option_names
+from flowedit_grag.methods import METHODS
 
 SHORT = {"steps": 4}
 OPTIONS = {
@@ -92,7 +92,7 @@ def test_bfloat16(name):
     assert out.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [name for name in list_methods() if "grag" in option_names(METHODS[name])])
+@pytest.mark.parametrize("name", [name for name in list_methods() if METHODS[name].takes_control])
 @pytest.mark.parametrize("true_cfg", [1.0, 2.0])
 def test_grag_at_rest_is_no_grag(tiny_for, name, true_cfg):
     plain = run(tiny_for(name), name, targets=2, true_cfg=true_cfg)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from flowedit_grag.backbone.tokens import pack
+from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.lab import model, world
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer

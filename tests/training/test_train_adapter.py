@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from flowedit_grag import Editor, load
-from flowedit_grag.backbone.fill import context_right_of, filling_right_of
+from flowedit_grag.backbone.families.flux_fill import context_right_of, filling_right_of
 from flowedit_grag.backbone.model_info import model_info
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError

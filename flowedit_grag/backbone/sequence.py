@@ -1,4 +1,4 @@
-"""What the text encoders make of prompts."""
+"""What a transformer's sequence is made of: prompts, and the tokens of text and image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Condition:
-    """``embeds`` ``[B, T, D]`` (T5) and ``pooled`` ``[B, P]`` (CLIP); each row is a prompt."""
+    """What the text encoders make of prompts, a row each: ``embeds`` ``[B, T, D]``, ``pooled`` ``[B, P]``."""
 
     embeds: Tensor
     pooled: Tensor
@@ -26,8 +26,8 @@ class Condition:
 
     def __getitem__(self, rows: int | slice | Sequence[int]) -> "Condition":
         """The given rows, as a Condition (an int gives one row)."""
-        rows = [rows] if isinstance(rows, int) else rows
-        return Condition(self.embeds[rows], self.pooled[rows])
+        chosen = [rows] if isinstance(rows, int) else rows
+        return Condition(self.embeds[chosen], self.pooled[chosen])
 
     @classmethod
     def cat(cls, conditions: Sequence["Condition"]) -> "Condition":
@@ -36,3 +36,27 @@ class Condition:
         if len(lengths) > 1:
             raise InputError(f"prompts of one batch need one text length, not {sorted(lengths)}; encode them alike.")
         return cls(torch.cat([c.embeds for c in conditions]), torch.cat([c.pooled for c in conditions]))
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """The joint sequence ``[text | image]``; the image part is a ``height x width`` grid, row by row."""
+
+    text: int
+    height: int
+    width: int
+
+    @property
+    def tokens(self) -> int:
+        """Number of image tokens."""
+        return self.height * self.width
+
+    @property
+    def image(self) -> slice:
+        """Where the image tokens are."""
+        return slice(self.text, self.text + self.tokens)
+
+    def columns(self, start: int, stop: int) -> Tensor:
+        """Indices of the image tokens in grid columns ``[start, stop)``: a diptych's half is strided."""
+        grid = torch.arange(self.tokens).view(self.height, self.width)
+        return self.text + grid[:, start:stop].flatten()

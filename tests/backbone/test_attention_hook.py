@@ -1,13 +1,12 @@
-"""The attention seam: nothing changes at rest, nothing is left behind."""
+"""The attention hook: nothing changes where it does nothing, nothing is left behind."""
 
 import pytest
 import torch
 
 from flowedit_grag import GRAG, Condition, InputError
+from flowedit_grag.backbone.attention_hook import compose
 from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.guidance.grag import reweighted
-from flowedit_grag.injection.bypass import bypassed
-from flowedit_grag.injection.hook import compose, hooked, layer_names
 from flowedit_grag.injection.recorder import ValueRecorder
 from flowedit_grag.injection.share import ShareKV
 
@@ -22,11 +21,11 @@ def broken(q, k, v):
 
 @pytest.fixture
 def call(tiny):
-    """``call()`` is one velocity of the tiny model, three rows, a short text and a non-square image."""
+    """``call(hooks)`` is one velocity of the tiny model, three rows, a short text and a non-square image."""
     generator = torch.Generator().manual_seed(0)
     condition = Condition(torch.randn(3, 9, 32, generator=generator), torch.randn(3, 32, generator=generator))
     x = torch.randn(3, 16, 8, 12, generator=generator)
-    return lambda: tiny.velocity(condition, 2.0)(x, 0.6)
+    return lambda hooks=None: tiny.velocity(condition, 2.0, hooks)(x, 0.6)
 
 
 IMAGE = slice(9, 9 + 4 * 6)
@@ -34,11 +33,10 @@ IMAGE = slice(9, 9 + 4 * 6)
 
 def test_identity_is_bitwise_the_stock_output(tiny, call):
     stock = call()
-    every = range(len(layer_names(tiny.transformer)))
-    with hooked(tiny.transformer, dict.fromkeys(every, nothing)):
-        assert torch.equal(call(), stock)
-    with hooked(tiny.transformer, dict.fromkeys(every, ControlledGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9))):
-        assert torch.equal(call(), stock)
+    every = range(tiny.layers)
+    assert torch.equal(call(dict.fromkeys(every, nothing)), stock)
+    group = ControlledGroup(IMAGE, (0, 1, 2), (GRAG(),) * 3, text=9)
+    assert torch.equal(call(dict.fromkeys(every, group)), stock)
 
 
 def test_identity_with_fused_projections(tiny, call):
@@ -47,53 +45,71 @@ def test_identity_with_fused_projections(tiny, call):
         if any("Fused" in type(p).__name__ for p in tiny.transformer.attn_processors.values()):
             pytest.skip("this diffusers has a processor of its own for fused projections")
         stock = call()
-        with hooked(tiny.transformer, dict.fromkeys(range(10), nothing)):
-            assert torch.equal(call(), stock)
+        assert torch.equal(call(dict.fromkeys(range(10), nothing)), stock)
     finally:
         tiny.transformer.unfuse_qkv_projections()
 
 
 def test_processors_come_back_even_after_an_exception(tiny, call):
     stock, before = call(), dict(tiny.transformer.attn_processors)
-    with pytest.raises(RuntimeError, match="at work"), hooked(tiny.transformer, {0: nothing, 7: broken}):
-        call()
+    with pytest.raises(RuntimeError, match="at work"):
+        call({0: nothing, 7: broken})
     assert tiny.transformer.attn_processors == before
     assert torch.equal(call(), stock)
 
 
-def test_attention_backend_is_kept(tiny):
+def test_hooks_are_there_for_one_call_and_may_depend_on_sigma(tiny):
+    condition, x, seen = tiny.condition("a cat"), torch.randn(1, 16, 8, 8), []
+    stock = dict(tiny.transformer.attn_processors)
+
+    def hooks(sigma):
+        return {2: lambda q, k, v: (seen.append((sigma, len(q))), (q, k, v))[1]} if sigma > 0.5 else {}
+
+    v = tiny.velocity(condition, hooks=hooks)
+    for sigma in (0.9, 0.6, 0.3):
+        v(x, sigma)
+        assert tiny.transformer.attn_processors == stock
+    assert seen == [(0.9, 1), (0.6, 1)]
+
+
+def test_attention_backend_is_kept(tiny, call):
+    seen = []
+
+    def look(q, k, v):
+        module = tiny.attention()["transformer_blocks.3.attn"]
+        seen.append((module.processor._attention_backend, module.processor._parallel_config))
+        return q, k, v
+
     tiny.transformer.set_attention_backend("_native_math")
     try:
-        with hooked(tiny.transformer, {3: nothing}):
-            processor = tiny.transformer.get_submodule(layer_names(tiny.transformer)[3]).processor
-            assert (
-                processor._attention_backend == tiny.transformer.transformer_blocks[0].attn.processor._attention_backend
-            )
+        call({3: look})
+        own = tiny.transformer.transformer_blocks[0].attn.processor
+        assert seen == [(own._attention_backend, own._parallel_config)]
     finally:
         tiny.transformer.reset_attention_backend()
 
 
-def test_refuses_what_it_would_drop(tiny):
-    module = tiny.transformer.get_submodule(layer_names(tiny.transformer)[1])
+def test_refuses_what_it_would_drop(tiny, call):
+    module = list(tiny.attention().values())[1]
     stock = module.processor
     module.set_processor(type("Adapter", (type(stock),), {})())
     try:
-        with pytest.raises(InputError, match="Adapter"), hooked(tiny.transformer, {1: nothing}):
-            pass
+        with pytest.raises(InputError, match="Adapter"):
+            call({1: nothing})
     finally:
         module.set_processor(stock)
     for wrong in (10, -1, 1.5):
-        with pytest.raises(InputError, match="0 to 9"), hooked(tiny.transformer, {wrong: nothing}):
-            pass
+        with pytest.raises(InputError, match="0 to 9"):
+            call({wrong: nothing})
 
 
-def test_refuses_step_caches(tiny):
+def test_refuses_step_caches(tiny, call):
     from diffusers import FirstBlockCacheConfig
 
     tiny.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
     try:
-        with pytest.raises(InputError, match="disable_cache"), hooked(tiny.transformer, {1: nothing}):
-            pass
+        with pytest.raises(InputError, match="disable_cache"):
+            call({1: nothing})
     finally:
         tiny.transformer.disable_cache()
 
@@ -106,8 +122,7 @@ def test_works_under_lora(tiny, call):
     try:
         adapted = call()
         assert not torch.equal(adapted, stock)
-        with hooked(tiny.transformer, dict.fromkeys(range(10), nothing)):
-            assert torch.equal(call(), adapted)
+        assert torch.equal(call(dict.fromkeys(range(10), nothing)), adapted)
     finally:
         tiny.transformer.delete_adapters("default")
     assert torch.equal(call(), stock)
@@ -149,16 +164,13 @@ def test_grag_on_a_batch_is_grag_on_each(tiny):
 def test_recorder_states_its_size_and_returns_what_it_saw(tiny, call):
     recorder = ValueRecorder([2, 6], slots=2, shape=(3, 33, 4, 16), dtype=torch.float32, device="cpu")
     assert recorder.nbytes == 2 * 2 * 3 * 33 * 4 * 16 * 4
-    with hooked(tiny.transformer, recorder.record(1)):
-        stock = call()
-    with hooked(tiny.transformer, recorder.inject(1, (0, 1, 2))):
-        assert torch.equal(call(), stock)  # its own values change nothing
+    stock = call(recorder.record(1))
+    assert torch.equal(call(recorder.inject(1, (0, 1, 2))), stock)  # its own values change nothing
     recorder.buffers[6][1].zero_()
-    with hooked(tiny.transformer, recorder.inject(1, (0, 1, 2))):
-        assert not torch.allclose(call(), stock)
+    assert not torch.allclose(call(recorder.inject(1, (0, 1, 2))), stock)
 
 
-def test_chained_applies_first_to_last():
+def test_compose_applies_first_to_last():
     order = []
 
     def note(name):
@@ -171,7 +183,7 @@ def test_chained_applies_first_to_last():
 @pytest.mark.parametrize("layer", [0, 9])
 def test_bypassing_a_block_changes_the_output_and_comes_back(tiny, call, layer):
     stock, forwards = call(), [module.__dict__.get("forward") for module in tiny.transformer.modules()]
-    with bypassed(tiny.transformer, layer):
+    with tiny.bypassed(layer):
         assert not torch.allclose(call(), stock)
     assert torch.equal(call(), stock)
     assert forwards == [module.__dict__.get("forward") for module in tiny.transformer.modules()]

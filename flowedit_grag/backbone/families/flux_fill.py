@@ -1,12 +1,10 @@
 """What FLUX.1-Fill sees beside the noise: the masked picture's latents, and the mask."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from .flow import Flow
-from .tokens import PATCH, TokenLayout, pack
+from ..flow import Flow
+from .flux_transformer import PATCH, layout_of, pack
 
 
 def fill_context(latents: Tensor, masked: Tensor, pixels_per_latent: int) -> Tensor:
@@ -22,11 +20,6 @@ def fill_context(latents: Tensor, masked: Tensor, pixels_per_latent: int) -> Ten
 
 def context_right_of(flow: Flow, latents: Tensor, column: int) -> Tensor:
     """What ``flow`` sees where the token columns from ``column`` on of the picture in ``latents`` are masked."""
-    layout = TokenLayout.of(latents, 0)
+    layout = layout_of(latents, 0)
     masked = (torch.arange(layout.width, device=latents.device) >= column).expand(layout.height, -1)
     return fill_context(latents, masked, flow.pipeline.vae_scale_factor)
-
-
-def filling_right_of(flow: Flow, latents: Tensor, column: int) -> Flow:
-    """``flow`` as the velocity field that fills these columns."""
-    return replace(flow, context=context_right_of(flow, latents, column))
