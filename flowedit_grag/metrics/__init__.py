@@ -10,21 +10,20 @@ from typing import Any
 
 from ..errors import InputError, first_line, unknown
 from ..registry import Registry
-from .base import Images, Metric, Missing
-from .comparison import number
+from .base import Images, Metric, Missing, number
 from .groups import GROUPS
 
 METRICS = Registry(
     "metric",
     __name__,
     {
-        "l1": "pixels:L1",
-        "l2": "pixels:L2",
-        "psnr": "pixels:PSNR",
-        "ssim": "pixels:SSIM",
+        "l1": "distances:L1",
+        "l2": "distances:L2",
+        "psnr": "psnr:PSNR",
+        "ssim": "ssim:SSIM",
         "lpips": "lpips:LPIPS",
         "dino": "dino:DINO",
-        "structure": "structure:Structure",
+        "structure": "dino:Structure",
         "clip_i": "clip:CLIPI",
         "clip_t": "clip:CLIPT",
         "pie_published_structure": "pie:PublishedStructure",
