@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -165,7 +165,8 @@ def vital_layers(
 
     output.check_writable(out, endings=(".json",))
     with output.waiting("loading", quiet=False):
-        flow = load(model, dtype=dtype, device=device, offload=offload, quantization=quantization)
+        loading: dict[str, Any] = {"dtype": dtype, "device": device, "offload": offload, "quantization": quantization}
+        flow = load(model, **loading)
     with output.progress(quiet=False) as on_progress:
         found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
     for path in write(found, out):

@@ -49,7 +49,11 @@ def clip_tokenizer() -> CLIPTokenizer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = [*alphabet, *(c + "</w>" for c in alphabet), *("".join(pair) for pair in merges)]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=TEXT_TOKENS)
+    return CLIPTokenizer(
+        vocab={t: i for i, t in enumerate(tokens)},
+        merges=merges,  # type: ignore[arg-type]  # pairs are what the tokenizers library takes
+        model_max_length=TEXT_TOKENS,
+    )
 
 
 def _merges(vocabulary: list[str]) -> list[tuple[str, str]]:
@@ -93,7 +97,7 @@ def transformer(in_channels: int = 64, out_channels: int | None = None) -> FluxT
         joint_attention_dim=TEXT_WIDTH, pooled_projection_dim=POOLED_WIDTH, guidance_embeds=True,
         axes_dims_rope=(8, 12, 12),
     )  # fmt: skip
-    for name, parameter in model.named_parameters():
+    for name, parameter in model.named_parameters():  # type: ignore[attr-defined]  # it is a torch module
         if ("norm" in name and ".linear." in name) or name.startswith("proj_out"):
             torch.nn.init.zeros_(parameter)
     return model

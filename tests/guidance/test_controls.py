@@ -167,7 +167,7 @@ def test_a_dial_of_your_own_in_an_editor(tiny):
         ({"dial": 3}, "a name with its numbers"),
         ({"dial": {"name": "attention_weight", "gamma": -1}}, "gamma must be finite and not negative"),
         ({"dial": {"name": "attention_weight", "gamma": float("nan")}}, "gamma must be finite and not negative"),
-        ({"dial": {"name": "attention_weight", "gamma": "strong"}}, "gamma must be finite and not negative"),
+        ({"dial": {"name": "attention_weight", "gamma": "strong"}}, "gamma must be a number"),
         ({"dial": {"name": "attention_gate", "threshold": 1.5}}, "at most 1"),
         ({"dial": {"name": "collections:OrderedDict"}}, "is no dial"),
         ({"dial": {"name": "attention_gate", "threshold": 0.5}, "grag": 1.1}, "give one of them"),

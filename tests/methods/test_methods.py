@@ -212,7 +212,7 @@ def test_stableflow_s_source_row_is_on_its_path_after_each_step(tiny, alignment,
     source, target = prompts(2)
     for made in edit.iterate(tiny, latents(8, 8), source=source, target=[target]):
         states.append((made.stage, made.latents))
-    path = [latent for stage, latent in states if stage == "invert"][::-1] + [latents(8, 8) * edit.nudge]
+    path = [*(latent for stage, latent in reversed(states) if stage == "invert"), latents(8, 8) * edit.nudge]
     for row, expected in zip([x[:1] for stage, x in states if stage == "edit"], rows(path)[1:], strict=True):
         assert torch.equal(row, expected)
 
