@@ -16,8 +16,7 @@ from ..guidance.grag import GRAG
 from ..injection.share import ShareKV
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series, line_panels
-from .figure_data import write_json
+from .charts import Series, line_panels, write_json
 
 BLOCK_BYTES = 2**26  # of one block's scores
 

@@ -8,8 +8,7 @@ import torch
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
-from .charts import Series, line_panels
-from .figure_data import write_csv
+from .charts import Series, line_panels, write_csv
 
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
