@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ..backbone.load import locate
+from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
 from ..methods.inputs import generator
 from ..metrics import Metric, metrics
@@ -80,16 +81,15 @@ class RunConfig:
         }
 
 
-def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """The run that the YAML file at ``path`` describes, with some values replaced (``{"seed": 1}``).
+def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """The run that the YAML file at ``path`` describes (or the package's config of that name, such as ``lab/table1``),
+    with some values replaced (``{"seed": 1}``).
 
     Raises :class:`InputError`, naming file and line, for what cannot be used.
     """
-    path, overrides = Path(path), dict(overrides or {})
+    path, overrides = find_config(path), dict(overrides or {})
     try:
         content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"there is no config at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
     found = config_lines(content, path)
