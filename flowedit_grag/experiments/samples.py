@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,9 @@ UNSAFE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"/\\|?*]|^[. ]|[. ]$')  # in
 class Sample:
     """One editing problem. Its pictures are functions, so that it costs nothing until they are called; all of it can
     be pickled. What a benchmark does not give is ``None``.
+
+    ``content`` is a text that says exactly what image, mask and truth show, for benchmarks that draw them: it stands
+    for their pixels in the keys of a run, which can then be planned without drawing anything.
     """
 
     id: str  # unique in its dataset, the same whenever it is opened, and safe as the name of a file
@@ -34,6 +38,7 @@ class Sample:
     turn: int = 1  # place in a session of edits
     previous: str | None = None  # id of the sample whose result is edited, in place of ``image``
     edit: EditingProblem | None = None  # the lab's problem, for its oracle
+    content: str | None = None
 
     def start(self, result_of: Callable[[str], Image.Image]) -> Image.Image:
         """The picture to edit: ``image``, or what became of the turn before, ``result_of(previous)``."""
@@ -69,7 +74,7 @@ class Dataset(Sequence):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index):  # a slice gives a tuple
+    def __getitem__(self, index: Any) -> Any:  # a slice gives a tuple
         return self.samples[index]
 
     @property

@@ -11,6 +11,7 @@ from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.folder import begin
 from flowedit_grag.methods.sdedit import SDEdit
+from flowedit_grag.methods.stableflow import StableFlowPlus
 from flowedit_grag.metrics import Missing
 
 
@@ -39,6 +40,26 @@ class Traced(SDEdit):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.mine and target == Path(self.mine).read_text():
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().prompts(wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedFlow(StableFlowPlus):
+    """Two steps of StableFlow+. Writes a line into ``log`` for every batch of edits it begins.
+
+    While there is a file ``poison``, edits towards what it says fail.
+    """
+
+    steps: int = 2
+    log: str
+    poison: str = ""
+
+    def prompts(self, wanted):
+        (target,) = wanted.target_prompts
+        with open(self.log, "a") as file:
+            file.write(f"{os.getpid()} group {target}\n")
+        if self.poison and Path(self.poison).exists() and target == Path(self.poison).read_text():
+            raise RuntimeError("poisoned")
         return super().prompts(wanted)
 
 

@@ -68,7 +68,7 @@ def judge(*given): return silent(*given)
         fingerprint._own_code.cache_clear()
         config = read(write(tmp_path / "run", methods=rows, metrics=["own_code:Metric", "psnr"]))
         keys = {item.row.name: item.key for item in work_items(config, limit=1)}
-        found.append({**keys, **{metric.name: fingerprint.of_metric(metric, "") for metric in config.metrics}})
+        found.append({**keys, **{metric.name: fingerprint.of_metric(metric) for metric in config.metrics}})
     before, after = found
     assert {name for name, key in before.items() if after[name] == key} == {"ours", "psnr"}
 
@@ -79,8 +79,8 @@ def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
         (tmp_path / "weights").write_text(content)
         fingerprint._folder.cache_clear()
         hashes |= {
-            fingerprint.of_metric(DINO(model=str(tmp_path)), ""),
-            fingerprint.of_metric(VIEScore(judge=f"vlm:{tmp_path}"), ""),
+            fingerprint.of_metric(DINO(model=str(tmp_path))),
+            fingerprint.of_metric(VIEScore(judge=f"vlm:{tmp_path}")),
             fingerprint.of_judge(f"clip:{tmp_path}")["weights"],
         }
     assert len(hashes) == 6
@@ -233,7 +233,7 @@ def test_a_run_goes_on_where_there_is_less_memory(tmp_path):
 
 
 @pytest.mark.parametrize("made_with", [[], {"a": 5}, {"a": {"model": 3}}])
-def test_a_list_of_cells_that_hands_have_been_at(tmp_path, made_with):
+def test_a_manifest_that_was_changed_by_hand(tmp_path, made_with):
     done(out := tmp_path / "run", limit=1)
     (out / "manifest.json").write_text(json.dumps({"made_with": made_with}))
     done(out, limit=1)

@@ -51,6 +51,7 @@ def _sample(edit: EditingProblem, id: str) -> Sample:
         truth=partial(_drawn, edit.target),
         task=edit.task,
         edit=edit,
+        content=repr(edit),
     )
 
 

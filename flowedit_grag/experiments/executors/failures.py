@@ -30,7 +30,7 @@ class Failures:
         self.given_up = max(0, self.given_up - finished)
 
     def add(self, monitor: Monitor, key: str, how: str) -> None:
-        """Another one. A item that too many died at has failed.
+        """Another one. An item that too many died at has failed.
 
         Args:
             key: of the last item that the worker began to edit or measure.
@@ -67,15 +67,17 @@ def _claimed(locks: Locks, key: str) -> Iterator[bool]:
 def _give_up(monitor: Monitor, key: str, how: str) -> int:
     """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
     how many edits that were."""
-    job, store, edits = monitor.job, monitor.store, 0
+    job, edits = monitor.job, 0
     with Locks(job.folder / LOCKS) as locks:
         for item in (item for item in monitor.left if item.key == key):
-            with _claimed(locks, item.key) as free:
-                if free and job.edited(store, item) is None:
-                    store.fail(item, RuntimeError(DIED.format(work="edited", how=how)))
-                    edits += 1
+            group = job.group(item)
+            with _claimed(locks, group[0].key) as free:
+                if free and job.state(item).to_edit:
+                    for one in (one for one in group if job.state(one).to_edit):
+                        job.store.fail(one, RuntimeError(DIED.format(work="edited", how=how)))
+                        edits += 1
                 elif free:
                     why = Missing(DIED.format(work="measured", how=how))
-                    culprit = job.unmeasured(store, item)[:1]  # they are measured in this order
-                    store.keep_scores(item, dict.fromkeys(culprit, why), job.dependencies(item))
+                    culprit = job.state(item).to_measure[:1]  # they are measured in this order
+                    job.store.keep_scores(item, dict.fromkeys(culprit, why), job.metric_keys)
     return edits
