@@ -1,7 +1,6 @@
 """Rows that differ only in their strength: one inversion, one batch, and the same pictures whatever happens between."""
 
 import json
-import shutil
 
 import pytest
 from conftest import ROOT
@@ -77,8 +76,7 @@ def test_a_member_is_close_to_its_row_alone_and_strengths_differ(whole, tmp_path
 
 
 def test_missing_members_are_made_again_in_the_same_group(whole, tmp_path):
-    shutil.copytree(whole, out := tmp_path / "run")
-    shutil.copy(f"{whole}.log", f"{out}.log")
+    done(out := tmp_path / "run", **sweep(out))
     lost = [*sorted(out.glob("edits/delta 1.0/*"))[:4], *sorted(out.glob("edits/delta 1.2/*"))[:2]]
     for path in lost:
         path.unlink()

@@ -414,7 +414,7 @@ def test_numbers_of_an_earlier_metric_or_truth_are_left_out(made, tmp_path):
     text = (tmp_path / "report" / "tables.md").read_text()
     assert "sdedit, psnr_outside: 1 missing (not measured yet)" in text
     assert "flowedit, psnr_outside:" not in text
-    assert "flowedit, ssim_outside: 16 missing (not measured yet)" in text
+    assert re.search(r"flowedit, ssim_outside: \d+ missing \(not measured yet\)", text)
 
 
 def test_a_run_without_its_list_of_cells(made, tmp_path):
