@@ -74,7 +74,8 @@ def of_judge(spec: str) -> dict[str, str]:
     kind, _, rest = spec.partition(":")
     if kind in JUDGES:
         return {"weights": files} if rest and (files := _folder(rest)) else {}
-    return {"code": code} if (code := _own_code(judge(spec))) else {}
+    own: Any = judge(spec)
+    return {"code": code} if (code := _own_code(own)) else {}
 
 
 def of_sample(sample: Sample) -> dict[str, Any]:

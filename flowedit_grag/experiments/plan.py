@@ -136,7 +136,11 @@ def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedR
     methods = {row.name: _checked_method(row, known, config) for row in rows}
     groups = {name: group for group in _groups(rows, methods, config) for name in group}
     for row in rows:
-        key_inputs = {**network, "method": row.method, "options": fingerprint.of_method(methods[row.name])}
+        key_inputs: dict[str, Any] = {
+            **network,
+            "method": row.method,
+            "options": fingerprint.of_method(methods[row.name]),
+        }
         if row.early_filter is not None:
             early = filter_settings(row.early_filter.suited(known.profile))
             key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}

@@ -132,10 +132,11 @@ class _GroupRunner:
         for item in missing:
             self.store.keep(item, *results[group.index(item)])
 
-    def _results(self, group: Group, editors: Sequence[Editor]) -> list[tuple[Result, dict[str, Any] | None]]:
+    def _results(self, group: Group, editors: Sequence[Editor]) -> Sequence[tuple[Result, dict[str, Any] | None]]:
+        """Each item's edit, and of several, what they cost together."""
         item, editor = group[0], editors[0]
         early = item.row.early_filter
-        told = words(editor.method, item.sample, judged=early is not None)
+        told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
         if len(group) == 1:
             return [(editor.edit(self._start(item), **told, seed=item.seed, early_filter=early), None)]
         controls = [one.method.own_control for one in editors]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..lab.tasks import EditingProblem
+from ..options import check_options
 
 LONGEST_ID = 120  # bytes: a file system's 255, less what is put before and behind
 UNSAFE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"/\\|?*]|^[. ]|[. ]$')  # in names of files, on any system
@@ -81,6 +82,19 @@ class Dataset(Sequence):
     def reasons(self) -> dict[str, int]:
         """Why samples are left out, and how many for each reason."""
         return dict(Counter(reason for _, reason in self.left_out))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What samples come from. A frozen dataclass: its fields are its options (and so its keys in a config), checked
+    against their types."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def open(self) -> Dataset:
+        """The samples. Raises :class:`InputError` for what can be seen to be wrong before anything is edited."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its samples are")
 
 
 def check_id(id: str, where: str) -> None:

@@ -30,7 +30,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import ray
-from flowedit_grag.experiments.executors.failures import Failures
+from flowedit_grag.experiments.executors.monitor import Failures
 from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry

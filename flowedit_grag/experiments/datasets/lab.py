@@ -11,8 +11,7 @@ from ...lab.render import render
 from ...lab.scene import Scene
 from ...lab.splits import problems
 from ...lab.tasks import TASKS, EditingProblem
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,7 @@ class Lab(Benchmark):
             if task not in TASKS:
                 raise unknown("task", task, TASKS)
         if len(set(self.tasks)) < len(self.tasks) or not self.tasks:
-            raise InputError(f"tasks must name at least one task, and each once, not {', '.join(self.tasks) or 'none'}.")
+            raise InputError(f"tasks must name at least one task, and each once, not {list(self.tasks)}.")
 
     def open(self) -> Dataset:
         """The tasks take turns, so that the first few samples are of every kind."""
