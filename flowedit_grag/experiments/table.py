@@ -31,7 +31,8 @@ class MeanScore:
 @dataclass(frozen=True)
 class RunTableRow:
     """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others. ``undecided``
-    says why the judge of an early filter decided nothing, and how often: the champion stayed."""
+    says why the judge of an early filter decided nothing, and how often: the champion stayed. ``group`` names the rows
+    that it was computed with, if any: ``nfe`` is then its share of what they cost together."""
 
     row: str
     done: int
@@ -68,8 +69,8 @@ class RunTable:
         remarks = [f"- {name}: {variant}" for name, variant in zip(self.columns, self.variants, strict=False)]
         remarks += [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
         remarks += [
-            f"- {', '.join(group)}: computed together, sharing inversion and source; NFE is a row's share, "
-            f"{math.fsum(line.nfe or 0 for line in self.lines if line.row in group):g} in all"
+            f"- {', '.join(group)}: computed together, sharing inversion and source; NFE is a row's share of "
+            f"{math.fsum(line.nfe or 0 for line in self.lines if line.row in group):g} an edit"
             for group in dict.fromkeys(line.group for line in self.lines if line.group)
         ]
         remarks += [f"- {count} of the benchmark left out ({reason})" for reason, count in self.left_out.items()]

@@ -31,36 +31,35 @@ class Traced(SDEdit):
 
     def prompts(self, wanted):
         (target,) = wanted.target_prompts
-        with open(self.log, "a") as file:
-            file.write(f"{os.getpid()} {self.strength} {target}\n")
-        if self.poison and Path(self.poison).exists() and target == Path(self.poison).read_text():
-            raise RuntimeError("poisoned")
+        _trace(self, f"{self.strength} {target}", target)
         if self.bomb and Path(self.bomb).exists():
             Path(self.bomb).unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self.mine and target == Path(self.mine).read_text():
             os.kill(os.getpid(), signal.SIGKILL)
         return super().prompts(wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TracedFlow(StableFlowPlus):
-    """Two steps of StableFlow+. Writes a line into ``log`` for every batch of edits it begins.
-
-    While there is a file ``poison``, edits towards what it says fail.
-    """
+    """Two steps of StableFlow+, with ``log``, ``poison`` and ``mine`` as there: a line for every batch of edits."""
 
     steps: int = 2
     log: str
     poison: str = ""
+    mine: str = ""
 
     def prompts(self, wanted):
         (target,) = wanted.target_prompts
-        with open(self.log, "a") as file:
-            file.write(f"{os.getpid()} group {target}\n")
-        if self.poison and Path(self.poison).exists() and target == Path(self.poison).read_text():
-            raise RuntimeError("poisoned")
+        _trace(self, f"group {target}", target)
         return super().prompts(wanted)
+
+
+def _trace(method, line, target):
+    with open(method.log, "a") as file:
+        file.write(f"{os.getpid()} {line}\n")
+    if method.poison and Path(method.poison).exists() and target == Path(method.poison).read_text():
+        raise RuntimeError("poisoned")
+    if method.mine and target == Path(method.mine).read_text():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)

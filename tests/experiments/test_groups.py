@@ -56,8 +56,8 @@ def test_one_inversion_a_sweep_and_its_nfe(whole):
         assert record["settings"]["grag"] == record["settings"]["options"].get("grag", record["settings"]["grag"])
         assert f"delta {record['settings']['grag']['delta']}" == record["row"]
     text = (whole / "table.md").read_text()
-    said = "- delta 0.8, delta 1.0, delta 1.2: computed together, sharing inversion and source; NFE is a row's share, "
-    assert f"{said}{group} in all" in text
+    rows = ", ".join(f"delta {delta}" for delta in DELTAS)
+    assert f"- {rows}: computed together, sharing inversion and source; NFE is a row's share of {group} an edit" in text
 
 
 def test_a_member_is_close_to_its_row_alone_and_strengths_differ(whole, tmp_path, lab):
@@ -146,6 +146,16 @@ def test_a_group_that_fails_fails_as_a_whole_and_is_retried(whole, tmp_path):
     poison.unlink()
     assert [line.done for line in done(out, **changes, retry_failed=True).lines] == [SAMPLES] * len(DELTAS)
     assert pictures(out) == pictures(whole)
+
+
+def test_a_group_that_kills_workers_fails_as_a_whole_and_the_others_do_not_wait(tmp_path):
+    out, mine = tmp_path / "run", tmp_path / "mine"
+    changes = sweep(out, mine=str(mine))
+    mine.write_text("")
+    sample = read(write(out, **changes)).samples[2]
+    mine.write_text(sample.target_prompt)
+    made = done(out, **changes, executor="local", workers=1)
+    assert [(line.done, list(line.failures)) for line in made.lines] == [(SAMPLES - 1, [sample.id])] * len(DELTAS)
 
 
 def test_a_group_that_does_not_fit_into_memory_says_what_to_do(tmp_path, monkeypatch):

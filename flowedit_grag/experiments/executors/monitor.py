@@ -63,7 +63,8 @@ class Failures:
         if self.at[key] == MOST_AT_ONE:
             del self.at[key]  # its next metric has tries of its own
             edits = _give_up(monitor, key, how)
-            self.in_a_row, self.given_up = self.in_a_row + edits, self.given_up + edits
+            self.in_a_row += edits > 0  # those of a group failed together
+            self.given_up += edits
         if self.in_a_row >= self.most:
             raise InputError(
                 f"workers died {self.in_a_row} times and nothing was finished, {how}; is there enough memory?"
