@@ -54,10 +54,6 @@ class RunTable:
     left_out: Mapping[str, int]  # why the benchmark leaves out some of what it lists, and how much
     variants: tuple[str, ...] = ()  # of the metrics: backbone and details
 
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
     def markdown(self) -> str:
         """The table, and under it how it is measured and whatever it does not have a number for."""
         arrows = [f"{name} {UP if up else DOWN}" for name, up in zip(self.columns, self.higher_is_better, strict=True)]
@@ -100,7 +96,7 @@ def table(job: Job) -> RunTable:
 def write(table: RunTable, job: Job) -> None:
     """``table.json`` and ``table.md`` in the run's folder. Raises :class:`InputError` where that cannot be done."""
     try:
-        for name, text in (("table.json", json.dumps(table.plain(), indent=1) + "\n"), ("table.md", table.markdown())):
+        for name, text in (("table.json", json.dumps(asdict(table), indent=1) + "\n"), ("table.md", table.markdown())):
             with written(job.folder / name) as partial:
                 partial.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -106,7 +106,7 @@ def _run(folder: Path, name: str) -> Run:
         for row, paths in damaged.items() if paths
     ]  # fmt: skip
     environment = read_object(folder / "environment.json")
-    remarks += [*_made_on(name, every), *_left_out(folder, name, manifest)]
+    remarks += [*_made_on(name, every), *_remarks(folder, name, manifest)]
     return Run(name, folder, config, environment, manifest, outcomes, tuple(remarks))
 
 
@@ -120,10 +120,12 @@ def _made_on(name: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"{name}: edits were not all made with the same {fact}: {shares}."
 
 
-def _left_out(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
-    """What the folder holds besides the items of the run."""
+def _remarks(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
+    """What the numbers do not say: shares of costs, and what the folder holds besides the items of the run."""
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
+    if shared := [row for row, way in manifest.made_with.items() if "group" in way]:
+        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of what rows cost that were computed together."
     for reason, count in manifest.left_out.items():
         yield f"{name}: {count} of the benchmark left out ({reason})."
     ours = {ItemFiles(folder, item.row, item.sample, item.key).record for item in manifest.items}

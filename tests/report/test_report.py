@@ -282,6 +282,7 @@ def test_tables_say_what_they_are_of(made):
     remarks = (folder / "report" / "tables.md").read_text()
     assert "- flowedit, ssim_outside: 1 missing (no window fits)." in remarks
     assert "- FlowEdit + GRAG: 1 not finished." in remarks
+    assert "NFE and seconds of flowedit, FlowEdit + GRAG" in remarks
     assert r"- flowedit: 1 failed (RuntimeError: \<b>no luck\</b> with validation-color-000)." in remarks
 
 
