@@ -9,11 +9,11 @@ from diffusers import FluxFillPipeline
 
 from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.embedded import MODELS
-from flowedit_grag.lab import model
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.scene import sample_scene
 from flowedit_grag.lab.world import IMAGE_SIZE
 
+from . import model
 from .fill import widened
 from .loop import averaged
 from .vae import trained

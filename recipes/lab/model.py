@@ -3,7 +3,8 @@
 import json
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+from diffusers.models import AutoencoderKL, FluxTransformer2DModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     CLIPTextConfig,
@@ -14,8 +15,8 @@ from transformers import (
     T5EncoderModel,
 )
 
-from ..embedded import MODELS
-from .captions import vocabulary
+from flowedit_grag.embedded import MODELS
+from flowedit_grag.lab.captions import vocabulary
 
 SHIPPED = MODELS["lab"] / "tokenizer"
 TEXT_TOKENS = 48  # captions take up to 25, diptychs 41
@@ -97,7 +98,7 @@ def transformer(in_channels: int = 64, out_channels: int | None = None) -> FluxT
         joint_attention_dim=TEXT_WIDTH, pooled_projection_dim=POOLED_WIDTH, guidance_embeds=True,
         axes_dims_rope=(8, 12, 12),
     )  # fmt: skip
-    for name, parameter in model.named_parameters():  # type: ignore[attr-defined]  # it is a torch module
+    for name, parameter in model.named_parameters():
         if ("norm" in name and ".linear." in name) or name.startswith("proj_out"):
             torch.nn.init.zeros_(parameter)
     return model
