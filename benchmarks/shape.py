@@ -45,7 +45,7 @@ def flux_flow(
 
 def flux_scheduler():
     """The scheduler with FLUX.1-dev's config."""
-    from flowedit_grag.lab.model import scheduler
+    from recipes.lab.model import scheduler
 
     return scheduler()
 

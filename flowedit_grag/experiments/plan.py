@@ -147,7 +147,7 @@ def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedR
             early = filter_settings(row.early_filter.suited(known.profile))
             key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
         if len(group := groups[row.name]) > 1:  # a row of a batch is not equal, bit for bit, to one that is alone
-            key_inputs["group"] = [plain(methods[name].own_control) for name in group]
+            key_inputs["group"] = [plain(methods[name].control) for name in group]
         yield _PlannedRow(row, key_inputs, group)
 
 

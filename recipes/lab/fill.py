@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from flowedit_grag.backbone.families.flux_transformer import pack
-from flowedit_grag.lab import model
 
 from . import masks as mask_stage
+from . import model
 from .data import KINDS
 from .encoding import encode
 from .flux import Batch, Batches, optimizers, velocity

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from flowedit_grag.backbone.families.flux_transformer import velocity_of
 from flowedit_grag.backbone.flow import Condition
-from flowedit_grag.lab import model
 
 from . import latents as latent_stage
+from . import model
 from .data import KINDS, scene_at
 from .encoding import encode
 from .loop import Stage, averaged
