@@ -7,14 +7,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """``step`` of ``steps`` of a ``stage`` is done. Of an edit: where its latents stand, and what they would become if
-    the flow were straight from here, ``clean``, where the method knows it."""
+    """``step`` of ``steps`` of a ``stage`` is done. Of an edit also: where its latents stand."""
 
     stage: str
     step: int
     steps: int
     latents: Any = None  # [rows, C, h, w]
-    clean: Any = None
+    clean: Any = None  # what they would become if the flow were straight from here, where the method knows
 
 
 OnProgress = Callable[[Progress], None]

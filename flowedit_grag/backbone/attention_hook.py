@@ -31,9 +31,8 @@ def compose(*hooks: AttentionHook) -> AttentionHook:
 
 def check_layers(layers: Iterable[Any], count: int) -> None:
     """Raise :class:`InputError` unless each of ``layers`` names one of ``count`` attention layers."""
-    for layer in layers:
-        if not (isinstance(layer, int) and 0 <= layer < count):
-            raise InputError(f"attention layer {layer!r} does not exist: this model's layers are 0 to {count - 1}.")
+    if strange := [layer for layer in layers if layer not in range(count)]:
+        raise InputError(f"attention layer {strange[0]!r} does not exist: this model's layers are 0 to {count - 1}.")
 
 
 @contextmanager
@@ -42,9 +41,8 @@ def hooked(
 ) -> Iterator[None]:
     """Apply ``hooks`` inside the block, and leave the transformer exactly as it was.
 
-    Args:
-        layers: its attention modules by name, in the order they run.
-        processors: for each of diffusers' processors the class ``(hook, stock)`` that does the same and applies a hook.
+    ``layers`` are its attention modules by name, in the order they run; ``processors`` has for each of diffusers'
+    processors the class ``(hook, stock)`` that does the same and applies a hook.
 
     Raises :class:`InputError` for a layer that does not exist, a processor that is not diffusers' own, or while a step
     cache is on (it would skip hooked calls).
@@ -59,8 +57,7 @@ def hooked(
             name, module = named[index]
             own: Any = module.processor
             if type(own) not in processors:
-                kind = type(own).__name__
-                raise InputError(f"{name} has a {kind}, which editing would drop; unload it (an IP-Adapter?) first.")
+                raise InputError(f"editing would drop the {type(own).__name__} of {name}; unload it (an IP-Adapter?).")
             stock.append((module, own))
             module.set_processor(processors[type(own)](hook, own))
         yield

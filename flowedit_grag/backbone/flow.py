@@ -105,10 +105,8 @@ class Flow(ABC):
     ) -> Velocity:
         """``v(x, sigma)`` for x ``[B, C, h, w]``, a row for each row of ``condition``.
 
-        Args:
-            guidance: distilled guidance scale, one or one a row; models without its embedding ignore it.
-            hooks: by layer, what happens at attention calls, or a function of sigma that says so; installed for the
-                length of one forward call.
+        ``guidance`` is the distilled scale, one or one a row (models without its embedding ignore it); ``hooks`` say by
+        layer, or by sigma and layer, what happens at attention calls, for the length of one forward call.
         """
         transformer, dtype, device, batch = self.transformer, self.transformer.dtype, self.device, len(condition)
         scales = torch.as_tensor(guidance, device=device, dtype=dtype).expand(batch)

@@ -15,11 +15,7 @@ class GuidedVelocity:
     """``v = v_negative + scale * (v_prompt - v_negative)`` for each row of x ``[B, C, h, w]``.
 
     Rows whose scale is 1 cost nothing extra. The others are evaluated a second time, with the negative prompt, in
-    rows appended to the batch.
-
-    Attributes:
-        rows: for every row of the batch that the transformer sees, the row of x it belongs to. An attention hook
-            meant for row r of x goes to all batch rows where ``rows`` is r.
+    rows appended to the batch. An attention hook meant for row r of x goes to all batch rows where :attr:`rows` is r.
     """
 
     flow: Flow
@@ -28,16 +24,16 @@ class GuidedVelocity:
     scales: tuple[float, ...]  # true classifier-free guidance scale, one a row
     negative: Condition | None = None  # one row
     hooks: HooksAt | None = None
-    rows: tuple[int, ...] = field(init=False)
+    rows: tuple[int, ...] = field(init=False)  # for each row of the batch that the transformer sees, its row of x
     _field: Velocity = field(init=False, repr=False)
 
     def __post_init__(self):
         guided = [row for row, scale in enumerate(self.scales) if scale != 1]
         rows = (*range(len(self.condition)), *guided)
-        conditions = [self.condition, *(self.negative for _ in guided if self.negative is not None)]
-        scales = [self.guidance[row] for row in rows]
+        condition = Condition.cat([self.condition, *(self.negative for _ in guided if self.negative is not None)])
+        velocity = self.flow.velocity(condition, [self.guidance[row] for row in rows], self.hooks)
         object.__setattr__(self, "rows", rows)
-        object.__setattr__(self, "_field", self.flow.velocity(Condition.cat(conditions), scales, self.hooks))
+        object.__setattr__(self, "_field", velocity)
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         guided = list(self.rows[len(x) :])

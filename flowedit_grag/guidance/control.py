@@ -39,7 +39,6 @@ class ControlledGroup:
 
     @property
     def is_identity(self) -> bool:
-        """Whether it changes nothing."""
         return all(control is None or control.is_identity for control in self.controls)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -50,8 +50,6 @@ def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
     """The layers ``asked`` for, or else the model's own vital ones. Raises :class:`InputError` where none are known."""
     layers = flow.vital_layers if asked is None else asked
     if layers is None:
-        raise InputError(
-            f"the vital layers of {flow.name or 'this model'} are not known; find them with "
-            "`flowedit-grag vital-layers` and give them as vital_layers."
-        )
+        name, finder = flow.name or "this model", "`flowedit-grag vital-layers`"
+        raise InputError(f"the vital layers of {name} are not known; find them with {finder}, and give vital_layers.")
     return layers

@@ -90,8 +90,7 @@ class Method:
 
     def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:
         """The job's source. Everything is encoded here, before the transformer has to be in memory."""
-        length = condition.embeds.shape[1]
-        negative = flow.condition(self.negative_prompt, length) if self.true_cfg != 1 else None
+        negative = flow.condition(self.negative_prompt, condition.embeds.shape[1]) if self.true_cfg != 1 else None
         return Source(flow, latents, condition, draws(noise, latents), negative)
 
     def targets(self, target: Condition | Sequence[Condition], grag: Sequence[Any] | None = None) -> Targets:

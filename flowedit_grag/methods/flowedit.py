@@ -59,8 +59,7 @@ class FlowEdit(Method):
         turn = self.n_max - self.n_min  # where plain sampling begins
         guidance = (self.source_guidance, *(self.target_guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
-        share = self.injection == "vital"
-        v = v.hooked(source_hooks(v, source.layout, targets.controls, self.vital_layers, share))
+        v = v.hooked(source_hooks(v, source.layout, targets.controls, self.vital_layers, self.injection == "vital"))
         z = x.expand(len(targets), -1, -1, -1)
         for step, (s0, s1) in enumerate(pairwise(sigmas[: turn + 1]), start=1):
             z = z + (s1 - s0) * self._direction(v, x, z, s0, noise)

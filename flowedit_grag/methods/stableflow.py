@@ -55,8 +55,7 @@ class StableFlow(Method):
         return (yield from inverted(v, source.latents * self.nudge, sigmas, self.solver))
 
     def edit(self, source: Source, prepared: list[Tensor], targets: Targets) -> Steps:
-        guidance = (self.inversion_guidance, *(self.guidance,) * len(targets))
-        v = self.guided(source, targets, guidance, with_source=True)
+        v = self.guided(source, targets, (self.inversion_guidance, *(self.guidance,) * len(targets)), with_source=True)
         aligned = self.source_alignment == "aligned"
         rows = yield from self._sample(source, prepared[0], targets, v, prepared if aligned else lagging(prepared))
         return rows[1:] / (self.nudge if aligned else 1)
@@ -87,5 +86,4 @@ class StableFlow(Method):
 def lagging(path: list[Tensor]) -> list[Tensor]:
     """The published script's path of the source row: its list runs clean to noisy without the clean image, and is read
     at ``[-i]`` after step i = 0, 1, ..."""
-    recorded = path[-2::-1]
-    return [path[0], *(recorded[-i] for i in range(len(recorded)))]
+    return [path[0], path[-2], *path[:-2]]

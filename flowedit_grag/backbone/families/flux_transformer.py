@@ -41,9 +41,8 @@ def velocity_of(
 ) -> Tensor:
     """The velocity ``[B, C, h, w]`` that ``transformer`` predicts for ``x`` ``[B, C, h, w]`` at ``sigma`` ``[B]``.
 
-    Args:
-        guidance: distilled guidance scale ``[B]``; models without its embedding ignore it.
-        context: ``[B or 1, tokens, C']``, what a Fill model sees beside the noisy tokens.
+    ``guidance`` ``[B]`` is the distilled scale, which models without its embedding ignore; ``context``
+    ``[B or 1, tokens, C']`` what a Fill model sees beside the noisy tokens.
     """
     network = getattr(transformer, "module", transformer)  # accelerate may wrap it
     layout, dtype, tokens = layout_of(x, condition.embeds.shape[1]), network.dtype, pack(x)
