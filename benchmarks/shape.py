@@ -9,6 +9,7 @@ from flowedit_grag.backbone.condition import Condition
 from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.profile import FLUX_DEV, Profile
 from flowedit_grag.backbone.tokens import PATCH
+from flowedit_grag.lab.model import scheduler
 
 FLUX_CHANNELS = 64  # of a token
 FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, and every pixel of the mask
@@ -23,9 +24,10 @@ def flux_flow(
     ``layers`` are the numbers of double- and single-stream blocks where they should not be FLUX.1-dev's 19 and 38.
     With ``fills``, FLUX.1-Fill-dev's, whose tokens also carry a masked picture and the mask.
     """
-    from diffusers import FluxPipeline, FluxTransformer2DModel
+    from diffusers import FluxPipeline
+    from diffusers.models import FluxTransformer2DModel
 
-    shape = {} if layers is None else {"num_layers": layers[0], "num_single_layers": layers[1]}
+    shape: dict[str, int] = {} if layers is None else {"num_layers": layers[0], "num_single_layers": layers[1]}
     if fills:
         shape |= {"in_channels": FILL_CHANNELS, "out_channels": FLUX_CHANNELS}
     default = torch.get_default_dtype()
@@ -36,18 +38,11 @@ def flux_flow(
     finally:
         torch.set_default_dtype(default)
     parts: dict[str, Any] = dict.fromkeys(("vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"))
-    pipeline = FluxPipeline(scheduler=flux_scheduler(), transformer=transformer.eval(), **parts)
+    pipeline = FluxPipeline(scheduler=scheduler(), transformer=transformer.eval(), **parts)
     dev = layers is None and not fills
     profile = FLUX_DEV if dev else Profile(vital_layers=(0,), value_layers=(sum(layers or (19, 38)) - 1,))
     kind = "FLUX.1-Fill-dev" if fills else "FLUX.1-dev"
     return Flow(pipeline, profile, name=kind if layers is None else f"{kind} with {layers[0]}+{layers[1]} blocks")
-
-
-def flux_scheduler():
-    """The scheduler with FLUX.1-dev's config."""
-    from flowedit_grag.lab.model import scheduler
-
-    return scheduler()
 
 
 def latents(flow: Flow, size: tuple[int, int], device: str) -> torch.Tensor:
