@@ -16,8 +16,8 @@ from flowedit_grag import Editor
 from flowedit_grag.analysis.charts import heatmap
 from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.backbone.load import load
-from flowedit_grag.experiments.samples import noise_seed
-from flowedit_grag.lab.tasks import TASKS, EditingProblem
+from flowedit_grag.experiments.samples import Sample, noise_seed
+from flowedit_grag.lab.tasks import TASKS
 from flowedit_grag.lora_moe import recorded_usage
 from flowedit_grag.report.measurements import Record, Records
 
@@ -48,9 +48,9 @@ def section(bench: Bench) -> list[Findings]:
         return load(MODEL, adapter=adapter, device=device, dtype=bench.flow.transformer.dtype)
 
     table = Findings("Adapters in a forward call of one diptych", ("what", "parameters", "time over none"))
-    _, problem = next(bench.problems(1))
+    sample = next(iter(bench.problems(1)))
     for adapter in (LORA, MIXTURE):
-        record = records.find(adapter=adapter) or _forward_call(opened, adapter, problem, records)
+        record = records.find(adapter=adapter) or _forward_call(opened, adapter, sample, records)
         table.add(adapter, f"{record['parameters']:,}", f"{record['ratio']:.2f}")
     for layer, (sizes, tokens) in LAYERS.items():
         if (found := records.find(layer=layer)) is None:
@@ -70,9 +70,9 @@ def parameters(flow: Flow) -> int:
 
 
 @torch.no_grad()
-def _forward_call(opened: Opened, adapter: str, problem: EditingProblem, records: Records) -> Record:
+def _forward_call(opened: Opened, adapter: str, sample: Sample, records: Records) -> Record:
     bare, adapted = (
-        partial(flow.transformer, **overhead.recorded_calls(flow, partial(_edit, flow, problem, "0"))[0])
+        partial(flow.transformer, **overhead.recorded_calls(flow, partial(_edit, flow, sample))[0])
         for flow in (opened(None), opened(adapter))
     )
     bare()
@@ -80,23 +80,23 @@ def _forward_call(opened: Opened, adapter: str, problem: EditingProblem, records
     return records.add({"adapter": adapter}, parameters=parameters(opened(adapter)), ratio=ratio)
 
 
-def _edit(flow: Flow, problem: EditingProblem, id: str) -> None:
+def _edit(flow: Flow, sample: Sample) -> None:
     editor = Editor("icedit", flow, steps=STEPS)
-    editor.edit(problem.images()[0], instruction=problem.instruction, seed=noise_seed(0, id))
+    editor.edit(sample.image(), instruction=sample.instruction, seed=noise_seed(0, sample.id))
 
 
 def _experts(bench: Bench, opened: Opened, records: Records) -> Path:
     """Each expert's share of the tokens, by layer and by task of the edits."""
-    counts: dict[str, list[np.ndarray]] = {}  # by layer, [experts] for each problem
-    for id, problem in bench.problems(PER_TASK):
-        asked = {"id": id, "task": problem.task}
+    counts: dict[str, dict[str, np.ndarray]] = {}  # by layer and task, [experts]
+    for sample in bench.problems(PER_TASK):
+        asked = {"id": sample.id, "task": sample.task}
         if (found := records.find(**asked)) is None:
             with recorded_usage(opened(MIXTURE).transformer) as usage:
-                _edit(opened(MIXTURE), problem, id)
+                _edit(opened(MIXTURE), sample)
             found = records.add(asked, experts={layer: own.tolist() for layer, own in usage.counts.items()})
         for layer, own in found["experts"].items():
-            counts.setdefault(layer, []).append(np.array(own))
-    by_task = {layer: np.reshape(own, (len(TASKS), -1, len(own[0]))).sum(axis=1) for layer, own in counts.items()}
-    shares = [(own / own.sum(axis=1, keepdims=True)).ravel().tolist() for own in by_task.values()]
+            of_layer = counts.setdefault(layer, {})
+            of_layer[sample.task] = of_layer.get(sample.task, 0) + np.array(own)
+    shares = [[share for task in TASKS for share in of[task] / of[task].sum()] for of in counts.values()]
     columns = [f"{task} {expert}" for task in TASKS for expert in range(len(shares[0]) // len(TASKS))]
-    return heatmap(shares, list(by_task), bench.out / "experts.png", "task and expert", "Share of tokens", columns)
+    return heatmap(shares, list(counts), bench.out / "experts.png", "task and expert", "Share of tokens", columns)

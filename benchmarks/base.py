@@ -1,16 +1,17 @@
 """What a section is given, and what it returns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.experiments.datasets import dataset
 from flowedit_grag.experiments.fingerprint import DIGITS, VERSION
+from flowedit_grag.experiments.samples import Sample
 from flowedit_grag.files import fingerprint
 from flowedit_grag.lab.scene import Scene
-from flowedit_grag.lab.splits import problems, scenes
-from flowedit_grag.lab.tasks import TASKS, EditingProblem
+from flowedit_grag.lab.splits import scenes
 from flowedit_grag.report.measurements import Records, weights
 
 
@@ -46,11 +47,9 @@ class Bench:
         """The share's first scenes of ``whole``."""
         return scenes(self.split, self.count(whole))
 
-    def problems(self, per_task: int) -> Iterator[tuple[str, EditingProblem]]:
-        """The share's first problems of each task, each after an id that no other has."""
-        count = self.count(per_task)
-        for number, problem in enumerate(problems(self.split, count, TASKS)):
-            yield f"{self.split} {problem.task} {number % count}", problem
+    def problems(self, per_task: int) -> Iterable[Sample]:
+        """The share's first problems of each task, as runs have them."""
+        return dataset("lab", split=self.split, per_task=self.count(per_task))
 
     def count(self, whole: int) -> int:
         """How many of ``whole`` to measure, at least one."""

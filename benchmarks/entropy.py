@@ -1,6 +1,6 @@
 """Attention entropy against GRAG's delta over several pictures (arXiv:2510.24657, fig. S2).
 
-``entropy.jsonl``: a record for each problem, ``layer`` and ``delta``, with ``task``, ``index`` (of the problem),
+``entropy.jsonl``: a record for each problem, ``layer`` and ``delta``, with ``task``,
 ``source`` and ``all``: entropy in nats of what the edit's image tokens attend to, among the source's tokens and among
 all tokens, the mean over heads, queries and noise levels; ``of.options`` has ``steps``. For fixed queries and keys the
 entropy among the source's tokens can only fall; whether that among all tokens does is a finding."""
@@ -12,9 +12,8 @@ import numpy as np
 from flowedit_grag.analysis.branches import Branches
 from flowedit_grag.analysis.entropy import draw, entropies
 from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.experiments.samples import noise_seed
+from flowedit_grag.experiments.samples import Sample, noise_seed
 from flowedit_grag.injection.hook import layer_names
-from flowedit_grag.lab.tasks import EditingProblem
 from flowedit_grag.report.intervals import mean
 from flowedit_grag.report.measurements import Record, Records
 
@@ -28,8 +27,7 @@ STEPS = 8
 def section(bench: Bench) -> list[Findings]:
     """A row for each delta: the means over pictures and layers; below, in how many layers entropy falls throughout."""
     records, layers = bench.records(__file__, steps=STEPS), layer_names(bench.flow.transformer)
-    every = [_of_picture(bench.flow, {"id": id, "task": problem.task, "index": index}, problem, len(layers), records)
-             for index, (id, problem) in enumerate(bench.problems(PER_TASK))]  # fmt: skip
+    every = [_of_picture(bench.flow, sample, len(layers), records) for sample in bench.problems(PER_TASK)]
     table = Findings(
         f"Attention entropy, {len(every)} pictures of {bench.split} edits, {len(layers)} layers",
         ("delta", "among the source's tokens, nats", "among all tokens, nats"),
@@ -55,15 +53,16 @@ def _falls(values: np.ndarray) -> np.ndarray:
     return np.all(np.diff(values) < 0, axis=-1)
 
 
-def _of_picture(flow: Flow, of: Record, problem: EditingProblem, layers: int, records: Records) -> list[Record]:
+def _of_picture(flow: Flow, sample: Sample, layers: int, records: Records) -> list[Record]:
     """A record for each layer and each of :data:`DELTAS`, layer by layer."""
+    of = {"id": sample.id, "task": sample.task}
     asked = [{**of, "layer": layer, "delta": delta} for layer, delta in product(range(layers), DELTAS)]
     found = [records.find(**each) for each in asked]
     if all(found):
         return [record for record in found if record]
-    words = {"source_prompt": problem.source_prompt, "target_prompt": problem.target_prompt}
-    seed = noise_seed(0, of["id"])
-    made = entropies(Branches.of(flow, problem.images()[0], **words, steps=STEPS, seed=seed), DELTAS)
+    words = {"source_prompt": sample.source_prompt or "", "target_prompt": sample.target_prompt or ""}
+    seed = noise_seed(0, sample.id)
+    made = entropies(Branches.of(flow, sample.image(), **words, steps=STEPS, seed=seed), DELTAS)
     pairs = zip(np.ravel(made["source"]).tolist(), np.ravel(made["all"]).tolist(), strict=True)
     return [
         known or records.add(each, source=source, all=whole)

@@ -18,7 +18,7 @@ from benchmarks.overhead import overhead
 from benchmarks.shape import flux_flow
 from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.measure import measured
-from flowedit_grag.methods import METHODS
+from flowedit_grag.methods import METHODS, Method
 from flowedit_grag.options import option_names
 
 
@@ -36,8 +36,7 @@ def measure(flow: Flow, size: tuple[int, int], steps: int | None) -> str:
         ("method", "NFE", "seconds", "peak, GB", "over the bare calls"),
     )
     for name in (name for name in METHODS if METHODS[name].fills == flow.fills):
-        names = {"steps", "n_max"} & set(option_names(METHODS[name]))
-        run = partial(scale.run, flow, name, size, device, **({} if steps is None else dict.fromkeys(names, steps)))
+        run = partial(scale.run, flow, name, size, device, **({} if steps is None else _counts(METHODS[name], steps)))
         run()  # the first run also chooses kernels
         with measured(flow) as cost:
             run()
@@ -45,6 +44,12 @@ def measure(flow: Flow, size: tuple[int, int], steps: int | None) -> str:
         table.add(name, cost.nfe, f"{cost.seconds:.2f}", f"{cost.peak_memory_mb / 1e3:.1f}", f"{extra:.1%}")
         print(json.dumps(table.rows[-1]), file=sys.stderr, flush=True)
     return table.markdown()
+
+
+def _counts(method: type[Method], steps: int) -> dict[str, int]:
+    """The method's options that count steps, so that all ``steps`` are made."""
+    counts = {"steps": steps, "n_max": steps, "inject_steps": min(steps, getattr(method, "inject_steps", 0))}
+    return {name: count for name, count in counts.items() if name in option_names(method)}
 
 
 def main() -> None:

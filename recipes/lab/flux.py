@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,8 +83,8 @@ class Batches:
         texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
         mean, deviation = self.sigma
         sigma = torch.sigmoid(mean + deviation * torch.randn(len(x)))
-        tensors = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
-        return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
+        x, noise, sigma, weight = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
+        return Batch(x, noise, sigma, weight, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
@@ -107,6 +108,15 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
         return loss + WEIGHT * read, {**facts, "flow": loss, "reading": read}
 
     stage.fit(loss_at, steps)
+
+
+def trained(folder: Path, device: str, *names: str) -> dict[str, Any]:
+    """The pipeline's parts, of which those with ``names`` are as this stage left them, on ``device`` and frozen."""
+    parts, weights = model.components(), averaged(folder, "flux")
+    for name in names:
+        parts[name].load_state_dict(weights[name])
+        parts[name].to(device).eval().requires_grad_(False)
+    return parts
 
 
 def optimizers(

@@ -31,7 +31,7 @@ class Muon(torch.optim.Optimizer):
             raise ValueError("Muon takes matrices only")
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None):
         """One step for every parameter that has a gradient."""
         for group in self.param_groups:
             alike = defaultdict(list)
@@ -46,9 +46,10 @@ class Muon(torch.optim.Optimizer):
 
     def _momentum(self, p: Tensor, momentum: float) -> Tensor:
         """Nesterov's."""
-        buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-        buffer.lerp_(p.grad, 1 - momentum)
-        return torch.lerp(p.grad, buffer, momentum)
+        buffer, gradient = self.state[p].setdefault("momentum", torch.zeros_like(p)), p.grad
+        assert gradient is not None
+        buffer.lerp_(gradient, 1 - momentum)
+        return torch.lerp(gradient, buffer, momentum)
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
