@@ -14,7 +14,7 @@ import torch
 
 from flowedit_grag import Editor
 from flowedit_grag.analysis.charts import heatmap
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.backbone.load import load
 from flowedit_grag.experiments.samples import Sample, noise_seed
 from flowedit_grag.lab.tasks import TASKS
@@ -32,7 +32,7 @@ LAYERS = {  # experts, rank, features in and out; tokens of a diptych with its t
     "a layer of lab-fill": ((4, 7, 960, 192), 176),
     "one of FLUX.1-Fill-dev at 512x1024": ((4, 32, 15360, 3072), 2560),
 }
-Opened = Callable[[str | None], Flow]  # the model with an adapter, by its name
+Opened = Callable[[str | None], ImageFlow]  # the model with an adapter, by its name
 
 
 def section(bench: Bench) -> list[Findings]:
@@ -44,7 +44,7 @@ def section(bench: Bench) -> list[Findings]:
     )  # fmt: skip
 
     @cache
-    def opened(adapter: str | None) -> Flow:
+    def opened(adapter: str | None) -> ImageFlow:
         return load(MODEL, adapter=adapter, device=device, dtype=bench.flow.transformer.dtype)
 
     table = Findings("Adapters in a forward call of one diptych", ("what", "parameters", "time over none"))
@@ -64,7 +64,7 @@ def section(bench: Bench) -> list[Findings]:
     return [table]
 
 
-def parameters(flow: Flow) -> int:
+def parameters(flow: ImageFlow) -> int:
     """Of a model's adapters."""
     return sum(weight.numel() for name, weight in flow.transformer.named_parameters() if "lora_" in name)
 
@@ -80,7 +80,7 @@ def _forward_call(opened: Opened, adapter: str, sample: Sample, records: Records
     return records.add({"adapter": adapter}, parameters=parameters(opened(adapter)), ratio=ratio)
 
 
-def _edit(flow: Flow, sample: Sample) -> None:
+def _edit(flow: ImageFlow, sample: Sample) -> None:
     editor = Editor("icedit", flow, steps=STEPS)
     editor.edit(sample.image(), instruction=sample.instruction, seed=noise_seed(0, sample.id))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.experiments.datasets import dataset
 from flowedit_grag.experiments.fingerprint import DIGITS, VERSION
 from flowedit_grag.experiments.samples import Sample
@@ -19,7 +19,7 @@ from flowedit_grag.report.measurements import Records, weights
 class Bench:
     """A model to measure, the measurement folder, and how much to measure (1: all of it)."""
 
-    flow: Flow
+    flow: ImageFlow
     out: Path
     split: str = "validation"
     share: float = 1.0

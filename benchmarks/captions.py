@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.experiments.samples import noise_seed
 from flowedit_grag.guidance.classifier_free import GuidedVelocity
 from flowedit_grag.inversion import Solver, integrate
@@ -71,7 +71,7 @@ def follow(
 
 @torch.no_grad()
 def drawn(
-    flow: Flow, scenes: Sequence[Scene], seeds: Sequence[int], guidance: float, true_cfg: float
+    flow: ImageFlow, scenes: Sequence[Scene], seeds: Sequence[int], guidance: float, true_cfg: float
 ) -> list[np.ndarray]:
     """A picture of each scene, ``[H, W, 3]`` uint8, from its plain caption and noise of its seed."""
     side = flow.side // flow.pipeline.vae_scale_factor

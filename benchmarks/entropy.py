@@ -11,9 +11,8 @@ import numpy as np
 
 from flowedit_grag.analysis.branches import Branches
 from flowedit_grag.analysis.entropy import draw, entropies
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.experiments.samples import Sample, noise_seed
-from flowedit_grag.injection.hook import layer_names
 from flowedit_grag.report.intervals import mean
 from flowedit_grag.report.measurements import Record, Records
 
@@ -26,15 +25,15 @@ STEPS = 8
 
 def section(bench: Bench) -> list[Findings]:
     """A row for each delta: the means over pictures and layers; below, in how many layers entropy falls throughout."""
-    records, layers = bench.records(__file__, steps=STEPS), layer_names(bench.flow.transformer)
-    every = [_of_picture(bench.flow, sample, len(layers), records) for sample in bench.problems(PER_TASK)]
+    records, layers = bench.records(__file__, steps=STEPS), bench.flow.layers
+    every = [_of_picture(bench.flow, sample, layers, records) for sample in bench.problems(PER_TASK)]
     table = Findings(
-        f"Attention entropy, {len(every)} pictures of {bench.split} edits, {len(layers)} layers",
+        f"Attention entropy, {len(every)} pictures of {bench.split} edits, {layers} layers",
         ("delta", "among the source's tokens, nats", "among all tokens, nats"),
     )
     values, curves, falling = {}, {}, {}
     for kind, name in (("source", "the source's"), ("all", "all")):
-        values[kind] = np.array([[r[kind] for r in own] for own in every]).reshape(-1, len(layers), len(DELTAS))
+        values[kind] = np.array([[r[kind] for r in own] for own in every]).reshape(-1, layers, len(DELTAS))
         average = values[kind].mean(axis=0)
         curves[kind], falling[kind] = average.tolist(), int(_falls(average).sum())
         counts = _falls(values[kind]).sum(axis=-1)
@@ -43,7 +42,7 @@ def section(bench: Bench) -> list[Findings]:
         )
     for index, delta in enumerate(DELTAS):
         table.add(delta, *(mean(of_kind[..., index].mean(axis=1)).number(3) for of_kind in values.values()))
-    about = {"model": bench.flow.name, "layers": layers, "delta": DELTAS, "falling": falling}
+    about = {"model": bench.flow.name, "layers": range(layers), "delta": DELTAS, "falling": falling}
     table.figures.append(draw({**about, **curves}, bench.out / "entropy.png"))
     return [table]
 
@@ -53,7 +52,7 @@ def _falls(values: np.ndarray) -> np.ndarray:
     return np.all(np.diff(values) < 0, axis=-1)
 
 
-def _of_picture(flow: Flow, sample: Sample, layers: int, records: Records) -> list[Record]:
+def _of_picture(flow: ImageFlow, sample: Sample, layers: int, records: Records) -> list[Record]:
     """A record for each layer and each of :data:`DELTAS`, layer by layer."""
     of = {"id": sample.id, "task": sample.task}
     asked = [{**of, "layer": layer, "delta": delta} for layer, delta in product(range(layers), DELTAS)]

@@ -16,7 +16,7 @@ from benchmarks import scale
 from benchmarks.base import Findings
 from benchmarks.overhead import overhead
 from benchmarks.shape import flux_flow
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.measure import measured
 from flowedit_grag.methods import METHODS, Method
 from flowedit_grag.options import option_names
@@ -27,7 +27,7 @@ def predict() -> str:
     return "\n\n".join(table.markdown() for table in scale.section())
 
 
-def measure(flow: Flow, size: tuple[int, int], steps: int | None) -> str:
+def measure(flow: ImageFlow, size: tuple[int, int], steps: int | None) -> str:
     """A table of measured seconds, peak memory and cost over the bare calls."""
     device = flow.device.type
     where = torch.cuda.get_device_name() if device == "cuda" else device

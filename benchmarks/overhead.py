@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.lab.splits import problems
 from flowedit_grag.methods.resolve import resolve_method
@@ -27,7 +27,7 @@ def section(bench: Bench) -> list[Findings]:
     return bench.findings("Cost", __file__, costs(bench.flow))
 
 
-def costs(flow: Flow) -> Iterator[tuple[str, str, str]]:
+def costs(flow: ImageFlow) -> Iterator[tuple[str, str, str]]:
     """Methods over their bare transformer calls, and a sweep over single edits: what, asked and measured."""
     (problem,) = problems("validation", 1, ("color",))
     latents = flow.encode(problem.images()[0])
@@ -49,7 +49,7 @@ def costs(flow: Flow) -> Iterator[tuple[str, str, str]]:
     yield f"{len(STRENGTHS)} strengths in one sweep against single edits, time", "≤ 0.45", f"{ratio:.2f}"
 
 
-def recorded_calls(flow: Flow, run: Callable[[], Any]) -> list[dict[str, Any]]:
+def recorded_calls(flow: ImageFlow, run: Callable[[], Any]) -> list[dict[str, Any]]:
     """The keyword arguments of every transformer call that ``run`` makes."""
     calls: list[dict[str, Any]] = []
 
@@ -65,7 +65,7 @@ def recorded_calls(flow: Flow, run: Callable[[], Any]) -> list[dict[str, Any]]:
 
 
 @torch.no_grad()
-def overhead(flow: Flow, run: Callable[[], Any], repeats: int = 5) -> float:
+def overhead(flow: ImageFlow, run: Callable[[], Any], repeats: int = 5) -> float:
     """Time of ``run`` over the time of its bare transformer calls, minus 1."""
     calls = recorded_calls(flow, run)
 

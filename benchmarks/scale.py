@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.injection.recorder import recording_bytes
 from flowedit_grag.methods import METHODS, method
 
@@ -48,7 +48,7 @@ class Work:
         return (self.nfe - self.wide) * single.flops + self.wide * diptych.flops
 
 
-def forward(flow: Flow, size: tuple[int, int]) -> Forward:
+def forward(flow: ImageFlow, size: tuple[int, int]) -> Forward:
     """Count one call of a meta-device ``flow``."""
     v = flow.velocity(condition(flow, "meta"), 3.5)
     (call,) = recorded_calls(flow, lambda: v(latents(flow, size, "meta"), 1.0))
@@ -69,7 +69,7 @@ def work(name: str, size: tuple[int, int] = SIZES[0]) -> Work:
     return Work(name, len(calls), sum(rows for rows, *_ in calls), wide, max(rows for rows, *_ in calls))
 
 
-def run(flow: Flow, name: str, size: tuple[int, int], device: str, **options) -> torch.Tensor:
+def run(flow: ImageFlow, name: str, size: tuple[int, int], device: str, **options) -> torch.Tensor:
     """One edit of random latents of an image of ``size`` with random prompts."""
     prompt, x = condition(flow, device), latents(flow, canvas(name, size), device)
     noise = torch.Generator().manual_seed(0)
@@ -118,7 +118,7 @@ def _memory(forwards: Sequence[Forward], works: Sequence[Work]) -> Findings:
     return table
 
 
-def _recorder(flow: Flow) -> Findings:
+def _recorder(flow: ImageFlow) -> Findings:
     layers, steps = (
         len(flow.profile.value_layers or ()),
         2 * 2,

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .charts import Series
+from .charts import Series, heatmaps, line_panels
 from .figure_data import write_json
-from .panels import heatmaps, line_panels
 
 
 def write(found: Mapping[str, Any], folder: Path) -> list[Path]:

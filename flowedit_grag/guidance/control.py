@@ -1,29 +1,11 @@
-"""Controls: numbers that turn the strength of an edit by how attention sees the tokens through which the source enters.
+"""Controls turn the strength of an edit by how attention sees the tokens through which the source enters."""
 
-A control is one file here and one line in the table, or a file of your own: ``{"name": "my_file:Mine", ...}``.
-"""
-
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from numbers import Real
-from typing import Any
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
-from ..errors import InputError
-from ..registry import Registry
-
-CONTROLS = Registry(
-    "dial",
-    __package__,
-    {
-        "grag": "grag:GRAG",
-        "attention_weight": "attention_weight:AttentionWeight",
-        "attention_gate": "attention_gate:AttentionGate",
-    },
-)
+from ..options import check_options
 
 
 @dataclass(frozen=True)
@@ -34,12 +16,7 @@ class Control(ABC):
     """
 
     def __post_init__(self):
-        for name, value in asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-                raise InputError(
-                    f"{type(self).__name__}'s {name} must be a number that is not negative, not {value!r}; "
-                    "1 changes nothing."
-                )
+        check_options(self)
 
     @property
     def is_identity(self) -> bool:
@@ -50,22 +27,6 @@ class Control(ABC):
     def __call__(self, k: Tensor, v: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
         """The group's new keys and values, from its own ``[tokens, heads, head_dim]`` and the text's ``queries``
         ``[text tokens, heads, head_dim]``, all after norm and RoPE. Writes into none of them."""
-
-    @classmethod
-    def of(cls, value: Any) -> "Control":
-        """From a name with its numbers (``{"name": "attention_weight", "gamma": 7}``); a ready one stays as it is."""
-        if isinstance(value, Control):
-            return value
-        numbers = {"name": value} if isinstance(value, str) else value
-        if not isinstance(numbers, Mapping) or "name" not in numbers:
-            raise InputError(f"a dial is a name with its numbers, as name=attention_weight and gamma=7, not {value!r}.")
-        return CONTROLS.make(numbers["name"], {key: numbers[key] for key in numbers if key != "name"}, Control)
-
-    def plain(self) -> dict[str, Any]:
-        """What :meth:`of` makes the same control of."""
-        kind = type(self)
-        name = next((name for name in CONTROLS if CONTROLS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
-        return {"name": name, **asdict(self)}
 
 
 @dataclass(frozen=True)

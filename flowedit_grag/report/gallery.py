@@ -7,17 +7,19 @@ small run keep 256 pixels.
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..backbone.image import read_image
+from ..contact_sheet import labelled_grid
 from ..errors import first_line
 from ..experiments.samples import Sample
 from .columns import COST
-from .comparison import Comparison, Row
+from .comparison import ALL, LAST, Comparison, Row
 
 BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third
 BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about
@@ -47,6 +49,42 @@ def gallery(comparison: Comparison, side: int, tick: Tick) -> list[dict[str, Any
         found.append({"id": id, "entries": comparison.entries[id], **about, "pictures": pictures})
         tick()
     return found
+
+
+def contact_sheet(comparison: Comparison) -> bytes | None:
+    """PNG of each task's first sample: its source, a column for each row, its ground truth where there is one. Pictures
+    are squares of at most the largest of :data:`SIDES`, and white where there is nothing to show. ``None`` where the
+    benchmark cannot be opened."""
+    if not comparison.samples:
+        return None
+    tasks = {task: ids for task, ids in comparison.tasks.items() if task not in (ALL, LAST)} or {ALL: comparison.ids}
+    first = {task: comparison.samples[ids[0]] for task, ids in tasks.items()}
+    truths = any(sample.truth for sample in first.values())
+    names = ["source", *(line.label for line in comparison.lines), *(["ground truth"] if truths else [])]
+    rows = []
+    for sample in first.values():
+        made = [_made(line, sample.id) for line in comparison.lines]
+        rows.append([*map(_opened, [sample.image, *made, *([sample.truth] if truths else [])])])
+    side = min(SIDES[0], max((max(image.size) for row in rows for image in row if image), default=SIDES[0]))
+    squares = [[_square(image, side) for image in row] for row in rows]
+    labelled_grid(squares, names, list(first)).save(encoded := BytesIO(), "PNG")
+    return encoded.getvalue()
+
+
+def _made(line: Row, id: str) -> Callable[[], Image.Image] | None:
+    outcome = line.outcomes.get(id)
+    return None if outcome is None or outcome.reason else partial(read_image, outcome.picture)
+
+
+def _opened(picture: Callable[[], Image.Image] | None) -> Image.Image | None:
+    try:
+        return picture().convert("RGB") if picture else None
+    except Exception:  # a damaged file, of which the page says so
+        return None
+
+
+def _square(image: Image.Image | None, side: int) -> Image.Image:
+    return ImageOps.pad(image or Image.new("RGB", (1, 1), "white"), (side, side), color="white")
 
 
 def thumbnail(image: Image.Image, side: int) -> str:

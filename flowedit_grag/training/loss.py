@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..backbone.forward import velocity_of
+from ..backbone.families.flux_transformer import velocity_of
 from .diptychs import Diptychs
 
 GUIDANCE = 1.0  # of distilled guidance, as ICEdit's and OminiControl's code train FLUX's adapters

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from ..analysis.charts import Series, curves, heatmap
+from ..analysis.charts import Series, heatmap, line_panels
 from ..lora_moe import Usage
 
 POINTS = 100  # at most, of a curve
@@ -16,7 +16,7 @@ def loss_curve(log: Sequence[dict[str, float]], path: Path) -> Path:
     parts = [log[start : start + window] for start in range(0, len(log), window)]
     points = [(part[-1]["step"], fmean(line["loss"] for line in part)) for part in parts]
     name = "loss" if window == 1 else f"loss, mean of {window} steps"
-    return curves([Series(name, points)], path, "step", "flow matching loss", "Training")
+    return line_panels({"": [Series(name, points)]}, path, "step", "flow matching loss", "Training")
 
 
 def expert_usage(usage: Usage, path: Path) -> Path:

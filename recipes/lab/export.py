@@ -10,16 +10,16 @@ from diffusers import FluxFillPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
-from flowedit_grag.lab import model
 from flowedit_grag.lab.captions import caption, vocabulary
 from flowedit_grag.lab.scene import sample_scene
 from flowedit_grag.lab.world import IMAGE_SIZE
 from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
 
+from . import model
 from .fill import widened
 from .loop import averaged
 from .vae import trained

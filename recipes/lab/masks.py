@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flowedit_grag.backbone.tokens import PATCH
+from flowedit_grag.backbone.families.flux_transformer import PATCH
 
 from .data import KINDS, TRAIN_SEED, pixels
 from .latents import PIXELS_PER_LATENT, SHARD, encode_shard, whole_shard

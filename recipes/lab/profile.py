@@ -1,17 +1,19 @@
 """After the export: the vital layers, and the settings that suit each method, go into the model's profile."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flowedit_grag.analysis.vital_layers import detect, write
+from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.backbone.load import load
-from flowedit_grag.backbone.profile import FILE_NAME
 from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
+from flowedit_grag.methods import METHODS
+from flowedit_grag.options import option_names
 from flowedit_grag.report.runs import Outcome, read_runs
 
 from .export import WEIGHTS
@@ -44,8 +46,12 @@ def chosen(folder: Path) -> dict[str, dict[str, Any]]:
     if len(run.manifest.items) != sum(not one.reason for of_row in run.outcomes.values() for one in of_row.values()):
         raise InputError(f"{folder} is not finished, or some of it failed; run its config to the end first.")
     picked = {method: own[best([[*run.outcomes[row].values()] for row in own])] for method, own in rows.items()}
-    return {method: {key: value for key, value in run.config["methods"][row].items() if key != "method"}
-            for method, row in picked.items()}  # fmt: skip
+    return {method: _options(method, run.config["methods"][row]) for method, row in picked.items()}
+
+
+def _options(method: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the method that a row sets."""
+    return {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
 
 
 def best(found: Sequence[Sequence[Outcome]]) -> int:

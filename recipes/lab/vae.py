@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from flowedit_grag.lab.model import autoencoder
-
 from .data import foreground, pictures, pixels, scene_at
 from .loop import Stage, averaged
+from .model import autoencoder
 
 SCENES, CROP = 8_000, 64
 CROP_BATCH, WHOLE_BATCH = 16, 6

@@ -10,6 +10,7 @@ from typing import ClassVar
 from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.folder import begin
+from flowedit_grag.methods.frame import Frame
 from flowedit_grag.methods.sdedit import SDEdit
 from flowedit_grag.metrics import Missing
 
@@ -28,18 +29,26 @@ class Traced(SDEdit):
     bomb: str = ""
     mine: str = ""
 
-    def prompts(self, wanted):
-        (target,) = wanted.target_prompts
-        with open(self.log, "a") as file:
-            file.write(f"{os.getpid()} {self.strength} {target}\n")
-        if self.poison and Path(self.poison).exists() and target == Path(self.poison).read_text():
+    def frame(self):
+        return TracedFrame("Traced", self)
+
+
+@dataclass(frozen=True)
+class TracedFrame(Frame):
+    method: Traced
+
+    def prompts(self, source, targets, instructions):
+        (target,), method = targets, self.method
+        with open(method.log, "a") as file:
+            file.write(f"{os.getpid()} {method.strength} {target}\n")
+        if method.poison and Path(method.poison).exists() and target == Path(method.poison).read_text():
             raise RuntimeError("poisoned")
-        if self.bomb and Path(self.bomb).exists():
-            Path(self.bomb).unlink()
+        if method.bomb and Path(method.bomb).exists():
+            Path(method.bomb).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.mine and target == Path(self.mine).read_text():
+        if method.mine and target == Path(method.mine).read_text():
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().prompts(wanted)
+        return super().prompts(source, targets, instructions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +57,8 @@ class Failing(SDEdit):
 
     log: str = ""
 
-    def prompts(self, wanted):
+    def prepare(self, source):
+        yield from ()
         raise RuntimeError("it never works")
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from ...errors import InputError
-from ...methods.panels import at_width
+from ...methods.diptych_frame import at_width
 from . import Pair, Pairs
 
 log = logging.getLogger(__name__)
