@@ -52,7 +52,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     transformer = parts["transformer"].train()
     sight = Sight(transformer).to(device)
     modules = {"transformer": transformer, "sight": sight}
-    optimizers_for = partial(optimizers, also=("x_embedder.weight",), dtype=torch.bfloat16)
+    optimizers_for = partial(optimizers, also=("x_embedder.weight",))
     stage = Stage("fill", folder, modules, learning_rate=1.4e-3, optimizers_for=optimizers_for, decay=0.4, every=100)
 
     def loss_at(rng: np.random.Generator):

@@ -16,7 +16,6 @@ from . import model
 from .data import KINDS, scene_at
 from .encoding import encode
 from .loop import Stage, averaged
-from .muon import Muon
 from .reading import WEIGHT, labels, reader, reading_loss
 
 BATCH = 32  # single scenes; half as many diptychs
@@ -120,13 +119,10 @@ def trained(folder: Path, device: str, *names: str) -> dict[str, Any]:
 
 
 def optimizers(
-    modules: dict[str, torch.nn.Module],
-    learning_rate: float,
-    also: tuple[str, ...] = (),
-    dtype: torch.dtype = torch.float32,
+    modules: dict[str, torch.nn.Module], learning_rate: float, also: tuple[str, ...] = ()
 ) -> list[torch.optim.Optimizer]:
-    """Muon, computing in ``dtype``, for the matrices in the transformer's blocks but not their modulations, and for
-    those named in ``also``; AdamW for all else."""
+    """Muon for the matrices in the transformer's blocks but not their modulations, and for those named in ``also``;
+    AdamW for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4)."""
     inner = [
         p for name, p in modules["transformer"].named_parameters()
         if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
@@ -134,7 +130,7 @@ def optimizers(
     ours = {id(p) for p in inner}
     others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
     adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    return [Muon(inner, lr=learning_rate, dtype=dtype), adamw]
+    return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
 
 
 def velocity(

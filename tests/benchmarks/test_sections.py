@@ -3,13 +3,15 @@
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import core, entropy, overhead, reconstruction
+from benchmarks import adapters, core, entropy, overhead, reconstruction
 from benchmarks.base import Bench
 from benchmarks.captions import score
+from flowedit_grag import method
 from flowedit_grag.errors import InputError
 from flowedit_grag.lab.oracle import read
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.splits import scenes
+from flowedit_grag.lab.tasks import TASKS
 from flowedit_grag.report.measurements import Records
 
 
@@ -80,6 +82,9 @@ def test_a_killed_section_goes_on_where_it_was(measure, monkeypatch, tmp_path):
     assert calls == whole[-1]["nfe"]
 
 
+QUICK = {"flowedit": {"steps": 2, "n_max": 1}, "stableflow+": {"steps": 1, "vital_layers": (0,)}}
+
+
 def timed(run):
     """A second, whatever is run."""
     run()
@@ -88,13 +93,14 @@ def timed(run):
 
 @pytest.mark.parametrize(
     ("section", "count"),
-    [("captions", 3 * 3), ("reconstruction", 5), ("entropy", 8 * 12 * 2), ("overhead", 3), ("core", 4 + 2 + 3)],
+    [("captions", 3 * 3), ("reconstruction", 5), ("entropy", 8 * 12 * 2), ("overhead", 3), ("core", 4 + 2)],
 )
 def test_sections_make_tables_and_records(measure, monkeypatch, tmp_path, section, count):
     for place, name, few in [
         (reconstruction, "STEPS", 1), (entropy, "STEPS", 1), (entropy, "DELTAS", (1.0, 1.2)),
         (overhead, "STRENGTHS", overhead.STRENGTHS[:2]), (overhead, "REPEATS", 1),
         (overhead, "overhead", lambda flow, run: run() or 0.0), (overhead, "seconds", timed),
+        (overhead, "resolve_method", lambda name, flow, *_: method(name, **QUICK[name])), (core, "costs", lambda flow: ()),
     ]:  # fmt: skip
         monkeypatch.setattr(place, name, few)
     monkeypatch.setattr(core, "CLEAN_RENDERS", 100)
@@ -108,6 +114,22 @@ def test_sections_make_tables_and_records(measure, monkeypatch, tmp_path, sectio
     assert len({row.count("|") for row in rows}) == 1
     assert "nan" not in text
     assert (tmp_path / "entropy.png").exists() == (section == "entropy")
+
+
+def test_what_adapters_cost_and_where_tokens_go(measure, monkeypatch, tmp_path):
+    for name, few in [("STEPS", 1), ("REPEATS", 2), ("LAYERS", {"a small layer": ((2, 2, 8, 8), 9)})]:
+        monkeypatch.setattr(adapters, name, few)
+    found, _ = measure("adapters", "--share", "0.01")
+    assert [record["parameters"] for record in found if "adapter" in record] == [674_688, 654_528]
+    assert [record["sparse_ratio"] > 0 for record in found if record.get("layer")] == [True]
+    usage = [record for record in found if "experts" in record]
+    assert [record["task"] for record in usage] == list(TASKS)
+    counts = [sum(of_layer) for record in usage for of_layer in record["experts"].values()]
+    assert min(counts) > 0
+    assert (tmp_path / "experts.png").stat().st_size > 1000
+    monkeypatch.setattr(adapters, "load", None)  # nothing is loaded for what is known
+    again, _ = measure("adapters", "--share", "0.01")
+    assert again == found
 
 
 @pytest.mark.parametrize(
