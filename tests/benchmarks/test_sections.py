@@ -100,7 +100,7 @@ def test_sections_make_tables_and_records(measure, monkeypatch, tmp_path, sectio
         (reconstruction, "STEPS", 1), (entropy, "STEPS", 1), (entropy, "DELTAS", (1.0, 1.2)),
         (overhead, "STRENGTHS", overhead.STRENGTHS[:2]), (overhead, "REPEATS", 1),
         (overhead, "overhead", lambda flow, run: run() or 0.0), (overhead, "seconds", timed),
-        (overhead, "resolve_method", lambda name, flow, *_: method(name, **QUICK[name])), (core, "costs", lambda flow: ()),
+        (overhead, "resolve_method", lambda name, *_: method(name, **QUICK[name])), (core, "costs", lambda flow: ()),
     ]:  # fmt: skip
         monkeypatch.setattr(place, name, few)
     monkeypatch.setattr(core, "CLEAN_RENDERS", 100)
