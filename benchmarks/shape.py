@@ -7,9 +7,9 @@ import torch
 
 from flowedit_grag.backbone.families import flow_of
 from flowedit_grag.backbone.families.flux_transformer import PATCH
+from flowedit_grag.backbone.flow import Condition
 from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.backbone.known_models import FLUX_DEV, Profile
-from flowedit_grag.backbone.sequence import Condition
 from recipes.lab.model import scheduler
 
 FLUX_CHANNELS = 64  # of a token

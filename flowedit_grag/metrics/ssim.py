@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import needed
 from .comparison import Comparison
 
 
@@ -26,11 +26,7 @@ def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
 
 def from_torchmetrics(name: str) -> Any:
     """The function called ``name`` of torchmetrics' image metrics."""
-    try:
-        from torchmetrics.functional import image
-    except ImportError:
-        raise InputError("this metric needs torchmetrics; install it with `pip install torchmetrics`.") from None
-    return getattr(image, name)
+    return getattr(needed("torchmetrics.functional.image", "this metric", "torchmetrics"), name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
-from flowedit_grag.lab.captions import caption, vocabulary
+from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import sample_scene
 from flowedit_grag.lab.world import IMAGE_SIZE
 from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
@@ -91,7 +91,7 @@ def profile(settings: dict[str, dict], about: str) -> dict:
     rng = np.random.default_rng(2_000_003)
     return {
         "pixels": IMAGE_SIZE**2,
-        "words": vocabulary(),
+        "words": model.vocabulary(),
         "prompts": [caption(sample_scene(rng, items=1 + index % 2)) for index in range(16)],
         "roundtrip_psnr": ROUNDTRIP_PSNR,
         "about": about,

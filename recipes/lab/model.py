@@ -1,6 +1,7 @@
 """The lab's FLUX: every component of a stock ``FluxPipeline``, small, untrained and with tokenizers of its own."""
 
 import json
+import re
 from typing import Any
 
 import torch
@@ -17,12 +18,30 @@ from transformers import (
 )
 
 from flowedit_grag.embedded import MODELS
-from flowedit_grag.lab.captions import vocabulary
+from flowedit_grag.lab import world
+from flowedit_grag.lab.captions import EMPTY_SCENES, PLACES, SCENES
+from flowedit_grag.lab.tasks import INSTRUCTIONS
+from flowedit_grag.tokenize import tokenize
 
 SHIPPED = MODELS["lab"] / "tokenizer"
 TEXT_TOKENS = 48  # captions take up to 25, diptychs 41
 TEXT_WIDTH, POOLED_WIDTH = 128, 64
 HEADS, HEAD_DIM = 6, 32
+# What prompts of diptychs are made of besides captions (ICEdit, arXiv:2504.20690, Fig. 3).
+DIPTYCHS = (
+    "a diptych with two side-by-side images of the same scene. "
+    "on the right, the scene is exactly the same as on the left but"
+)
+
+
+def vocabulary() -> list[str]:
+    """Every word the lab's captions, instructions and diptych prompts are made of, sorted."""
+    forms = [DIPTYCHS, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
+    plain = [re.sub(r"\{\w+\}", " ", form) for form in forms]
+    places = [place for options in PLACES.values() for place in options]
+    values = [value for values in world.ATTRIBUTES.values() for value in values]
+    known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, "a an and to of it its plain without , . -"])
+    return sorted(set(tokenize(known)))
 
 
 def t5_tokenizer() -> PreTrainedTokenizerFast:

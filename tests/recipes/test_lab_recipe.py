@@ -9,7 +9,7 @@ from torch import nn
 
 from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.lab import world
-from flowedit_grag.lab.captions import caption, vocabulary
+from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.methods.diptych_prompts import DIPTYCH
@@ -17,7 +17,7 @@ from flowedit_grag.tokenize import tokenize
 from recipes.lab import distil, encoding, fill, flux, masks, model, reading
 from recipes.lab.diptychs import difference, diptych_caption, draw
 from recipes.lab.loop import Stage
-from recipes.lab.model import TEXT_TOKENS, t5_tokenizer
+from recipes.lab.model import TEXT_TOKENS, t5_tokenizer, vocabulary
 
 
 def optimizers(modules, rate):

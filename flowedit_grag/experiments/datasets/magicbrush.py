@@ -12,8 +12,7 @@ from PIL import Image
 from ...backbone.image import read_image
 from ...errors import InputError
 from ..masks import transparent
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample
 from .magicbrush_release import Release, opened
 from .rows import text
 from .tables import ParquetTable

@@ -12,8 +12,7 @@ import numpy as np
 from ...backbone.image import read_image
 from ...errors import InputError
 from ..masks import check_runs, from_runs
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample
 from .rows import existing, read_text, require, text
 
 TASKS = (  # by editing_type_id
