@@ -35,7 +35,7 @@ class Component:
 
 def components() -> dict[str, nn.Module]:
     """FLUX.1-dev's networks on the meta device."""
-    from diffusers import AutoencoderKL
+    from diffusers.models import AutoencoderKL
     from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
     t5 = T5Config(

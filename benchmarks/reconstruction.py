@@ -1,36 +1,55 @@
-"""What inversion and sampling back lose, by solver, against the autoencoder's own round trip."""
+"""Inversion and back: what each solver loses against the autoencoder's own round trip.
 
-from collections.abc import Sequence
+``reconstruction.jsonl``: a record for each scene and ``solver``, with ``index`` (of the scene in its split), ``psnr``
+(dB, of the picture that comes back against the round trip) and ``nfe``; ``of.options`` has ``steps`` (each way)."""
 
 import numpy as np
 
-from flowedit_grag.backbone.flow import Flow
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.scene import Scene
 from flowedit_grag.methods import method
 from flowedit_grag.metrics.psnr import psnr
+from flowedit_grag.report.intervals import difference, mean
 from flowedit_grag.report.measurements import Record, Records
 
+from .base import Bench, Findings
 
-def reconstruct(
-    flow: Flow, scenes: Sequence[Scene], solvers: Sequence[str], steps: int, records: Records
-) -> dict[str, list[Record]]:
-    """The PSNR of every scene with every solver at ``steps`` steps each way, and its NFE: by solver, scene by scene."""
-    for index, scene in enumerate(scenes):
-        latents = flow.encode(render(scene))
-        whole, prompt = np.asarray(flow.decode(latents)), flow.condition(caption(scene))
-        for name in solvers:
-            key = _key(name, steps, index)
-            if not records.missing([key]):
-                continue
-            before = flow.cost.nfe
-            back = method("reconstruct", solver=name, steps=steps)(flow, latents, source=prompt, target=prompt)
-            records.add(
-                key, solver=name, psnr=round(psnr(np.asarray(flow.decode(back)), whole), 3), nfe=flow.cost.nfe - before
-            )  # fmt: skip
-    return {name: [records.known[_key(name, steps, index)] for index in range(len(scenes))] for name in solvers}
+SCENES = 60
+STEPS = 28
+SOLVERS = ("euler", "ddim", "midpoint", "fireflow", "uni_inv")
 
 
-def _key(solver: str, steps: int, index: int) -> str:
-    return f"{solver} {steps} {index}"
+def section(bench: Bench) -> list[Findings]:
+    """A row for each solver."""
+    sample, records = bench.scenes(SCENES), bench.records(__file__, steps=STEPS)
+    every = [reconstructed(bench, index, scene, records) for index, scene in enumerate(sample)]
+    found = {solver: list(of_solver) for solver, of_solver in zip(SOLVERS, zip(*every, strict=True), strict=True)}
+    values = {name: [record["psnr"] for record in own] for name, own in found.items()}
+    table = Findings(
+        f"Inversion and reconstruction, {STEPS} steps, {len(sample)} {bench.split} scenes",
+        ("solver", "NFE", "PSNR against the round trip, dB"),
+        [(name, str(found[name][0]["nfe"]), mean(values[name]).number()) for name in SOLVERS],
+    )
+    for other in ("euler", "ddim", "fireflow", "uni_inv"):
+        table.remarks.append(f"Midpoint over {other}: {difference(values['midpoint'], values[other]).gap('dB')}.")
+    return [table]
+
+
+def reconstructed(bench: Bench, index: int, scene: Scene, records: Records) -> list[Record]:
+    """A record for each of :data:`SOLVERS`."""
+    problem = {"id": f"{bench.split} scene {index}", "index": index}
+    found = {solver: records.find(**problem, solver=solver) for solver in SOLVERS}
+    if all(found.values()):
+        return [record for record in found.values() if record]
+    flow = bench.flow
+    latents, prompt = flow.encode(render(scene)), flow.condition(caption(scene))
+    whole = np.asarray(flow.decode(latents))
+
+    def made(solver: str) -> Record:
+        before = flow.cost.nfe
+        back = method("reconstruct", solver=solver, steps=STEPS)(flow, latents, source=prompt, target=prompt)
+        error = psnr(np.asarray(flow.decode(back)), whole)
+        return records.add({**problem, "solver": solver}, psnr=round(error, 3), nfe=flow.cost.nfe - before)
+
+    return [record or made(solver) for solver, record in found.items()]

@@ -9,14 +9,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from flowedit_grag.backbone.attention_hook import Hooks, compose
-from flowedit_grag.backbone.families.flux_transformer import layout_of, pack
+from flowedit_grag.backbone.families.flux_transformer import PATCH, layout_of, pack, unpack
 from flowedit_grag.backbone.flow import Condition, Flow
 from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.methods import method
 from flowedit_grag.progress import Progress
-
-from .latents import latent_grid
 
 GRAG_KEYS = {  # name -> group, tokens, strength
     "cond_1.0_1.1": ("img", slice(None), GRAG(1.0, 1.1)),
@@ -28,6 +26,11 @@ GRAG_KEYS = {  # name -> group, tokens, strength
 def relative_error(found: Tensor, recorded: Tensor) -> float:
     """Largest difference over largest recorded value."""
     return float((found - recorded).abs().max() / recorded.abs().max())
+
+
+def latent_grid(tokens: Tensor) -> Tensor:
+    """Tokens ``[B, n * n, 4C]`` of a square image as latents ``[B, C, 2n, 2n]``."""
+    return unpack(tokens, height=PATCH * round(tokens.shape[1] ** 0.5))
 
 
 def flowedit(flow: Flow, file: dict[str, Tensor]) -> float:
@@ -134,5 +137,5 @@ def conditions(file: dict[str, Tensor], prefix: str = "") -> list[Condition]:
 
 def worst(run: Iterable[Progress], stage: str, recorded: list[Tensor]) -> float:
     """The largest error among the states of one stage."""
-    states = [progress.latents for progress in run if progress.stage == stage]
+    states = [one.latents for one in run if one.stage == stage and one.latents is not None]
     return max(relative_error(state, expected) for state, expected in zip(states, recorded, strict=True))

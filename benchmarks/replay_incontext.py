@@ -1,6 +1,7 @@
 """Replays of the recorded runs of ICEdit's diptych and LoRA-MoE, on the tiny Fill model."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import inject_adapter_in_model
@@ -23,10 +24,13 @@ def diptych(flow: Flow, folder: Path) -> float:
     """Every state of the recorded run, and every velocity, which is what lies between two states."""
     file = load_file(folder / "diptych.safetensors")
     latents, noise = unpack(file["cond"][..., : file["call_v"].shape[-1]], file["draw1"].shape[-2]), file["draw1"]
-    edit = method("icedit", steps=len(file["call_t"]), guidance=file["guidance"].item())
+    steps = len(file["call_t"])
+    edit = method("icedit", steps=steps, guidance=file["guidance"].item())
     condition = Condition(file["prompt_embeds"], file["pooled"])
-    errors, x, sigmas = [], noise, flow.schedule(edit.steps, noise)
+    errors, x, sigmas = [], noise, flow.schedule(steps, noise)
     for step, made in enumerate(edit.iterate(flow, latents, source=condition, target=condition, noise=[noise])):
+        assert made.latents is not None
+        assert made.clean is not None
         errors.append(relative_error(pack(x), file["call_x_latents"][step]))
         velocity = (made.clean - x) / -sigmas[step]
         errors.append(relative_error(pack(velocity), file["call_v"][step]))
@@ -39,7 +43,7 @@ def moe_layer(flow: Flow, folder: Path) -> float:
     """Router, mixture, and the layer without its adapter."""
     file = load_file(folder / "moe_layer.safetensors")
     config = LoraMoeConfig(experts=4, rank=8, alpha=8, top_k=1, mixtures="layer", plain="")
-    model = inject_adapter_in_model(config.peft(), nn.ModuleDict({"layer": nn.Linear(24, 16)}), "default")
+    model: Any = inject_adapter_in_model(config.peft(), nn.ModuleDict({"layer": nn.Linear(24, 16)}), "default")
     layer = model["layer"]
     layer.base_layer.load_state_dict({"weight": file["base_layer.weight"], "bias": file["base_layer.bias"]})
     for side, dim in (("A", 0), ("B", 1)):

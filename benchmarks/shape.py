@@ -7,8 +7,10 @@ import torch
 
 from flowedit_grag.backbone.families import flow_of
 from flowedit_grag.backbone.families.flux_transformer import PATCH
-from flowedit_grag.backbone.flow import Condition, Flow
+from flowedit_grag.backbone.flow import Condition
+from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.backbone.known_models import FLUX_DEV, Profile
+from recipes.lab.model import scheduler
 
 FLUX_CHANNELS = 64  # of a token
 FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, and every pixel of the mask
@@ -17,15 +19,16 @@ TEXT_TOKENS = 512  # what FLUX.1-dev's pipeline pads prompts to
 
 def flux_flow(
     device: str, layers: tuple[int, int] | None = None, dtype: torch.dtype = torch.bfloat16, *, fills: bool = False
-) -> Flow:
+) -> ImageFlow:
     """FLUX.1-dev's transformer with random weights on ``device``, without autoencoder and text encoders.
 
     ``layers`` are the numbers of double- and single-stream blocks where they should not be FLUX.1-dev's 19 and 38.
     With ``fills``, FLUX.1-Fill-dev's, whose tokens also carry a masked picture and the mask.
     """
-    from diffusers import FluxPipeline, FluxTransformer2DModel
+    from diffusers import FluxPipeline
+    from diffusers.models import FluxTransformer2DModel
 
-    shape = {} if layers is None else {"num_layers": layers[0], "num_single_layers": layers[1]}
+    shape: dict[str, int] = {} if layers is None else {"num_layers": layers[0], "num_single_layers": layers[1]}
     if fills:
         shape |= {"in_channels": FILL_CHANNELS, "out_channels": FLUX_CHANNELS}
     default = torch.get_default_dtype()
@@ -36,21 +39,14 @@ def flux_flow(
     finally:
         torch.set_default_dtype(default)
     parts: dict[str, Any] = dict.fromkeys(("vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"))
-    pipeline = FluxPipeline(scheduler=flux_scheduler(), transformer=transformer.eval(), **parts)
+    pipeline = FluxPipeline(scheduler=scheduler(), transformer=transformer.eval(), **parts)
     dev = layers is None and not fills
     profile = FLUX_DEV if dev else Profile(vital_layers=(0,), value_layers=(sum(layers or (19, 38)) - 1,))
     kind = "FLUX.1-Fill-dev" if fills else "FLUX.1-dev"
     return flow_of(pipeline, profile, name=kind if layers is None else f"{kind} with {layers[0]}+{layers[1]} blocks")
 
 
-def flux_scheduler():
-    """The scheduler with FLUX.1-dev's config."""
-    from recipes.lab.model import scheduler
-
-    return scheduler()
-
-
-def latents(flow: Flow, size: tuple[int, int], device: str) -> torch.Tensor:
+def latents(flow: ImageFlow, size: tuple[int, int], device: str) -> torch.Tensor:
     """Random latents ``[1, C, h, w]`` of an image of ``size = (width, height)``."""
     width, height = size
     scale = flow.pipeline.vae_scale_factor
@@ -59,7 +55,7 @@ def latents(flow: Flow, size: tuple[int, int], device: str) -> torch.Tensor:
     return torch.randn(1, channels, height // scale, width // scale, device=device)
 
 
-def condition(flow: Flow, device: str) -> Condition:
+def condition(flow: ImageFlow, device: str) -> Condition:
     """One random prompt, as long as FLUX.1-dev's pipeline makes them."""
     config = flow.transformer.config
     embeds = torch.randn(1, TEXT_TOKENS, config.joint_attention_dim, device=device)

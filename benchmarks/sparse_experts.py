@@ -1,15 +1,14 @@
 """Would it be faster to compute only the experts that a token goes to? It is why :class:`MixtureLinear` does not."""
 
-import statistics
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from flowedit_grag.lora_moe.layer import gate
 
-from .overhead import seconds
+from .overhead import ratios
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,8 @@ class Experts:
 
 @torch.no_grad()
 def sparse_over_dense(experts: Experts, tokens: int, repeats: int = 15) -> float:
-    """Time of :meth:`Experts.only_the_chosen` over that of :meth:`Experts.all_of_them`, the median of alternating
-    repeats."""
+    """Time of :meth:`Experts.only_the_chosen` over that of :meth:`Experts.all_of_them`, the median of ``repeats``."""
     x = torch.randn(tokens, experts.a.shape[-1], generator=torch.Generator().manual_seed(1)).to(experts.a.device)
-    ways: tuple[Callable[[], Tensor], ...] = (lambda: experts.only_the_chosen(x), lambda: experts.all_of_them(x))
-    for way in ways:
-        way()
-    return statistics.median(seconds(ways[0]) / seconds(ways[1]) for _ in range(repeats))
+    sparse, dense = partial(experts.only_the_chosen, x), partial(experts.all_of_them, x)
+    sparse(), dense()
+    return ratios([sparse], dense, repeats)[0]

@@ -1,17 +1,20 @@
-"""Measurements one line each in a file that only grows: what is in it need not be measured again."""
+"""Measurement folders: what ``python -m benchmarks`` and ``analyze`` measure that is no edit, for reports and claims.
+
+``NAME.jsonl`` has a record on each line and only grows, ``NAME.md`` the table of the last measurement; figures lie
+beside them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flowedit_grag.backbone.load import locate
-from flowedit_grag.embedded import ADAPTERS
-from flowedit_grag.files import fingerprint, written
+from ..backbone.load import locate
+from ..embedded import ADAPTERS
+from ..experiments.fingerprint import DIGITS, digest
+from ..files import fingerprint, written
 
 Record = dict[str, Any]
-DIGITS = 16  # hexadecimal, of a hash
 
 
 def weights(*names: str) -> dict[str, str]:
@@ -24,44 +27,53 @@ def weights(*names: str) -> dict[str, str]:
 
 
 class Records:
-    """Records by key. With a ``path``, every new one is appended there at once, and earlier ones are read from there.
+    """The records of one kind of measurement, in a file that only grows. What is in it is not measured again.
 
-    A line that a kill left unfinished, or that is damaged, is dropped and its record made again. ``of`` says what was
-    measured (which weights, which split), in plain values: records of anything else are left in the file, and not
-    counted.
+    A record is a flat dict. ``key`` is a hash of all that determines it: ``of``, which says what a measurement's
+    records have in common (``section``, ``version`` of the package and ``code`` outside it, ``weights`` by name,
+    ``split``, and ``options`` by name), and the fields that it was asked for with (``id`` of the problem, and what
+    else varies within the measurement). The values that were measured stand beside these. So nothing that was measured
+    with other options, code, weights or problems answers for this measurement; it stays in the file.
+
+    A line that a kill left unfinished, or that is damaged, is dropped and its record made again. Lines of the
+    measurement that was asked for last are last.
     """
 
-    def __init__(self, path: Path | None = None, of: Any = ""):
-        self.path, self.of = path, of
-        self.known: dict[str, Record] = {}
-        if path and path.exists():
-            found = dict(_read(path))
-            if "".join(found) != path.read_text():
-                with written(path) as partial:
-                    partial.write_text("".join(found))
-            self.known = {record["key"]: record for record in found.values() if record.get("of", "") == of}
+    def __init__(self, path: Path, of: Mapping[str, Any]):
+        self.path, self.of = path, json.loads(json.dumps(of))  # tuples are lists in the file
+        found = sorted(_read(path), key=lambda pair: pair[1].get("of") == self.of)
+        text = "".join(line for line, _ in found)
+        if path.exists() and path.read_text() != text:
+            with written(path) as partial:
+                partial.write_text(text)
+        self._known = {record["key"]: record for _, record in found}
 
     @staticmethod
     def read(path: Path) -> list[Record]:
-        """All records in a file, of whatever; none where there is no file, which is left as it is."""
-        return [record for _, record in _read(path)] if path.exists() else []
+        """All records in a file, of whatever, in its order; none where there is no file."""
+        return [record for _, record in _read(path)]
 
-    def missing(self, keys: Iterable[str]) -> list[str]:
-        """Those of ``keys`` that have no record yet."""
-        return [key for key in keys if key not in self.known]
+    def find(self, **asked: Any) -> Record | None:
+        """The record that was asked for with these fields."""
+        return self._known.get(self._key(asked))
 
-    def add(self, key: str, **facts: Any) -> None:
-        """Keep a record under ``key``."""
-        self.known[key] = {"key": key, "of": self.of, **facts}
-        if self.path:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a") as file:
-                file.write(json.dumps(self.known[key]) + "\n")
+    def add(self, asked: Mapping[str, Any], /, **values: Any) -> Record:
+        """Write what was measured, and return it as :meth:`find` will."""
+        line = json.dumps({"key": self._key(asked), "of": self.of, **asked, **values})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+        record = json.loads(line)
+        self._known[record["key"]] = record
+        return record
+
+    def _key(self, asked: Mapping[str, Any]) -> str:
+        return digest({"of": self.of, **asked})
 
 
 def _read(path: Path) -> Iterator[tuple[str, Record]]:
     """The lines that are whole, each with its record."""
-    for line in path.read_text().splitlines(keepends=True):
+    for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
         with suppress(ValueError):
             record = json.loads(line)
             if line.endswith("\n") and isinstance(record, dict) and "key" in record:

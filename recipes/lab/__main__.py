@@ -15,16 +15,16 @@ STAGES = {  # name -> (module, function, default steps)
     "text": ("text", "train", 1_000),
     "flux": ("flux", "train", 10_000),
     "distil": ("distil", "train", 700),
-    "decoder": ("vae", "train_decoder", 1_500),
+    "decoder": ("decoder", "train", 1_500),
     "export": ("export", "train", 1),
-    "vital": ("vital", "train", 15),
-    "settings": ("settings", "train", 3),
+    "vital": ("profile", "train_vital", 15),
+    "settings": ("profile", "train_settings", 1),
     "shipped": ("shipped", "train", 1),
     "masks": ("masks", "train", 24_000),
     "fill": ("fill", "train", 8_400),
     "fill-decoder": ("fill_decoder", "train", 9_600),
     "export-fill": ("export", "train_fill", 1),
-    "export-adapters": ("export_adapters", "train", 1),
+    "export-adapters": ("export", "train_adapters", 1),
 }
 
 

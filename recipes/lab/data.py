@@ -4,13 +4,15 @@ from functools import lru_cache
 from multiprocessing import Pool
 
 import numpy as np
+import torch
 
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.render import coverage, render
 from flowedit_grag.lab.scene import Scene, sample_scene
 from flowedit_grag.lab.tasks import EditingProblem, sample_edit
 from flowedit_grag.lab.world import IMAGE_SIZE
-from recipes.lab import diptychs
+
+from . import diptychs
 
 TRAIN_SEED = 1_000_003  # no split shares it
 BRIEF_CAPTIONS = 0.1  # part of the captions that leave out size and place
@@ -46,6 +48,11 @@ def pictures(count: int) -> np.ndarray:
         return np.stack(pool.map(picture, range(count), chunksize=100))
 
 
+def pixels(images: np.ndarray) -> torch.Tensor:
+    """Pictures ``[B, H, W, 3]`` uint8 as the autoencoder takes them, ``[B, 3, H, W]`` in -1..1."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 class Scenes:
     """Single scenes with a caption in any phrasing."""
 
@@ -74,4 +81,4 @@ class DiptychScenes:
         return diptychs.diptych_caption(edit_at(index), rng)
 
 
-KINDS = {"scenes": Scenes, "diptychs": DiptychScenes}
+KINDS: dict[str, type[Scenes] | type[DiptychScenes]] = {"scenes": Scenes, "diptychs": DiptychScenes}

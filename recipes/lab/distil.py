@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import model
 from .encoding import encode
-from .flux import GUIDANCE, Batches, optimizers, velocity
-from .loop import Stage, averaged
+from .flux import GUIDANCE, Batches, optimizers, trained, velocity
+from .loop import Stage
 
 BATCH = 24
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Go on from stage ``flux``'s averaged weights, which are also the teacher. Text encoders stay as they are."""
-    teacher, student = _trained(folder, device), _trained(folder, device)
-    transformer = student["transformer"].train()
+    names = ("transformer", "text_encoder", "text_encoder_2")
+    teacher, student = (trained(folder, device, *names) for _ in range(2))
+    transformer = student["transformer"].train().requires_grad_(True)
     stage = Stage(
         "distil", folder, {"transformer": transformer}, learning_rate=4e-4, optimizers_for=optimizers, decay=0.7
     )
@@ -43,13 +43,3 @@ def guided(parts: dict, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor
     empty = velocity(transformer, x, sigma, nothing.expand(count, -1, -1), pooled_nothing.expand(count, -1), rest)
     v = velocity(transformer, x, sigma, embeds, pooled, rest)
     return empty + scale.view(-1, 1, 1, 1) * (v - empty)
-
-
-def _trained(folder: Path, device: str) -> dict:
-    parts = model.components()
-    weights = averaged(folder, "flux")
-    for name in ("transformer", "text_encoder", "text_encoder_2"):
-        parts[name].load_state_dict(weights[name])
-        parts[name].to(device).eval().requires_grad_(False)
-    parts["transformer"].requires_grad_(True)
-    return parts

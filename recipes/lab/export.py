@@ -1,4 +1,5 @@
-"""The averaged weights as a diffusers pipeline, in half precision where that is safe, with the model's profile."""
+"""The averaged weights as diffusers pipelines, in half precision where that is safe, with the models' profiles; and the
+adapters, as ``flowedit-grag train`` left them, in half precision."""
 
 import json
 from pathlib import Path
@@ -6,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import FluxFillPipeline
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 
 from flowedit_grag.backbone.known_models import FILE_NAME
-from flowedit_grag.embedded import MODELS
+from flowedit_grag.embedded import ADAPTERS, MODELS
+from flowedit_grag.errors import InputError
+from flowedit_grag.files import written
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import sample_scene
 from flowedit_grag.lab.world import IMAGE_SIZE
+from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
 
 from . import model
 from .fill import widened
@@ -24,17 +30,19 @@ ABOUT = (
     "for photos choose {other} with --model black-forest-labs/{other}{more} (Editor(model=...) in Python)."
 )
 ROUNDTRIP_PSNR = 24.0  # dB; scenes reach 27 and more, photos about 20
-SETTINGS = {  # stage ``settings`` adds what it chooses
+SETTINGS: dict[str, dict] = {  # stage ``settings`` adds what it chooses
     "stableflow": {"steps": 20},
     "stableflow+": {"steps": 20},
     "icedit-t2i": {"width": IMAGE_SIZE},
     "early_filter": {"judge": "lab"},
 }
 BEFORE_DISTILLATION = {"*": {"true_cfg": 3.0}}
-FILL_SETTINGS = {
+FILL_SETTINGS: dict[str, dict] = {
     "icedit": {"guidance": 1.0, "width": IMAGE_SIZE},  # the guidance embedding is not distilled
     "early_filter": {"judge": "lab"},
 }
+
+RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/lab/train_*.yaml, within ``folder``
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
@@ -52,7 +60,7 @@ def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
     """Write the Fill pipeline: stage ``fill``'s transformer with everything else as it is in the lab model."""
     parts, averages = model.components(), averaged(folder, "flux")
-    parts["transformer"] = widened(parts["transformer"], averages["transformer"])
+    parts["transformer"] = widened(parts["transformer"])
     parts["transformer"].load_state_dict(averaged(folder, "fill")["transformer"])
     shared = _shared(parts, averages, folder)
     if (folder / "fill_decoder.pt").exists():
@@ -89,3 +97,22 @@ def profile(settings: dict[str, dict], about: str) -> dict:
         "about": about,
         "settings": settings,
     }
+
+
+def train_adapters(folder: Path, steps: int, device: str = "cpu") -> None:
+    """``folder`` is the one that the runs of ``configs/lab/train_lora*.yaml`` are in."""
+    for name, run in RUNS.items():
+        source = folder / run / ADAPTER_NAME
+        if not source.is_file():
+            raise InputError(f"there is no {source}; train it with configs/lab/, and give --folder runs.")
+        halve(source, ADAPTERS[name])
+        print(name, f"{ADAPTERS[name].stat().st_size / 2**20:.2f} MB", flush=True)
+
+
+def halve(source: Path, target: Path) -> None:
+    """Copy a safetensors file in half precision, with its notes."""
+    with safe_open(source, "pt") as file:
+        notes = file.metadata()
+    with written(target) as partial:
+        halves = {key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}
+        partial.write_bytes(save(halves, metadata=notes))

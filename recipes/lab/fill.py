@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from flowedit_grag.backbone.families.flux_transformer import pack
 
-from . import masks as mask_stage
+from . import latents as latent_stage
 from . import model
 from .data import KINDS
 from .encoding import encode
-from .flux import Batch, Batches, optimizers, velocity
-from .loop import Stage, averaged
+from .flux import Batch, Batches, optimizers, trained, velocity
+from .loop import Stage
+from .masks import TOKEN
 from .precision import bfloat16
 from .seeing import WEIGHT, Sight
 
@@ -32,14 +33,16 @@ class MaskedBatches(Batches):
 
     def __init__(self, folder: Path, device: str, size: int, sigma: tuple[float, float]):
         super().__init__(folder, device, size, DIPTYCH_STEPS, sigma, FOREGROUND_WEIGHT)
-        self.masked = {kind: mask_stage.load(folder, kind) for kind in KINDS}
-        self.data = {kind: tuple(part[: len(self.masked[kind][0])] for part in self.data[kind]) for kind in KINDS}
+        self.masked = {kind: latent_stage.load(folder, f"masked-{kind}", "masks") for kind in KINDS}
+        for kind, (latents, _) in self.masked.items():  # there may be more pictures than masked ones
+            whole, foreground = self.data[kind]
+            self.data[kind] = whole[: len(latents)], foreground[: len(latents)]
 
     def context(self, batch: Batch) -> Tensor:
         """``[B, tokens, C]`` as ``flux_fill.fill_context`` makes it, for every row's own mask."""
         latents, masks = (part[batch.numbers] for part in self.masked[batch.kind])
         seen = pack(torch.from_numpy(latents.astype(np.float32)))
-        hidden = torch.from_numpy(masks.astype(np.float32)).flatten(1)[..., None].expand(-1, -1, mask_stage.TOKEN**2)
+        hidden = torch.from_numpy(masks.astype(np.float32)).flatten(1)[..., None].expand(-1, -1, TOKEN**2)
         return torch.cat([seen, hidden], dim=-1).to(self.device)
 
 
@@ -49,7 +52,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     transformer = parts["transformer"].train()
     sight = Sight(transformer).to(device)
     modules = {"transformer": transformer, "sight": sight}
-    optimizers_for = partial(optimizers, also=("x_embedder.weight",), dtype=torch.bfloat16)
+    optimizers_for = partial(optimizers, also=("x_embedder.weight",))
     stage = Stage("fill", folder, modules, learning_rate=1.4e-3, optimizers_for=optimizers_for, decay=0.4, every=100)
 
     def loss_at(rng: np.random.Generator):
@@ -75,18 +78,16 @@ def predicted(parts: Mapping[str, Any], batches: MaskedBatches, batch: Batch) ->
 
 def components(folder: Path, device: str) -> dict[str, Any]:
     """The lab's parts on ``device``: text encoders as stage ``flux`` left them, frozen, and its transformer widened."""
-    parts, weights = model.components(), averaged(folder, "flux")
-    for name in ("text_encoder", "text_encoder_2"):
-        parts[name].load_state_dict(weights[name])
-        parts[name].to(device).eval().requires_grad_(False)
-    return {**parts, "transformer": widened(parts["transformer"], weights["transformer"]).to(device)}
+    parts = trained(folder, device, "transformer", "text_encoder", "text_encoder_2")
+    return {**parts, "transformer": widened(parts["transformer"]).to(device)}
 
 
-def widened(transformer: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
+def widened(transformer: Any) -> Any:
     """A transformer that takes a masked picture's tokens and the mask too. At first it sees the masked picture as it
     does the noisy one (columns that start at zero stay small, and the model never learns to copy), and not the mask."""
     latent = transformer.config.in_channels
-    wide = model.transformer(in_channels=2 * latent + mask_stage.TOKEN**2, out_channels=latent)
+    wide = model.transformer(in_channels=2 * latent + TOKEN**2, out_channels=latent)
+    weights = transformer.state_dict()
     old = weights["x_embedder.weight"]
     new = torch.zeros_like(wide.x_embedder.weight)
     new[:, : 2 * latent] = torch.cat([old, old], dim=1)

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from . import latents as latent_stage
 from .data import KINDS, edit_at
+from .decoder import NOISE
 from .fill import MaskedBatches, components, predicted
 from .loop import Stage, averaged
 from .precision import bfloat16
-from .vae import DECODER_NOISE, reconstruction_loss, trained, weighted
+from .vae import reconstruction_loss, trained, weighted
 
 BATCH = 8  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.75
@@ -60,7 +61,7 @@ class _Cached:
     """Latents as the encoder made them, with noise."""
 
     def __init__(self, folder: Path):
-        self.data = {kind: _latents(folder, kind) for kind in KINDS}
+        self.data = {kind: latent_stage.cached(folder, kind) for kind in KINDS}
         self.unlike = _unlike(len(self.data["diptychs"]))
 
     def draw(self, rng: np.random.Generator) -> Drawn:
@@ -69,7 +70,7 @@ class _Cached:
         if kind == "diptychs":
             numbers = np.where(rng.random(count) < UNLIKE, rng.choice(self.unlike, count), numbers)
         latents = torch.from_numpy(self.data[kind][numbers].astype(np.float32))
-        return latents + DECODER_NOISE * torch.randn(latents.shape), kind, numbers
+        return latents + NOISE * torch.randn(latents.shape), kind, numbers
 
 
 class _Predictions:
@@ -92,7 +93,3 @@ def _unlike(count: int) -> np.ndarray:
     """Which of the first ``count`` diptychs have panels of different backgrounds."""
     edits = (edit_at(number) for number in range(count))
     return np.flatnonzero([edit.source.background != edit.target.background for edit in edits])
-
-
-def _latents(folder: Path, kind: str) -> np.ndarray:
-    return np.concatenate([np.load(path)["latents"] for path in sorted(folder.glob(f"{kind}-*.npz"))])

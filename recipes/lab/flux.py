@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from . import model
 from .data import KINDS, scene_at
 from .encoding import encode
 from .loop import Stage, averaged
-from .muon import Muon
 from .reading import WEIGHT, labels, reader, reading_loss
 
 BATCH = 32  # single scenes; half as many diptychs
@@ -82,8 +82,8 @@ class Batches:
         texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
         mean, deviation = self.sigma
         sigma = torch.sigmoid(mean + deviation * torch.randn(len(x)))
-        tensors = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
-        return Batch(*tensors, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
+        x, noise, sigma, weight = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
+        return Batch(x, noise, sigma, weight, texts, SHORT_TEXT if short else model.TEXT_TOKENS, kind, numbers)
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
@@ -109,14 +109,20 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     stage.fit(loss_at, steps)
 
 
+def trained(folder: Path, device: str, *names: str) -> dict[str, Any]:
+    """The pipeline's parts, of which those with ``names`` are as this stage left them, on ``device`` and frozen."""
+    parts, weights = model.components(), averaged(folder, "flux")
+    for name in names:
+        parts[name].load_state_dict(weights[name])
+        parts[name].to(device).eval().requires_grad_(False)
+    return parts
+
+
 def optimizers(
-    modules: dict[str, torch.nn.Module],
-    learning_rate: float,
-    also: tuple[str, ...] = (),
-    dtype: torch.dtype = torch.float32,
+    modules: dict[str, torch.nn.Module], learning_rate: float, also: tuple[str, ...] = ()
 ) -> list[torch.optim.Optimizer]:
-    """Muon, computing in ``dtype``, for the matrices in the transformer's blocks but not their modulations, and for
-    those named in ``also``; AdamW for all else."""
+    """Muon for the matrices in the transformer's blocks but not their modulations, and for those named in ``also``;
+    AdamW for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4)."""
     inner = [
         p for name, p in modules["transformer"].named_parameters()
         if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
@@ -124,7 +130,7 @@ def optimizers(
     ours = {id(p) for p in inner}
     others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
     adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    return [Muon(inner, lr=learning_rate, dtype=dtype), adamw]
+    return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
 
 
 def velocity(

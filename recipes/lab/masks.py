@@ -1,15 +1,15 @@
 """The training pictures again with parts of them masked, as a Fill model sees them."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from flowedit_grag.backbone.families.flux_transformer import PATCH
-from flowedit_grag.files import written
 
-from .data import KINDS, TRAIN_SEED
-from .latents import BATCH, PIXELS_PER_LATENT, SHARD, encoded, scaled, whole_shard
+from .data import KINDS, TRAIN_SEED, pixels
+from .latents import PIXELS_PER_LATENT, SHARD, encode_shard, whole_shard
 from .vae import trained_encoder
 
 TOKEN = PIXELS_PER_LATENT * PATCH  # pixels a side: masks are made of whole tokens
@@ -25,13 +25,8 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     for kind, count in (("diptychs", steps), ("scenes", steps * SCENES)):
         for index in range(-int(-count // SHARD)):
             whole_shard(folder, kind, encoder, index, device)
-            _shard(folder, kind, encoder, index, device)
-
-
-def load(folder: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """All shards of a kind: latents of the masked pictures ``[N, 16, h, w]`` float16, masks ``[N, h/2, w/2]`` bool."""
-    shards = [np.load(path) for path in sorted(folder.glob(f"masked-{kind}-*.npz"))]
-    return scaled(folder, shards), np.concatenate([shard["masks"] for shard in shards])
+            path = folder / f"masked-{kind}-{index:03d}.npz"
+            encode_shard(path, index, encoder, device, "masks", partial(_masked, kind))
 
 
 def mask_at(kind: str, index: int, height: int, width: int) -> np.ndarray:
@@ -47,19 +42,9 @@ def mask_at(kind: str, index: int, height: int, width: int) -> np.ndarray:
     return ~mask if rng.random() < OUTPAINTED and not mask.all() else mask
 
 
-@torch.no_grad()
-def _shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
-    path = folder / f"masked-{kind}-{index:03d}.npz"
-    if path.exists():
-        return
-    latents, masks = [], []
-    for start in range(index * SHARD, (index + 1) * SHARD, BATCH):
-        pictures = np.stack([KINDS[kind].drawn(number)[0] for number in range(start, start + BATCH)])
-        grid = pictures.shape[1] // TOKEN, pictures.shape[2] // TOKEN
-        masks.append(np.stack([mask_at(kind, number, *grid) for number in range(start, start + BATCH)]))
-        pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-        hidden = torch.from_numpy(masks[-1].repeat(TOKEN, axis=1).repeat(TOKEN, axis=2))[:, None]
-        latents.append(encoded(vae, pixels.masked_fill(hidden, 0), device))
-    with written(path) as partial:
-        np.savez(partial, latents=np.concatenate(latents), masks=np.concatenate(masks))
-    print("masked", kind, index + 1, flush=True)
+def _masked(kind: str, numbers: range) -> tuple[torch.Tensor, np.ndarray]:
+    images = np.stack([KINDS[kind].drawn(number)[0] for number in numbers])
+    grid = images.shape[1] // TOKEN, images.shape[2] // TOKEN
+    masks = np.stack([mask_at(kind, number, *grid) for number in numbers])
+    hidden = torch.from_numpy(masks.repeat(TOKEN, axis=1).repeat(TOKEN, axis=2))[:, None]
+    return pixels(images).masked_fill(hidden, 0), masks

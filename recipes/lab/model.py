@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
@@ -99,7 +100,7 @@ def text_encoders(clip: CLIPTokenizer, t5: PreTrainedTokenizerFast) -> tuple[CLI
     return CLIPTextModel(clip_config), T5EncoderModel(t5_config)
 
 
-def autoencoder() -> AutoencoderKL:
+def autoencoder() -> Any:  # an AutoencoderKL, whose own types refuse .to(device)
     """FLUX's layout: 4 levels (8x), 16 latent channels, no quant convolutions. No attention: it trains on crops."""
     return AutoencoderKL(
         in_channels=3, out_channels=3, latent_channels=16, norm_num_groups=8, layers_per_block=1,

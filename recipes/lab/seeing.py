@@ -5,6 +5,7 @@ the velocity alone teaches slowly: few tokens depend on it.
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ LEFT, RIGHT = "transformer_blocks.2", "single_transformer_blocks.3"  # after whi
 class Sight(nn.Module):
     """Linear readers of a transformer's features: of the left panel early, of the right one late."""
 
-    def __init__(self, transformer: nn.Module):
+    def __init__(self, transformer: Any):
         super().__init__()
         width = transformer.config.num_attention_heads * transformer.config.attention_head_dim
         self.left, self.right = reader(width), reader(width)
@@ -48,7 +49,7 @@ class Sight(nn.Module):
         for head, place, side in ((self.left, LEFT, 0), (self.right, RIGHT, 1)):
             of_panel = self.features[place].unflatten(1, (GRID, 2, GRID))[:, :, side].flatten(1, 2)
             parts.append(reading_loss(head(of_panel), labels[:, :, side].flatten(1, 2).to(of_panel.device)))
-        return sum(parts)
+        return torch.stack(parts).sum()
 
 
 @cache

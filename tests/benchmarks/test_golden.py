@@ -7,8 +7,7 @@ from conftest import GOLDEN
 from PIL import Image
 from safetensors.torch import load_file
 
-from benchmarks.latents import latent_grid
-from benchmarks.replay import REPLAYS, conditions, relative_error, replay
+from benchmarks.replay import REPLAYS, conditions, latent_grid, relative_error, replay
 from benchmarks.replay_incontext import FILL_REPLAYS
 from flowedit_grag import method
 

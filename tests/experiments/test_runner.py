@@ -23,7 +23,6 @@ from PIL import Image
 from runner_parts import Session
 from safetensors.torch import save_file
 
-from benchmarks.edits import noise_seed
 from flowedit_grag import Editor
 from flowedit_grag.cli import run as command
 from flowedit_grag.errors import InputError
@@ -33,6 +32,7 @@ from flowedit_grag.experiments.executors import ray
 from flowedit_grag.experiments.executors.monitor import Failures
 from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
+from flowedit_grag.experiments.samples import noise_seed
 from flowedit_grag.experiments.table import _entry
 from flowedit_grag.locks import Locks
 from flowedit_grag.report.runs import read_runs

@@ -9,22 +9,17 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from benchmarks.bench import SECTIONS, adapters, early_filter
-from benchmarks.bench.base import Bench
-from benchmarks.bench.early_filter import ONE, Setting
-from benchmarks.bench.instructions import STAGES, parameters
+from benchmarks.adapters import parameters
 from flowedit_grag import Editor, load
-from flowedit_grag.backbone.profile import Profile
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.lab.splits import problems
 from flowedit_grag.lora_moe import read_adapter
 from flowedit_grag.methods.resolve import default_model
 from recipes.lab import export, fill, fill_decoder, latents, loop, masks, shipped
-from recipes.lab.export_adapters import halve
+from recipes.lab.export import halve
 from recipes.lab.loop import averaged
 
 MB = 2**20
-FEW = (ONE, Setting(2, 1), Setting(2, 1, resume=True), Setting(2, 1, "clip:nothing"))
 AVERAGING = """
 import torch
 from recipes.lab.parallel import average_gradients, joined, place
@@ -97,15 +92,15 @@ def test_stock_diffusers_loads_it():
 def test_the_recipe_starts_from_what_is_shipped(tmp_path, monkeypatch, lab):
     for module in (latents, masks):
         monkeypatch.setattr(module, "SHARD", 4)
-        monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(latents, "BATCH", 2)
     monkeypatch.setattr(fill, "BATCH", 4)
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     shipped.train(tmp_path, 1)
     weights = averaged(tmp_path, "flux")["transformer"]
     assert all(torch.equal(weights[name], own) for name, own in lab.transformer.state_dict().items())
     masks.train(tmp_path, 9)  # number 8 shows two backgrounds
-    assert len(masks.load(tmp_path, "diptychs")[1]) == 12
-    assert len(masks.load(tmp_path, "scenes")[1]) == 4
+    assert len(latents.load(tmp_path, "masked-diptychs", "masks")[1]) == 12
+    assert len(latents.load(tmp_path, "masked-scenes", "masks")[1]) == 4
     fill.train(tmp_path, 2)
     for step, predicted in ((1, 0.0), (2, 1.0)):
         monkeypatch.setattr(fill_decoder, "PREDICTED", predicted)
@@ -135,27 +130,3 @@ def test_adapters_are_halved_with_their_notes(tmp_path):
         names = set(new.keys())
         assert names == set(old.keys())
         assert {new.get_tensor(name).dtype for name in names} == {torch.float16}
-
-
-class OneTrial(Bench):
-    """A bench that measures the first problem only."""
-
-    def trials(self, *asked):
-        return super().trials(*asked)[:1]
-
-
-@pytest.mark.parametrize(
-    ("name", "rows"),
-    [("instructions", len(STAGES)), ("early-filter", 4), ("adapters", 2), ("strength-icedit", 7)],
-)
-def test_sections_of_instructions(tmp_path, lab, monkeypatch, name, rows):
-    quick = {"steps": 2, "width": 128, "guidance": 1.0}
-    monkeypatch.setattr(Profile, "for_method", lambda self, name, options: quick)
-    monkeypatch.setattr(early_filter, "SETTINGS", FEW)
-    monkeypatch.setattr(early_filter, "COMPARED", [(FEW[1], FEW[0])])
-    monkeypatch.setattr(adapters, "REPEATS", 2)
-    monkeypatch.setattr(adapters, "LAYERS", (("a small layer", (2, 2, 8, 8), 9),))
-    table = SECTIONS[name](OneTrial(lab, tmp_path, "validation", share=0.01))
-    assert len(table.rows) == rows
-    assert all(len(row) == len(table.head) for row in table.rows)
-    assert all(path.stat().st_size > 1000 for path in table.figures)
