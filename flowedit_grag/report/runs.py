@@ -125,7 +125,7 @@ def _remarks(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
     if shared := [row for row, way in manifest.made_with.items() if "group" in way]:
-        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of what rows cost that were computed together."
+        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of the cost of rows computed together."
     for reason, count in manifest.left_out.items():
         yield f"{name}: {count} of the benchmark left out ({reason})."
     ours = {ItemFiles(folder, item.row, item.sample, item.key).record for item in manifest.items}

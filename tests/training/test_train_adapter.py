@@ -531,7 +531,7 @@ def test_the_configs_that_are_shipped(path):
     config = read(path)
     assert config.optimizer == ProdigyConfig() or path.parent.name == "lab"  # the paper's, but for the lab's own
     assert (config.adapter.experts == 1) == (path.stem == "train_lora")
-    assert str(path.relative_to(CONFIGS.parent)) in path.read_text()
+    assert f"flowedit-grag train {path.relative_to(CONFIGS).with_suffix('')}" in path.read_text()
 
 
 @pytest.mark.parametrize(
