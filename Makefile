@@ -10,9 +10,10 @@ test: .venv/ready  ## all tests, in a process for each core with one thread each
 	OMP_NUM_THREADS=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=200000000000 \
 		$(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
-lint: .venv/ready
+lint: .venv/ready  ## style, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

@@ -14,6 +14,7 @@ from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.lab.grade import grade
 from flowedit_grag.lab.tasks import EditingProblem
 from flowedit_grag.measure import measured
+from flowedit_grag.methods.frame import frame_of
 from flowedit_grag.methods.request import EditRequest, words
 from flowedit_grag.methods.resolve import resolve_method
 from flowedit_grag.metrics.psnr import psnr
@@ -61,11 +62,13 @@ def edited_images(flow: Flow, contestant: Contestant, trial: Trial) -> tuple[lis
     strengths = [GRAG(delta=delta) for delta in contestant.deltas] or None
     noise = torch.Generator().manual_seed(trial.seed)
     image = Image.fromarray(trial.edit.images()[0])
-    source_prompt, targets = method.prompts(EditRequest.of(**words(method, trial.edit)))
+    source_prompt, targets = EditRequest.of(**words(method, trial.edit)).prompts(method)
     with measured(flow) as cost:
         source, target = flow.condition(source_prompt), flow.condition(targets * count)
-        rows = method(flow, method.encode(flow, image), source=source, target=target, noise=noise, grag=strengths)
-        images = [np.asarray(method.decode(flow, row[None], image)) for row in rows]
+        rows = method(
+            flow, frame_of(method).encode(flow, image), source=source, target=target, noise=noise, grag=strengths
+        )
+        images = [np.asarray(frame_of(method).decode(flow, row[None], image)) for row in rows]
     return images, {"nfe": cost.nfe, "seconds": round(cost.seconds, 3)}
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from flowedit_grag.backbone.tokens import PATCH, unpack
+from flowedit_grag.backbone.families.flux_transformer import PATCH, unpack
 
 
 def latent_grid(tokens: Tensor) -> Tensor:

@@ -8,12 +8,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from flowedit_grag.backbone.condition import Condition
-from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.backbone.tokens import TokenLayout, pack
+from flowedit_grag.backbone.attention_hook import Hooks, compose
+from flowedit_grag.backbone.families.flux_transformer import layout_of, pack
+from flowedit_grag.backbone.flow import Condition, Flow
 from flowedit_grag.guidance.control import ControlledGroup
-from flowedit_grag.guidance.grag import GRAG, reweighted
-from flowedit_grag.injection.hook import AttentionHook, compose, hooked, layer_names
+from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.methods import method
 from flowedit_grag.progress import Progress
 
@@ -76,23 +75,23 @@ def grag_keys(flow: Flow, file: dict[str, Tensor]) -> float:
     errors = []
     for name, (group, tokens, strength) in GRAG_KEYS.items():
         keys = file[f"{group}_key"].clone()
-        keys[:, tokens] = reweighted(keys[:, tokens], strength)
+        keys[:, tokens] = strength(keys[:, tokens], keys[:, tokens], keys)[0]
         errors.append(relative_error(keys, file[f"{name}/{group}"]))
     return max(errors)
 
 
 def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     condition = Condition(file["prompt_embeds"], file["pooled"])
-    layout = TokenLayout.of(latent_grid(file["x"]), condition.embeds.shape[1])
+    layout = layout_of(latent_grid(file["x"]), condition.embeds.shape[1])
     text, image = slice(0, layout.text), layout.image
     last = slice(image.stop - 32, image.stop)
-    everywhere = range(len(layer_names(flow.transformer)))
+    everywhere = range(flow.layers)
     double = range(flow.transformer.config.num_layers)
 
     def keys(tokens: slice, lam: float, delta: float) -> ControlledGroup:
-        return ControlledGroup(tokens, (0, 1), (GRAG(lam, delta),) * 2, text=0)
+        return ControlledGroup(tokens, (GRAG(lam, delta),) * 2, text=0)
 
-    cases: dict[str, dict[int, AttentionHook]] = {
+    cases: dict[str, Hooks] = {
         "off": {},
         "identity": dict.fromkeys(everywhere, keys(image, 1.0, 1.0)),
         "img_0.9_1.1_all": dict.fromkeys(everywhere, keys(image, 0.9, 1.1)),
@@ -103,14 +102,13 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     }
     errors = []
     for name, edits in cases.items():
-        with hooked(flow.transformer, edits):
-            errors.append(relative_error(_rows(flow, file, condition), file[f"{name}/v"]))
+        errors.append(relative_error(_rows(flow, file, condition, edits), file[f"{name}/v"]))
     return max(errors)
 
 
-def _rows(flow: Flow, file: dict[str, Tensor], condition: Condition) -> Tensor:
+def _rows(flow: Flow, file: dict[str, Tensor], condition: Condition, hooks: Hooks) -> Tensor:
     """The velocity tokens of each recorded row at its own sigma."""
-    v = flow.velocity(condition, file["guidance"].tolist())
+    v = flow.velocity(condition, file["guidance"].tolist(), hooks)
     x = latent_grid(file["x"])
     return torch.cat([pack(v(x, sigma))[row : row + 1] for row, sigma in enumerate(file["timestep"].tolist())])
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from flowedit_grag.backbone.condition import Condition
-from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.backbone.profile import FLUX_DEV, Profile
-from flowedit_grag.backbone.tokens import PATCH
+from flowedit_grag.backbone.families import flow_of
+from flowedit_grag.backbone.families.flux_transformer import PATCH
+from flowedit_grag.backbone.flow import Condition, Flow
+from flowedit_grag.backbone.known_models import FLUX_DEV, Profile
 
 FLUX_CHANNELS = 64  # of a token
 FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, and every pixel of the mask
@@ -40,12 +40,12 @@ def flux_flow(
     dev = layers is None and not fills
     profile = FLUX_DEV if dev else Profile(vital_layers=(0,), value_layers=(sum(layers or (19, 38)) - 1,))
     kind = "FLUX.1-Fill-dev" if fills else "FLUX.1-dev"
-    return Flow(pipeline, profile, name=kind if layers is None else f"{kind} with {layers[0]}+{layers[1]} blocks")
+    return flow_of(pipeline, profile, name=kind if layers is None else f"{kind} with {layers[0]}+{layers[1]} blocks")
 
 
 def flux_scheduler():
     """The scheduler with FLUX.1-dev's config."""
-    from flowedit_grag.lab.model import scheduler
+    from recipes.lab.model import scheduler
 
     return scheduler()
 

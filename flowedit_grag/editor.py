@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,23 @@ import torch
 from PIL import Image
 
 from . import __version__
-from .backbone.flow import Flow
 from .backbone.image import ImageLike, padded, read_image, resized
+from .backbone.image_flow import ImageFlow
 from .backbone.load import load
-from .backbone.memory import rows_that_fit
 from .errors import InputError, memory_advice
 from .guidance.control import Control
 from .guidance.grag import GRAG
 from .measure import measured
-from .methods import Method
+from .methods import Method, written_options
+from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
-from .methods.inputs import Source, Targets, generator, run_to_end
+from .methods.frame import frame_of
+from .methods.inputs import Source, run_to_end
 from .methods.request import EditRequest
 from .methods.resolve import check_selection, default_model, resolve_method
 from .progress import OnProgress
 from .result import Result, Strip, plain
+from .seeds import generator
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
 
@@ -50,7 +51,7 @@ class Editor:
     def __init__(
         self,
         method: str | Method | type[Method] = "stableflow+",
-        model: str | Path | Flow | None = None,
+        model: str | Path | ImageFlow | None = None,
         *,
         grag: Any = None,
         **options: Any,
@@ -58,10 +59,10 @@ class Editor:
         strength = None if grag is None else GRAG.of(grag)
         given = {name: options.pop(name) for name in sorted(LOADING & set(options))}
         check_selection(method, strength, options)
-        if isinstance(model, Flow) and given:
+        if isinstance(model, ImageFlow) and given:
             raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
         loading = {**(default_model(method, options) if model is None else {"model": model}), **given}
-        self.flow = model if isinstance(model, Flow) else load(**loading)
+        self.flow = model if isinstance(model, ImageFlow) else load(**loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
@@ -104,7 +105,9 @@ class Editor:
     ) -> Strip:
         """The same edit at every strength in ``delta``: one inversion, one source row, the strengths in one batch."""
         check_selection(self.method, GRAG(), {})
-        own = getattr(self.method, "grag", None) or GRAG()
+        if self.method.control is not None and not isinstance(self.method.control, GRAG):
+            raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+        own = self.method.control or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
         request = EditRequest.of(instruction, source_prompt, target_prompt)
         if not strengths or len(request.target_prompts) > 1 or len(request.instructions) > 1:
@@ -145,14 +148,14 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        source_prompt, targets = self.method.prompts(EditRequest.of(None, source_prompt, target_prompt))
+        source_prompt, targets = EditRequest.of(None, source_prompt, target_prompt).prompts(self.method)
         noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
             blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             job = self.method.source(self.flow, blank, source, noise)
-            steps = self.method.generate(job, Targets(target, (self.method.own_control,) * len(target)))
+            steps = self.method.generate(job, self.method.targets(target))
             images = [self.flow.decode(row[None], (width, height)) for row in run_to_end(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
         return Result.of(cost, images[1:], images[0], settings)
@@ -162,11 +165,12 @@ class Editor:
         seed: int, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None, whole: bool = False,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
-        source_prompt, targets = self.method.prompts(request)
+        frame = frame_of(self.method)
+        source_prompt, targets = request.prompts(self.method)
         noise, original, filtered = generator(seed), read_image(image), None
-        worked = resized(original, self.method.size(self.flow, original.size))
+        worked = resized(original, frame.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
-            latents = self.method.encode(self.flow, worked)
+            latents = frame.encode(self.flow, worked)
             self._warn_if_foreign(worked)
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
@@ -178,11 +182,12 @@ class Editor:
                 steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
                 edits = run_to_end(steps, on_progress)
             else:
+                assert isinstance(self.method, DiptychMethod)  # which early_filter.check has seen to
                 steps = early_filter.iterate(
                     self.method, self.flow, latents, **job, seed=seed, instruction=request.instructions[0], shown=worked
                 )
                 edits, filtered = run_to_end(steps, on_progress)
-            images = [self.method.decode(self.flow, row[None], original) for row in edits]
+            images = [frame.decode(self.flow, row[None], original) for row in edits]
         layout = self.method.canvas(Source(self.flow, latents, source, iter(())))
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
         if filtered is not None:
@@ -204,7 +209,7 @@ class Editor:
             warnings.warn(self.flow.profile.about, stacklevel=4)
 
     def _settings(self, source_prompt, targets, strengths, seed, size, layout) -> dict[str, Any]:
-        options = {f.name: plain(getattr(self.method, f.name)) for f in fields(self.method)}
+        options = {name: plain(value) for name, value in written_options(self.method).items()}
         own = options.pop("grag", None)
         return {
             "method": self.method_name,
@@ -214,7 +219,7 @@ class Editor:
             "loading": {name: plain(value) for name, value in self.flow.loading.items()},
             "dtype": str(self.flow.transformer.dtype).removeprefix("torch."),
             "device": str(self.flow.device),
-            "rows_at_once": rows_that_fit(self.flow, layout),
+            "rows_at_once": self.flow.rows_that_fit(layout),
             "source_prompt": source_prompt,
             "target_prompts": targets,
             "seed": int(seed),

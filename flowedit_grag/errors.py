@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
 
 ALLOCATORS_SAY = ("memoryerror", "can't allocate memory", "not enough memory", "out of memory")
 
@@ -23,6 +25,15 @@ def first_line(error: Exception) -> str:
     """What ``error`` says, without the pages that some libraries add."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def needed(module: str, purpose: str, install: str) -> ModuleType:
+    """The ``module`` of a package that only some need. Raises :class:`InputError` that says what for and what to
+    ``install``."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise InputError(f"{purpose} needs {module.partition('.')[0]} ({error}); pip install '{install}'.") from None
 
 
 LESS_MEMORY = (

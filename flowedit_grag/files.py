@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import InputError
 
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
@@ -20,6 +23,16 @@ def written(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path, advice: str) -> None:
+    """Raise :class:`InputError` with an ``advice`` unless ``folder`` takes files, or can be made. Leaves nothing."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write in {folder} ({error.strerror}); {advice}") from None
 
 
 def fingerprint(path: Path) -> str | None:

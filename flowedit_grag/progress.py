@@ -2,25 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Progress:
-    """``step`` of ``steps`` of a ``stage`` is done.
-
-    Of an edit, ``latents`` are where it stands, and ``clean`` is what they would become if the flow were straight from
-    here, where the method knows it.
-    """
+    """``step`` of ``steps`` of a ``stage`` is done. Of an edit: where its latents stand, and what they would become if
+    the flow were straight from here, ``clean``, where the method knows it."""
 
     stage: str
     step: int
     steps: int
-    latents: "Tensor | None" = None
-    clean: "Tensor | None" = None
+    latents: Any = None  # [rows, C, h, w]
+    clean: Any = None
 
 
 OnProgress = Callable[[Progress], None]

@@ -7,7 +7,6 @@ from typing import Any, Self
 from PIL import Image
 
 from .contact_sheet import labelled_strip
-from .guidance.control import Control
 from .guidance.grag import GRAG
 from .inversion import Solver
 from .measure import Measured
@@ -69,8 +68,6 @@ def plain(value: Any) -> Any:
     """``value`` as JSON knows it."""
     if isinstance(value, GRAG):
         return {"lam": value.lam, "delta": value.delta}
-    if isinstance(value, Control):
-        return value.plain()
     if isinstance(value, Solver):
         return value.name
     if isinstance(value, tuple | list):

@@ -88,8 +88,8 @@ def test_sweep(lab, recolor, prompts):
 
 def test_grag_in_every_form(lab, recolor, prompts):
     forms = (1.5, (1.0, 1.5), [1, 1.5], {"delta": 1.5}, GRAG(delta=1.5))
-    assert {Editor(model=lab, grag=form).method.grag for form in forms} == {GRAG(1.0, 1.5)}
-    assert Editor(model=lab).method.grag is None
+    assert {Editor(model=lab, grag=form).method.control for form in forms} == {GRAG(1.0, 1.5)}
+    assert Editor(model=lab).method.control is None
 
 
 def test_generated_image_editing(lab, recolor, prompts):
@@ -103,7 +103,7 @@ def test_generated_image_editing(lab, recolor, prompts):
 
 
 def test_a_ready_method_takes_a_strength(lab):
-    assert Editor(method=method("stableflow+"), model=lab, grag=1.5).method.grag == GRAG(delta=1.5)
+    assert Editor(method=method("stableflow+"), model=lab, grag=1.5).method.control == GRAG(delta=1.5)
 
 
 def test_vital_layers_from_the_detectors_file(lab, tmp_path):

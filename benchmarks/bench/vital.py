@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
-from flowedit_grag.injection.hook import layer_names
+from flowedit_grag.injection.share import vital_layers
 from flowedit_grag.methods.resolve import resolve_method
-from flowedit_grag.methods.vital import vital_layers
 from flowedit_grag.report.intervals import difference
 from flowedit_grag.report.measurements import Record
 
@@ -45,7 +44,7 @@ def _gap(found: dict[str, list[Record]], rivals: list[str], key: str, unit: str)
 def choices(bench: Bench) -> list[Contestant]:
     """The vital layers that StableFlow+ uses, none, all, and ``DRAWS`` different random sets of as many others."""
     method = resolve_method("stableflow+", bench.flow, None, {})
-    vital, count = vital_layers(method.vital_layers, bench.flow), len(layer_names(bench.flow.transformer))
+    vital, count = vital_layers(method.vital_layers, bench.flow), bench.flow.layers
     rest = [layer for layer in range(count) if layer not in vital]
     rng = np.random.default_rng(0)
     possible, drawn = math.comb(len(rest), len(vital)), {}

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ..injection.hook import check_layers, layer_names
+from ..backbone.attention_hook import check_layers
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .figure_data import nested
+from .charts import nested
 from .moments import Moments
 
 QUERY, KEY = 0, 1
@@ -68,7 +68,7 @@ def bias(branches: Branches, layers: Iterable[int], on_progress: OnProgress | No
 
     Raises :class:`InputError` for layers that do not exist.
     """
-    names = layer_names(branches.flow.transformer)
+    names = list(branches.flow.attention())
     drawn = sorted(set(layers))
     check_layers(drawn, len(names))
     found = [{name: Group() for name in GROUPS} for _ in names]

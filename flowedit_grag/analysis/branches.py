@@ -1,19 +1,17 @@
 """A picture under two descriptions at every noise level: what the figures about attention are measured on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.flow import Flow
-from ..backbone.image import ImageLike, fitted, read_image, resized
-from ..backbone.tokens import TokenLayout
+from ..backbone.attention_hook import Hooks
+from ..backbone.flow import Condition, TokenLayout
+from ..backbone.image import ImageLike, read_image, resized
+from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
-from ..injection.hook import AttentionHook, hooked
-from ..methods.inputs import generator
 from ..progress import OnProgress, Progress
+from ..seeds import generator
 
 SOURCE, EDIT = 0, 1  # rows of the batch
 GUIDANCE = 3.5  # distilled scale of both rows
@@ -28,7 +26,7 @@ class Branches:
     one before.
     """
 
-    flow: Flow
+    flow: ImageFlow
     latents: Tensor  # [1, C, h, w]
     noise: Tensor
     condition: Condition  # two rows
@@ -36,13 +34,13 @@ class Branches:
 
     @classmethod
     def of(
-        cls, flow: Flow, image: ImageLike, *, source_prompt: str, target_prompt: str, steps: int, seed: int = 0
+        cls, flow: ImageFlow, image: ImageLike, *, source_prompt: str, target_prompt: str, steps: int, seed: int = 0
     ) -> "Branches":
         """Raises :class:`InputError` for Fill models, and for pictures, words and steps that cannot be used."""
         if flow.fills:
             raise InputError(f"{flow.name or 'this model'} is a Fill model; the figures need a text-to-image model.")
         image = read_image(image)
-        latents = flow.encode(resized(image, fitted(image.size, flow.side**2, flow.multiple)))
+        latents = flow.encode(resized(image, flow.fitted(image.size)))
         noise = torch.randn(latents.shape, generator=generator(seed)).to(latents)
         sigmas = tuple(flow.schedule(steps, latents)[:-1])  # the model is never asked at 0
         return cls(flow, latents, noise, flow.condition([source_prompt, target_prompt]), sigmas)
@@ -53,12 +51,11 @@ class Branches:
         return self.flow.layout(self.latents, self.condition)
 
     @torch.no_grad()
-    def watched(self, edits: Mapping[int, AttentionHook], stage: str, on_progress: OnProgress | None = None) -> None:
-        """One forward call a noise level, for the sake of what ``edits`` (layer -> edit) keep of it."""
-        v = self.flow.velocity(self.condition, GUIDANCE)
-        with hooked(self.flow.transformer, edits):
-            for step, sigma in enumerate(self.sigmas, start=1):
-                x = (1 - sigma) * self.latents + sigma * self.noise
-                v(x.expand(2, -1, -1, -1), sigma)
-                if on_progress:
-                    on_progress(Progress(stage, step, len(self.sigmas), x))
+    def watched(self, hooks: Hooks, stage: str, on_progress: OnProgress | None = None) -> None:
+        """One forward call a noise level, for the sake of what ``hooks`` keep of it."""
+        v = self.flow.velocity(self.condition, GUIDANCE, hooks)
+        for step, sigma in enumerate(self.sigmas, start=1):
+            x = (1 - sigma) * self.latents + sigma * self.noise
+            v(x.expand(2, -1, -1, -1), sigma)
+            if on_progress:
+                on_progress(Progress(stage, step, len(self.sigmas), x))

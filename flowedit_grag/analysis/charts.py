@@ -1,73 +1,112 @@
-"""Charts."""
+"""Charts, all opened and saved in one way, and the numbers beside them, from which they can be drawn again."""
 
-from collections.abc import Sequence
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from ..files import written
 
 if TYPE_CHECKING:
-    from .vital_layers import VitalLayers
-
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 PALETTE = ("#2a6f97", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#8d99ae", "#2b2d42")
+COLUMNS = 3  # of panels, at most so many abreast
+PANEL = (4.2, 3.0)  # inches
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal numbers give equal files
+DIGITS = 7  # significant; float32 has no more
+MANY = 24  # points, from which on a curve has no marks
 
 
 @dataclass(frozen=True)
 class Series:
-    """A named curve through ``points`` (x, y); a single point is drawn as a mark."""
+    """A named curve through ``points`` (x, y)."""
 
     name: str
     points: Sequence[tuple[float, float]]
 
 
-def curves(series: Sequence[Series], path: Path, x: str, y: str, title: str) -> Path:
-    """Curves over a common pair of axes."""
+def sheet(
+    count: int, title: str = "", panel: tuple[float, float] = PANEL, share_y: bool = False
+) -> "tuple[Figure, list[Axes]]":
+    """A figure with ``count`` axes, each of ``panel`` inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.add_subplot()
-    for index, line in enumerate(series):
-        single = len(line.points) == 1
-        axes.plot(
-            *zip(*line.points, strict=True),
-            "D" if single else "o-",
-            label=line.name,
-            color=PALETTE[index % len(PALETTE)],
-        )
-    axes.grid(alpha=0.25)
-    axes.set(xlabel=x, ylabel=y, title=title)
-    axes.legend(fontsize=8)
+    columns = count if count < COLUMNS or count == COLUMNS + 1 else COLUMNS
+    rows = -(-count // columns)
+    size = (panel[0] * columns, (0.4 if title else 0) + panel[1] * rows)
+    figure = FigureCanvasAgg(Figure(figsize=size, layout="constrained")).figure
+    figure.suptitle(title)
+    axes = list(figure.subplots(rows, columns, sharey=share_y, squeeze=False).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def encoded(figure: "Figure", kind: str) -> bytes:
+    """The figure as a file of ``kind``: png, svg, pdf."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "flowedit_grag"}):
+        figure.savefig(taken := BytesIO(), format=kind, dpi=150, metadata=UNDATED.get(kind))
+    return taken.getvalue()
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write the figure at ``path``, whole or not at all, as its ending says."""
     with written(path) as partial:
-        figure.savefig(partial, dpi=150)
+        partial.write_bytes(encoded(figure, path.suffix[1:]))
     return path
 
 
-def bar_chart(found: "VitalLayers", path: Path) -> Path:
-    """Vitality of every layer, vital ones in another colour, double- and single-stream blocks apart (as the paper's
-    figure 3)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def line_panels(panels: Mapping[str, Sequence[Series]], path: Path, x: str, y: str, title: str) -> Path:
+    """Curves, a panel for each name. More curves than there are colours are told apart by a colour scale, first to
+    last, and not by name."""
+    from matplotlib import colormaps
 
-    count = len(found.layers)
-    figure = Figure(figsize=(max(6, 0.22 * count), 3.2), layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.add_subplot()
-    colors = ["#d1495b" if index in found.vital_layers else "#8d99ae" for index in range(count)]
-    axes.bar(range(count), found.vitality, color=colors)
-    axes.axhline(found.threshold, color="black", linewidth=0.8, linestyle="--")
-    singles = [index for index, name in enumerate(found.layers) if name.startswith("single")]
-    if singles:
-        axes.axvline(singles[0] - 0.5, color="#2b2d42", linewidth=0.8)
-        axes.text(singles[0] - 0.4, axes.get_ylim()[1], "single-stream", va="top", fontsize=8)
-    axes.set(
-        xlabel="attention layer", ylabel=f"vitality (1 - {found.similarity})", title=f"Vital layers of {found.model}"
-    )
-    axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
-    with written(path) as partial:
-        figure.savefig(partial, dpi=150)
-    return path
+    figure, places = sheet(len(panels), title)
+    for axes, (name, series) in zip(places, panels.items(), strict=True):
+        many = len(series) > len(PALETTE)
+        for index, line in enumerate(series):
+            color = colormaps["viridis"](index / (len(series) - 1)) if many else PALETTE[index]
+            xs, ys = zip(*line.points, strict=True)
+            axes.plot(xs, ys, "-" if len(xs) > MANY else "o-", ms=3, color=color, label=line.name)
+        axes.set(title=name, xlabel=x, ylabel=y)
+        if all(isinstance(at, int) for line in series for at, _ in line.points):
+            _count(axes.xaxis)
+        axes.grid(alpha=0.25)
+        axes.legend(handles=[axes.lines[0], axes.lines[-1]] if many else axes.lines, fontsize=7)
+    return save(figure, path)
+
+
+def heatmaps(
+    panels: Mapping[str, Sequence[Sequence[float]]], path: Path, x: str, y: str, title: str, top: float | None = None
+) -> Path:
+    """Numbers from 0 on as colours, a panel for each name; ``top`` is the scale's end, by default each panel's own
+    largest."""
+    figure, places = sheet(len(panels), title)
+    for axes, (name, values) in zip(places, panels.items(), strict=True):
+        drawn = axes.imshow(values, vmin=0, vmax=top, aspect="auto", cmap="viridis", interpolation="nearest")
+        axes.set(title=name, xlabel=x, ylabel=y)
+        _count(axes.xaxis)
+        _count(axes.yaxis)
+        figure.colorbar(drawn)
+    return save(figure, path)
+
+
+def _count(axis: "Axis") -> None:
+    """Label whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def heatmap(
@@ -75,16 +114,33 @@ def heatmap(
     columns: Sequence[str] | None = None,
 ) -> Path:  # fmt: skip
     """Parts of 1 as colours: a row for each of the named ``rows``, a column for each number, named or counted."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, max(2.4, 1 + 0.2 * len(rows))), layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.add_subplot()
+    figure, (axes,) = sheet(1, panel=(6.4, max(2.4, 1 + 0.2 * len(rows))))
     drawn = axes.imshow(values, vmin=0, vmax=1, aspect="auto", cmap="viridis")
     axes.set(xlabel=x, title=title)
-    axes.set_xticks(range(len(values[0])), **({"labels": columns, "rotation": 90, "fontsize": 6} if columns else {}))
+    axes.set_xticks(range(len(values[0])))
+    if columns:
+        axes.set_xticklabels(columns, rotation=90, fontsize=6)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
     figure.colorbar(drawn)
+    return save(figure, path)
+
+
+def nested(values: Tensor) -> list:
+    """A tensor as nested lists for JSON."""
+    if values.ndim > 1:
+        return [nested(row) for row in values]
+    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+
+
+def write_json(numbers: Mapping[str, Any], path: Path) -> Path:
+    """``numbers`` at ``path``, whole or not at all."""
     with written(path) as partial:
-        figure.savefig(partial, dpi=150)
+        partial.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    return path
+
+
+def write_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> Path:
+    """A table at ``path``, whole or not at all."""
+    with written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([head, *rows])
     return path

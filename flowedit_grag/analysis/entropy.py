@@ -9,16 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..backbone.attention_hook import compose
 from ..errors import InputError
 from ..guidance.control import ControlledGroup
 from ..guidance.grag import GRAG
-from ..injection.hook import compose, layer_names
 from ..injection.share import ShareKV
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series
-from .figure_data import write_json
-from .panels import line_panels
+from .charts import Series, line_panels, write_json
 
 BLOCK_BYTES = 2**26  # of one block's scores
 
@@ -56,7 +54,7 @@ def entropies(branches: Branches, deltas: Sequence[float], on_progress: OnProgre
     """
     if len(deltas) < 2 or any(b <= a for a, b in pairwise(deltas)):
         raise InputError(f"deltas must be at least two numbers that rise, not {list(deltas)}.")
-    names = layer_names(branches.flow.transformer)
+    names = list(branches.flow.attention())
     columns = [_at(branches, delta, len(names), on_progress) for delta in deltas]
     source, whole = ([[column[layer][kind] for column in columns] for layer in range(len(names))] for kind in (0, 1))
     falling = {name: sum(_falls(row) for row in rows) for name, rows in (("source", source), ("all", whole))}
@@ -70,7 +68,7 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     """Both entropies of every layer at one delta."""
     layout = branches.layout
     share = ShareKV(SOURCE, (EDIT,), layout.image)
-    grag = ControlledGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
+    grag = ControlledGroup(layout.image, (None, GRAG(delta=delta)), layout.text)
     watchers = [_EntropyHook(layout.image, []) for _ in range(count)]
     edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
     branches.watched(edits, f"{delta:g}", on_progress)

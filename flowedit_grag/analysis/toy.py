@@ -8,18 +8,17 @@ import torch
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
-from .charts import Series
-from .figure_data import write_csv
-from .panels import line_panels
+from .charts import Series, line_panels, write_csv
 
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
 SOURCE = slice(0, 2)
+LAMBDA, DELTA = "(b) GRAG, lambda", "(d) GRAG, delta"
 STRATEGIES: dict[str, Callable[[float], Control]] = {
     "(a) attention weight, gamma": AttentionWeight,
-    "(b) GRAG, lambda": lambda value: GRAG(lam=value),
+    LAMBDA: lambda value: GRAG(lam=value),
     "(c) GRAG, lambda = delta": lambda value: GRAG(lam=value, delta=value),
-    "(d) GRAG, delta": lambda value: GRAG(delta=value),
+    DELTA: lambda value: GRAG(delta=value),
 }
 VALUES = tuple(step / 20 for step in range(81))  # 0 to 4; the paper prints no range
 
@@ -35,7 +34,7 @@ def scores(dial: Control) -> Scores:
     q = torch.full((1, len(KEYS), 1, 1), QUERY, dtype=torch.float64)
     k = torch.tensor([*KEYS.values()], dtype=torch.float64).view(1, -1, 1, 1)
     v = torch.eye(len(KEYS), dtype=torch.float64).view(1, len(KEYS), 1, -1)
-    q, k, v = ControlledGroup(SOURCE, (0,), (dial,), text=0)(q, k, v)
+    q, k, v = ControlledGroup(SOURCE, (dial,), text=0)(q, k, v)
     weights = torch.softmax(torch.einsum("qd,kd->qk", q[0, :1, 0], k[0, :, 0]), dim=-1)
     first, second, word = (weights @ v[0, :, 0])[0].tolist()
     return first, second, word
@@ -68,5 +67,5 @@ def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
     title = "One query, two source tokens and a word: attention after the softmax"
     return [
         write_csv(("strategy", "value", *KEYS), rows, folder / "toy.csv"),
-        line_panels(panels, folder / "toy.png", "value", "score", title),
+        line_panels(panels, folder / "toy.png", "gamma, lambda or delta; 1 changes nothing", "attention", title),
     ]

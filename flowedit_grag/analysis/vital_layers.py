@@ -1,30 +1,48 @@
 """Which layers matter: bypass each one and see how much generated images change (Stable Flow, arXiv:2411.14430, §3)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
-from ..backbone.flow import Flow
+from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
 from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
-from ..injection.bypass import bypassed
-from ..injection.hook import layer_names
 from ..inversion import Solver, integrate
+from ..metrics import Images, Missing, metric
 from ..progress import OnProgress, Progress
-from .charts import bar_chart
-from .similarity import SIMILARITIES, Similarity
+from ..registry import Registry
+from .charts import PALETTE, save, sheet
 
 PROMPTS = (  # for models without a vocabulary of their own
     "a photo of a dog sitting on the grass", "a red car parked in a city street", "a bowl of fruit on a wooden table",
     "a woman reading a book in a cafe", "a lighthouse on a cliff above the sea", "a bird on a snowy branch",
     "an old castle on a hill at sunset", "a cup of coffee next to a laptop",
 )  # fmt: skip
+DINO = "facebook/dinov2-base"
 STANDOUT = 1.0  # standard deviations above the mean
+SIMILARITIES = Registry("similarity", __package__, {"dino": "vital_layers:dino", "pixels": "vital_layers:pixels"})
+
+Similarity = Callable[[Image.Image, Image.Image], float]  # 1 is identical
+
+
+def pixels(first: Image.Image, second: Image.Image) -> float:
+    """1 - root mean squared difference of pixels in 0..1: needs no network, suits the lab's flat pictures."""
+    a, b = (np.asarray(image, float) / 255 for image in (first, second))
+    return float(1 - np.sqrt(np.mean((a - b) ** 2)))
+
+
+def dino(first: Image.Image, second: Image.Image) -> float:
+    """Cosine similarity of DINOv2's class tokens, as in Stable Flow (arXiv:2411.14430, §3.1)."""
+    found = metric("dino", model=DINO)(Images(np.asarray(first), np.asarray(second)))
+    if isinstance(found, Missing):
+        raise InputError(f"{found.reason.rstrip('.')}; connect to the hub, or use similarity='pixels'.")
+    return found
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,7 @@ class VitalLayers:
 
 
 def detect(
-    flow: Flow,
+    flow: ImageFlow,
     *,
     prompts: int | Sequence[str] = 8,
     seeds: int = 1,
@@ -71,12 +89,12 @@ def detect(
         raise InputError("the detector needs at least one prompt, one seed and one step.")
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
-    names = layer_names(flow.transformer)
+    names = list(flow.attention())
     sampler = _Sampler(flow, texts, seeds, steps, size, guidance)
     whole = sampler.images()
     vitality = []
     for layer in range(len(names)):
-        with bypassed(flow.transformer, layer):
+        with flow.bypassed(layer):
             images = sampler.images()
         vitality.append(1 - sum(map(compare, whole, images)) / len(whole))
         if on_progress:
@@ -90,7 +108,7 @@ def detect(
     )  # fmt: skip
 
 
-def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
+def _prompts(flow: ImageFlow, prompts: int | Sequence[str]) -> list[str]:
     if not isinstance(prompts, int):
         return list(prompts)
     known = flow.profile.prompts or PROMPTS
@@ -102,7 +120,7 @@ def _prompts(flow: Flow, prompts: int | Sequence[str]) -> list[str]:
 class _Sampler:
     """Draws the same prompts and seeds again and again; prompts are encoded once."""
 
-    def __init__(self, flow: Flow, texts: list[str], seeds: int, steps: int, size, guidance: float):
+    def __init__(self, flow: ImageFlow, texts: list[str], seeds: int, steps: int, size, guidance: float):
         width, height = size or (flow.side, flow.side)
         scale, channels = flow.pipeline.vae_scale_factor, flow.pipeline.vae.config.latent_channels
         self.flow, self.shape, self.seeds = flow, (1, channels, height // scale, width // scale), seeds
@@ -127,4 +145,20 @@ def write(found: VitalLayers, path: Path) -> list[Path]:
     """Write the JSON at ``path`` and the bar chart beside it (``.png``); returns both paths."""
     with written(path) as partial:
         partial.write_text(json.dumps(asdict(found), indent=2) + "\n")
-    return [path, bar_chart(found, path.with_suffix(".png"))]
+    return [path, _bar_chart(found, path.with_suffix(".png"))]
+
+
+def _bar_chart(found: VitalLayers, path: Path) -> Path:
+    """Vitality of every layer, vital ones in another colour, double- and single-stream blocks apart (as the paper's
+    figure 3)."""
+    count = len(found.layers)
+    figure, (axes,) = sheet(1, panel=(max(6, 0.22 * count), 3.2))
+    axes.bar(range(count), found.vitality, color=[PALETTE[1 if i in found.vital_layers else 5] for i in range(count)])
+    axes.axhline(found.threshold, color="black", linewidth=0.8, linestyle="--")
+    if singles := [index for index, name in enumerate(found.layers) if name.startswith("single")]:
+        axes.axvline(singles[0] - 0.5, color=PALETTE[-1], linewidth=0.8)
+        axes.text(singles[0] - 0.4, axes.get_ylim()[1], "single-stream", va="top", fontsize=8)
+    title, y = f"Vital layers of {found.model}", f"vitality (1 - {found.similarity})"
+    axes.set(xlabel="attention layer", ylabel=y, title=title)
+    axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
+    return save(figure, path)

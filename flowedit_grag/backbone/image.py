@@ -48,8 +48,9 @@ def read_image(image: ImageLike) -> Image.Image:
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a phone's JPEG with a preview beside it
-        raise InputError(f"{name} is animated ({image.n_frames} frames); save one frame as PNG.")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a preview beside it
+        raise InputError(f"{name} is animated ({frames} frames); save one frame as PNG.")
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
         raise InputError(f"{name} is {image.width}x{image.height}, too large to edit; scale it down first.")
     image = ImageOps.exif_transpose(image)
@@ -72,15 +73,8 @@ def padded(image: Image.Image, multiple: int) -> Image.Image:
     """``image`` continued by reflection to the right and below until both sides are multiples of ``multiple``."""
     pixels = np.asarray(image)
     right, below = -image.width % multiple, -image.height % multiple
-    mode = "symmetric"  # reflects the edge pixel too, so that it works however small the image is
-    return Image.fromarray(np.pad(pixels, ((0, below), (0, right), (0, 0)), mode))
-
-
-def fitted(size: tuple[int, int], pixels: int, least: int) -> tuple[int, int]:
-    """``size`` scaled down in proportion if it has more than ``pixels`` pixels, no side below ``least``."""
-    area = size[0] * size[1]
-    scale = 1.0 if area <= pixels else max((pixels / area) ** 0.5, min(1.0, least / min(size)))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    # "symmetric" reflects the edge pixel too, so that it works however small the image is
+    return Image.fromarray(np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="symmetric"))
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -17,11 +17,12 @@ from ..lora_moe.adapter_weights import is_mixture, read_adapter_weights
 from ..lora_moe.config import NAME
 from ..lora_moe.locate import locate as locate_adapter
 from .device_placement import Offload, check_offload, checked_device, checked_dtype, put
-from .flow import Flow
-from .profile import FLUX_DEV, Profile
-from .tokens import PATCH
+from .families import FAMILIES, flow_of
+from .families.flux_transformer import PATCH
+from .image_flow import ImageFlow
+from .known_models import profile_of
+from .memory import default_budget
 
-PIPELINES = ("FluxPipeline", "FluxFillPipeline")
 SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
     "bitsandbytes_4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
     "bitsandbytes_8bit": {"load_in_8bit": True},
@@ -42,7 +43,7 @@ def load(
     compile: bool = False,
     memory_budget: int | None = None,
     revision: str | None = None,
-) -> Flow:
+) -> ImageFlow:
     """Load a FLUX model.
 
     Args:
@@ -64,7 +65,7 @@ def load(
 
     Raises :class:`InputError` for names that lead nowhere and devices that are not there.
     """
-    asked = {name: value for name, value in locals().items() if load.__kwdefaults__.get(name, value) != value}
+    asked = {name: value for name, value in locals().items() if (load.__kwdefaults__ or {}).get(name, value) != value}
     target = checked_device(device)
     kind = checked_dtype(dtype, target)
     check_offload(offload, target)
@@ -84,8 +85,9 @@ def load(
         put(pipeline, offload, target)
         if compile:
             pipeline.transformer.compile_repeated_blocks()  # not as whole graphs: sizes and edits would be too many
-    profile = profile_of(folder, pipeline.transformer.config).trained_at(read.metadata.width if read else None)
-    return Flow(pipeline, profile, name=str(model), memory_budget=memory_budget, loading=asked)
+    profile = profile_of(folder, pipeline.transformer.config, read.metadata.width if read else None)
+    budget = default_budget(target, pipeline) if memory_budget is None else memory_budget
+    return flow_of(pipeline, profile, name=str(model), memory_budget=budget, loading=asked)
 
 
 def locate(model: str | Path) -> str:
@@ -118,9 +120,10 @@ def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any], at: Map
     import diffusers
 
     diffusers.utils.logging.disable_progress_bar()
-    kind = diffusers.DiffusionPipeline.load_config(folder, **at).get("_class_name")
-    if kind not in PIPELINES:
-        raise InputError(f"{folder} is a {kind}; the models that can be loaded are {' and '.join(PIPELINES)}.")
+    config: Any = diffusers.DiffusionPipeline
+    kind = config.load_config(folder, **at).get("_class_name")
+    if kind not in FAMILIES.table:
+        raise InputError(f"{folder} is a {kind}; the models that can be loaded are {' and '.join(FAMILIES)}.")
     pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, **extra, **at)
     pipeline.set_progress_bar_config(disable=True)
     latent, taken = pipeline.vae.config.latent_channels * PATCH**2, pipeline.transformer.config.in_channels
@@ -128,13 +131,6 @@ def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any], at: Map
     if taken != (wanted := {"FluxPipeline": latent, "FluxFillPipeline": filled}[kind]):
         raise InputError(f"{folder} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
     return pipeline
-
-
-def profile_of(folder: str, config: Any) -> Profile:
-    """The profile beside the model, or else FLUX.1-dev's for a model of its architecture."""
-    own = Profile.read(Path(folder))
-    dev = (config.num_layers, config.num_single_layers, config.guidance_embeds, config.in_channels)
-    return FLUX_DEV if own == Profile() and dev == (19, 38, True, 64) else own
 
 
 def check_scale(scale: Any) -> None:

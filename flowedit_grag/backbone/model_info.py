@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 from ..lora_moe.adapter_metadata import AdapterMetadata
 from ..lora_moe.locate import locate as locate_adapter
-from .load import commit, in_one_sentence, locate, profile_of
+from .known_models import profile_of
+from .load import commit, in_one_sentence, locate
 from .profile import Profile
 
 
@@ -39,4 +40,4 @@ def model_info(model: str, revision: str | None = None, adapter: str | None = No
         fills = config.in_channels > (config.out_channels or config.in_channels)
         layers = config.num_layers + config.num_single_layers
         width = None if adapter is None else AdapterMetadata.of(locate_adapter(adapter)).width
-        return ModelInfo(str(model), place, at, fills, layers, profile_of(place, config).trained_at(width))
+        return ModelInfo(str(model), place, at, fills, layers, profile_of(place, config, width))

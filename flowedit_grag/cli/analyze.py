@@ -1,7 +1,5 @@
 """``flowedit-grag analyze``: what happens inside, as figures with their numbers beside them."""
 
-import math
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -39,7 +37,7 @@ def bias(
     quantization: Quantization = None,
 ) -> None:
     """How much queries and keys have in common: shares, norm maps, heads (GRAG's figures 2, 4, 5, S9 to S14)."""
-    drawn = None if layers is None else _numbers(layers, "--layers", int)
+    drawn = None if layers is None else _layers(layers)
     branches = _branches(
         image, source_prompt, target_prompt, steps, seed, out,
         model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
@@ -91,48 +89,6 @@ def toy(out: Folder) -> None:
     _print(write(out))
 
 
-@app.command()
-def strength(
-    image: ImagePath,
-    out: Folder,
-    options: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Of the method: steps=24.")
-    ] = None,
-    source_prompt: Annotated[Optional[str], typer.Option(help="What the picture shows.")] = None,
-    target_prompt: Annotated[Optional[str], typer.Option(help="What it should show.")] = None,
-    instruction: Annotated[Optional[str], typer.Option(help="What to change, for icedit.")] = None,
-    metrics: Annotated[str, typer.Option(help="Names with commas between.")] = "psnr,ssim",
-    method: Annotated[
-        Optional[str], typer.Option(help="[default: icedit with --instruction, else stableflow+]")
-    ] = None,
-    model: Annotated[Optional[str], typer.Option(help="lab, a folder, or a hub id; by default lab.")] = None,
-    seed: Seed = 0,
-    device: Device = None,
-    dtype: Dtype = None,
-    offload: Offload = "none",
-    quantization: Quantization = None,
-) -> None:
-    """Every way of turning the strength on one edit: strips and curves (GRAG's figures 1, 9 and 10)."""
-    _check_folder(out)
-    words = arguments.words(instruction, source_prompt, target_prompt)
-    editor = arguments.editor(
-        image, options, None, None, quiet=False, method=arguments.method(method, instruction), model=model,
-        device=device, dtype=dtype, offload=offload, quantization=quantization,
-    )  # fmt: skip
-    from ..analysis.strength import curves, edits, write
-    from ..backbone.image import read_image
-    from ..methods.request import EditRequest
-
-    source, missing = read_image(image), {}
-    measure = _measure(metrics.split(","), words, missing)
-    with output.progress(quiet=False) as on_progress:
-        images = edits(editor.method, editor.flow, source, EditRequest.of(**words), seed=seed, on_progress=on_progress)
-    paths = write(images, source, curves(images, source, measure), out)
-    for name, reason in missing.items():
-        print(f"warning: {name} is missing: {reason}.", file=sys.stderr)
-    _print(paths)
-
-
 def _branches(image, source_prompt, target_prompt, steps, seed, out, *, model, **loading) -> Any:
     """The picture's two branches on the loaded model, after a look at everything that could be wrong before that."""
     _check_folder(out)
@@ -149,31 +105,11 @@ def _branches(image, source_prompt, target_prompt, steps, seed, out, *, model, *
         )
 
 
-def _measure(names: list[str], words: dict, missing: dict[str, str]):
-    """A function ``(edit, source) -> numbers``; what a metric cannot say is ``None``, and why goes into ``missing``."""
-    import numpy as np
-
-    from ..metrics import Images, Missing, measure
-    from ..metrics import metrics as chosen
-
-    found = chosen(names)
-
-    def measured(edit, source) -> dict[str, float | None]:
-        numbers = measure(found, Images(np.asarray(edit), np.asarray(source), **words))
-        missing.update({name: said.reason.rstrip(".") for name, said in numbers.items() if isinstance(said, Missing)})
-        return {
-            name: None if isinstance(number, Missing) or not math.isfinite(number) else number
-            for name, number in numbers.items()
-        }
-
-    return measured
-
-
-def _numbers(text: str, flag: str, kind: type) -> list:
+def _layers(text: str) -> list[int]:
     try:
-        return [kind(value) for value in text.split(",")]
+        return [int(value) for value in text.split(",")]
     except ValueError:
-        raise InputError(f"{flag} takes numbers with commas between, not {text!r}.") from None
+        raise InputError(f"--layers takes numbers with commas between, not {text!r}.") from None
 
 
 def _check_folder(folder: Path) -> None:

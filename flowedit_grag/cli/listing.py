@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import MISSING, fields
 
-from ..methods import METHODS
+from ..methods import CONTROL, METHODS
 from ..result import plain
 
 
@@ -14,7 +14,9 @@ def print_methods() -> None:
         print(f"{name}\n{textwrap.indent(_paper(kind), '    ')}")
         for f in fields(kind):
             default = "required" if f.default is MISSING else plain(f.default)
-            print(f"      {f.name}={'' if default is None else default}")
+            names = (f.name,) if f.name != "control" else CONTROL if kind.takes_control else ()
+            for written in names:
+                print(f"      {written}={'' if default is None else default}")
         print()
 
 

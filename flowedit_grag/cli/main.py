@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -165,7 +165,8 @@ def vital_layers(
 
     output.check_writable(out, endings=(".json",))
     with output.waiting("loading", quiet=False):
-        flow = load(model, dtype=dtype, device=device, offload=offload, quantization=quantization)
+        loading: dict[str, Any] = {"dtype": dtype, "device": device, "offload": offload, "quantization": quantization}
+        flow = load(model, **loading)
     with output.progress(quiet=False) as on_progress:
         found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
     for path in write(found, out):
@@ -223,14 +224,13 @@ def report(
 @app.command()
 def claims(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs of configs/lab.", show_default=False)],
-    bench: Annotated[Path, typer.Option(help="Folder that python -m flowedit_grag.lab.bench wrote.")] = Path("bench"),
-    model: Annotated[str, typer.Option(help="For what is computed on the spot: lab, a folder, or a hub id.")] = "lab",
+    measurements: Annotated[Path, typer.Option(help="Folder that python -m benchmarks wrote.")] = Path("measurements"),
     out: Annotated[Path, typer.Option("-o", "--output", help="The table, in Markdown.")] = Path("claims.md"),
 ) -> None:
     """The papers' claims: what was measured of each, and whether it holds."""
-    from . import claims as claiming
+    from . import report as reporting
 
-    claiming.claims(runs, bench, model, out)
+    reporting.claims(runs, measurements, out)
 
 
 @app.command()

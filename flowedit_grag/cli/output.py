@@ -2,13 +2,12 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .. import files
 from ..errors import InputError
-from ..files import written
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -19,26 +18,19 @@ def check_writable(path: Path, endings: Collection[str] = PICTURES) -> None:
         raise InputError(f"{path} is a folder; name a file in it.")
     if path.suffix.lower() not in endings:
         raise InputError(f"{path} does not end in {', '.join(endings)}; name a file that does with -o.")
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write in {folder}: {error.strerror}; choose another place with -o.") from None
+    files.check_writable(path.parent, "choose another place with -o.")
 
 
 def save(image, path: Path) -> None:
     """Write a PIL image whole or not at all, making its folder."""
-    with written(path) as partial:
+    with files.written(path) as partial:
         image.save(partial)
 
 
 def save_record(result, path: Path) -> None:
     """Write an early filter's previews and the judge's answers beside the picture at ``path``."""
     save(result.filtered.contact_sheet(result.source), path.with_suffix(".previews.png"))
-    with written(path.with_suffix(".record.json")) as partial:
+    with files.written(path.with_suffix(".record.json")) as partial:
         partial.write_text(json.dumps(result.filtered.record(), indent=1) + "\n")
 
 

@@ -13,8 +13,8 @@ from yaml import YAMLError
 from ..backbone.load import locate
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
-from ..methods.inputs import generator
 from ..metrics import Metric, metrics
+from ..seeds import generator
 from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
 from .published import published

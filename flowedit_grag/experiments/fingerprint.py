@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from .. import __version__
 from ..backbone.model_info import ModelInfo
 from ..errors import first_line
 from ..files import fingerprint
-from ..guidance.control import Control
 from ..inversion import Solver
 from ..judges import JUDGES, judge
 from ..lora_moe.locate import locate
-from ..methods import Method
+from ..methods import Method, written_options
 from ..metrics import Metric
 from ..result import plain
 from .samples import Sample
@@ -61,9 +60,10 @@ def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_method(method: Method) -> dict[str, Any]:
     """All options, as resolved from the model's profile and the defaults; and the code of a method of one's own."""
-    values = {f.name: getattr(method, f.name) for f in fields(method)}
+    values = written_options(method)
     parts: dict[str, Any] = {"code": type(method)}
-    parts |= {f"code of {name}": type(value) for name, value in values.items() if isinstance(value, Control)}
+    if method.control is not None:
+        parts["code of control"] = type(method.control)
     parts |= {f"code of {name}": value.step for name, value in values.items() if isinstance(value, Solver)}
     own = {name: code for name, part in parts.items() if (code := _own_code(part))}
     return {**{name: plain(value) for name, value in values.items()}, **own}

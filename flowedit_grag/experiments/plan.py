@@ -8,7 +8,8 @@ from typing import Any
 from ..backbone.model_info import model_info
 from ..errors import InputError
 from ..methods import Method
-from ..methods.request import EditRequest, takes_captions
+from ..methods.frame import frame_of
+from ..methods.request import EditRequest
 from ..methods.resolve import resolve_method
 from ..options import option_names
 from ..progress import OnProgress, Progress
@@ -111,8 +112,9 @@ def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
 
 def _check_words(method: Method, row: RowConfig, samples: Dataset) -> None:
     """Raise :class:`InputError` where the benchmark has not what the method is to be told, in any sample."""
-    needed = ["target_prompt"] if takes_captions(method) else ["instruction"]
-    needed += ["instruction"] if row.early_filter and takes_captions(method) else []  # for the judge
+    captions = frame_of(method).takes_captions
+    needed = ["target_prompt"] if captions else ["instruction"]
+    needed += ["instruction"] if row.early_filter and captions else []  # for the judge
     for name in needed:
         if not any(getattr(sample, name) for sample in samples):
             raise InputError(f"no sample of {samples.name} has the {name} that {row.method} works from.")
@@ -145,7 +147,7 @@ def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedR
             early = filter_settings(row.early_filter.suited(known.profile))
             key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
         if len(group := groups[row.name]) > 1:  # a row of a batch is not equal, bit for bit, to one that is alone
-            key_inputs["group"] = [plain(methods[name].own_control) for name in group]
+            key_inputs["group"] = [plain(methods[name].control) for name in group]
         yield _PlannedRow(row, key_inputs, group)
 
 

@@ -139,7 +139,7 @@ class _GroupRunner:
         told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
         if len(group) == 1:
             return [(editor.edit(self._start(item), **told, seed=item.seed, early_filter=early), None)]
-        controls = [one.method.own_control for one in editors]
+        controls = [one.method.control for one in editors]
         together = editor.edit_with(self._start(item), controls=controls, **told, seed=item.seed)
         return _shares(together, group, [one.method for one in editors])
 

@@ -1,14 +1,13 @@
 """True classifier-free guidance (arXiv:2207.12598): a velocity made of two velocities, in one forward call."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.flow import Flow
-from ..inversion import Velocity
+from ..backbone.attention_hook import HooksAt
+from ..backbone.flow import Condition, Flow
+from ..inversion.solver import Velocity
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class GuidedVelocity:
     rows appended to the batch.
 
     Attributes:
-        rows: for every row of the batch that the transformer sees, the row of x it belongs to. An attention edit
+        rows: for every row of the batch that the transformer sees, the row of x it belongs to. An attention hook
             meant for row r of x goes to all batch rows where ``rows`` is r.
     """
 
@@ -28,16 +27,17 @@ class GuidedVelocity:
     guidance: tuple[float, ...]  # distilled guidance scale, one a row
     scales: tuple[float, ...]  # true classifier-free guidance scale, one a row
     negative: Condition | None = None  # one row
+    hooks: HooksAt | None = None
     rows: tuple[int, ...] = field(init=False)
     _field: Velocity = field(init=False, repr=False)
 
     def __post_init__(self):
         guided = [row for row, scale in enumerate(self.scales) if scale != 1]
         rows = (*range(len(self.condition)), *guided)
-        conditions = [self.condition, *[self.negative] * len(guided)]
-        velocity = self.flow.velocity(Condition.cat(conditions), [self.guidance[row] for row in rows])
+        conditions = [self.condition, *(self.negative for _ in guided if self.negative is not None)]
+        scales = [self.guidance[row] for row in rows]
         object.__setattr__(self, "rows", rows)
-        object.__setattr__(self, "_field", velocity)
+        object.__setattr__(self, "_field", self.flow.velocity(Condition.cat(conditions), scales, self.hooks))
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         guided = list(self.rows[len(x) :])
@@ -48,6 +48,6 @@ class GuidedVelocity:
         v[guided] = negative + scale * (v[guided] - negative)
         return v
 
-    def batch_rows(self, rows: Sequence[int]) -> tuple[int, ...]:
-        """Where in the batch the given rows of x are evaluated."""
-        return tuple(index for index, row in enumerate(self.rows) if row in rows)
+    def hooked(self, hooks: HooksAt | None) -> "GuidedVelocity":
+        """The same with attention ``hooks``, whose rows are those of the batch (:attr:`rows`)."""
+        return replace(self, hooks=hooks)

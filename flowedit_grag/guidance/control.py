@@ -1,29 +1,11 @@
-"""Controls: numbers that turn the strength of an edit by how attention sees the tokens through which the source enters.
+"""Controls turn the strength of an edit by how attention sees the tokens through which the source enters."""
 
-A control is one file here and one line in the table, or a file of your own: ``{"name": "my_file:Mine", ...}``.
-"""
-
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from numbers import Real
-from typing import Any
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
-from ..errors import InputError
-from ..registry import Registry
-
-CONTROLS = Registry(
-    "dial",
-    __package__,
-    {
-        "grag": "grag:GRAG",
-        "attention_weight": "attention_weight:AttentionWeight",
-        "attention_gate": "attention_gate:AttentionGate",
-    },
-)
+from ..options import check_options
 
 
 @dataclass(frozen=True)
@@ -34,12 +16,7 @@ class Control(ABC):
     """
 
     def __post_init__(self):
-        for name, value in asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-                raise InputError(
-                    f"{type(self).__name__}'s {name} must be a number that is not negative, not {value!r}; "
-                    "1 changes nothing."
-                )
+        check_options(self)
 
     @property
     def is_identity(self) -> bool:
@@ -51,31 +28,13 @@ class Control(ABC):
         """The group's new keys and values, from its own ``[tokens, heads, head_dim]`` and the text's ``queries``
         ``[text tokens, heads, head_dim]``, all after norm and RoPE. Writes into none of them."""
 
-    @classmethod
-    def of(cls, value: Any) -> "Control":
-        """From a name with its numbers (``{"name": "attention_weight", "gamma": 7}``); a ready one stays as it is."""
-        if isinstance(value, Control):
-            return value
-        numbers = {"name": value} if isinstance(value, str) else value
-        if not isinstance(numbers, Mapping) or "name" not in numbers:
-            raise InputError(f"a dial is a name with its numbers, as name=attention_weight and gamma=7, not {value!r}.")
-        return CONTROLS.make(numbers["name"], {key: numbers[key] for key in numbers if key != "name"}, Control)
-
-    def plain(self) -> dict[str, Any]:
-        """What :meth:`of` makes the same control of."""
-        kind = type(self)
-        name = next((name for name in CONTROLS if CONTROLS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
-        return {"name": name, **asdict(self)}
-
 
 @dataclass(frozen=True)
 class ControlledGroup:
-    """Controls as an attention hook: each of ``rows`` with one of its own, on the group ``tokens``. The sequence begins
-    with ``text`` tokens of text."""
+    """Controls as an attention hook on the group ``tokens`` of a sequence that begins with ``text`` tokens of text."""
 
     tokens: slice | Tensor
-    rows: tuple[int, ...]
-    controls: tuple[Control | None, ...]  # one a row
+    controls: tuple[Control | None, ...]  # one for each row of the batch
     text: int
 
     @property
@@ -86,7 +45,7 @@ class ControlledGroup:
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v: ``[batch, tokens, heads, head_dim]``."""
         k, v = k.clone(), v.clone()
-        for row, control in zip(self.rows, self.controls, strict=True):
+        for row, control in enumerate(self.controls):
             if control is not None and not control.is_identity:
                 group = row, self.tokens
                 k[group], v[group] = control(k[group], v[group], q[row, : self.text])

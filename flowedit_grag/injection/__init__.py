@@ -1,1 +1,4 @@
-"""What happens at an attention call: one hook, and what can be installed there."""
+"""What happens at an attention call: whose keys and values are seen, and how strongly.
+
+The hook itself, and what installs it for one forward call, is :mod:`flowedit_grag.backbone.attention_hook`.
+"""

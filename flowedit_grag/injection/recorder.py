@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .hook import AttentionHook
+from ..backbone.attention_hook import AttentionHook
 
 
 def recording_bytes(transformer: Any, tokens: int, layers: int, slots: int) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError
@@ -13,17 +12,8 @@ from ..registry import Registry
 
 Velocity = Callable[[Tensor, float], Tensor]
 Step = Callable[[Velocity, Tensor, float, float, Any], tuple[Tensor, Any]]
-SOLVERS = Registry(
-    "solver",
-    f"{__package__}.solvers",
-    {
-        "euler": "euler:euler",
-        "ddim": "ddim:ddim",
-        "midpoint": "midpoint:midpoint",
-        "fireflow": "fireflow:fireflow",
-        "uni_inv": "uni_inv:uni_inv",
-    },
-)
+NAMES = ("euler", "ddim", "midpoint", "fireflow", "uni_inv")  # each is one of the files in solvers/
+SOLVERS = Registry("solver", f"{__package__}.solvers", {name: f"{name}:{name}" for name in NAMES})
 
 
 @dataclass(frozen=True)
@@ -63,23 +53,3 @@ def trajectory(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) 
     for s0, s1 in pairwise(sigmas):
         x, memo = solver.step(v, x, s0, s1, memo)
         yield x
-
-
-def integrate(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) -> Tensor:
-    """x at the last of ``sigmas``, which start where ``x`` is."""
-    end = x
-    for end in trajectory(v, x, sigmas, solver):  # noqa: B007 - only the last state is wanted
-        pass
-    return end
-
-
-def evaluated_at(sigmas: Sequence[float], solver: Solver) -> list[float]:
-    """Where ``solver`` evaluates the velocity on its way along ``sigmas``, each place once, in order."""
-    seen: dict[float, None] = {}
-
-    def v(x: Tensor, sigma: float) -> Tensor:
-        seen.setdefault(sigma)
-        return x
-
-    integrate(v, torch.zeros(1), sigmas, solver)
-    return list(seen)

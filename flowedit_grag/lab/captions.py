@@ -1,11 +1,7 @@
-"""What can be said about a scene, in several phrasings, and the lab's whole vocabulary."""
-
-import re
+"""What can be said about a scene, in several phrasings."""
 
 import numpy as np
 
-from ..tokenize import tokenize
-from . import world
 from .scene import Item, Scene
 
 PLACES = {
@@ -21,11 +17,6 @@ SCENES = (
     "a picture of {items} on a {background} background",
     "{background} background with {items}",
     "{items} , {background} background",
-)
-# What prompts of diptychs are made of besides (ICEdit, arXiv:2504.20690, Fig. 3).
-DIPTYCHS = (
-    "a diptych with two side-by-side images of the same scene. "
-    "on the right, the scene is exactly the same as on the left but"
 )
 EMPTY_SCENES = ("an empty {background} background", "a {background} background with nothing on it")
 
@@ -54,15 +45,3 @@ def caption(scene: Scene, rng: np.random.Generator | None = None, brief: bool = 
     form = forms[0] if rng is None else str(rng.choice(forms))
     phrases = " and ".join(describe(item, rng, brief) for item in items)
     return form.format(items=phrases, background=scene.background)
-
-
-def vocabulary() -> list[str]:
-    """Every word the lab's captions, instructions and diptych prompts are made of, sorted."""
-    from .tasks import INSTRUCTIONS
-
-    forms = [DIPTYCHS, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
-    plain = [re.sub(r"\{\w+\}", " ", form) for form in forms]
-    places = [place for options in PLACES.values() for place in options]
-    values = [value for values in world.ATTRIBUTES.values() for value in values]
-    known = " ".join([*plain, *places, *values, *world.BACKGROUNDS, "a an and to of it its plain without , . -"])
-    return sorted(set(tokenize(known)))

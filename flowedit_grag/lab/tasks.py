@@ -1,6 +1,7 @@
 """Editing tasks whose right answer can be drawn: source scene, target scene, instruction, mask."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -94,7 +95,8 @@ def _change(rng: np.random.Generator, task: str, item: Item) -> tuple[Item | Non
         return None, ""
     field = FIELDS[task]
     value = _other(rng, world.ATTRIBUTES[field], getattr(item, field))
-    return replace(item, **{field: value}), world.SAID.get(value, value)
+    changes: dict[str, Any] = {field: value}
+    return replace(item, **changes), world.SAID.get(value, value)
 
 
 def _other(rng: np.random.Generator, values, current: str) -> str:

@@ -1,6 +1,5 @@
 """What a LoRA-MoE adapter is made of."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from ..errors import InputError
+from ..options import check_options
 from .layer import MixtureConfig, MixtureLinear
 
 NAME = "adapter"  # of an adapter in a transformer, where nothing else is said
@@ -47,32 +47,28 @@ class LoraMoeConfig:
     plain: str = PLAIN
 
     def __post_init__(self):
-        for name in ("experts", "rank", "top_k"):
-            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int):
-                raise InputError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
-        if self.alpha is None:
-            object.__setattr__(self, "alpha", float(self.rank))
-        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < math.inf:
-            raise InputError(f"alpha must be a number above 0, not {self.alpha!r}.")
+        check_options(self)
         if not 1 <= self.top_k <= self.experts or self.rank < 1:
             given = f"top_k={self.top_k}, experts={self.experts}, rank={self.rank}"
             raise InputError(f"LoRA-MoE needs 1 <= top_k <= experts and rank >= 1, not {given}.")
-        if self.router not in ("published", "softmax_then_topk"):
-            raise InputError(f"router must be 'published' or 'softmax_then_topk', not {self.router!r}.")
+        if self.alpha == 0:
+            raise InputError("alpha must be above 0.")
         if not (self.mixtures or self.plain):
             raise InputError("an adapter adapts nothing: name modules in mixtures or in plain.")
         for name in ("mixtures", "plain"):
             try:
                 re.compile(getattr(self, name))
-            except (re.error, TypeError) as error:
+            except re.error as error:
                 raise InputError(f"{name} is not a regular expression ({error}).") from None
 
     def peft(self, ranks: Mapping[str, int] | None = None) -> MixtureConfig:
         """The configuration that peft works with. ``ranks`` are those of modules that differ from :attr:`rank`."""
         modules = "|".join(part for part in (self.mixtures, self.plain) if part)
+        alpha = float(self.rank) if self.alpha is None else self.alpha
         config = MixtureConfig(
-            r=self.rank, lora_alpha=self.alpha, target_modules=modules, rank_pattern=dict(ranks or {}),
-            alpha_pattern={name: self.alpha / self.rank * rank for name, rank in (ranks or {}).items()},
+            r=self.rank, target_modules=modules, rank_pattern=dict(ranks or {}),
+            lora_alpha=alpha,  # type: ignore[arg-type]  # peft computes with any number
+            alpha_pattern={name: alpha / self.rank * rank for name, rank in (ranks or {}).items()},
             experts=self.experts, top_k=self.top_k, router=self.router, mixtures=self.mixtures,
         )  # fmt: skip
         config._register_custom_module({nn.Linear: MixtureLinear})

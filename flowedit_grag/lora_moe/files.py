@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from peft.tuners.lora import LoraLayer
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import InputError
 from ..files import written
@@ -125,7 +125,7 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
     return path
 
 
-def _check_sayable(config: Any, module_name: str, module: nn.Module, name: str) -> None:
+def _check_sayable(config: Any, module_name: str, module: Any, name: str) -> None:
     """Raise :class:`InputError` unless a layer is scaled by the adapter's one alpha over rank, and is LoRA alone."""
     uneven = module.lora_alpha[name] * config.r != config.lora_alpha * module.r[name]
     if config.use_rslora or uneven or config.use_dora or module.lora_B[name].bias is not None:
@@ -135,7 +135,7 @@ def _check_sayable(config: Any, module_name: str, module: nn.Module, name: str) 
         )
 
 
-def _published(module: nn.Module, name: str) -> dict[str, Tensor]:
+def _published(module: Any, name: str) -> dict[str, Tensor]:
     a, b = module.lora_A[name].weight, module.lora_B[name].weight
     if name not in getattr(module, "lora_route", {}):
         return {"lora_A": a, "lora_B": b}

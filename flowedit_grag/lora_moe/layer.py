@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from peft import LoraConfig
@@ -33,7 +34,7 @@ class MixtureLinear(lora.Linear):
 
     adapter_layer_names = (*lora.Linear.adapter_layer_names, "lora_route")
 
-    def update_layer(self, adapter_name: str, r: int, lora_alpha: float, config, **kwargs) -> None:
+    def update_layer(self, adapter_name: str, r: int, lora_alpha: int, config, **kwargs) -> None:
         if not hasattr(self, "lora_route"):
             self.lora_route = nn.ModuleDict()
             self.module_name: str = kwargs.get("target_name", "")  # known only when the layer is made
@@ -54,7 +55,7 @@ class Mixture(LoraVariant):
     def supports_lora_conversion(self) -> bool:
         return False
 
-    def init(self, module: MixtureLinear, adapter_name: str, **kwargs) -> None:
+    def init(self, module: Any, adapter_name: str, **kwargs) -> None:  # type: ignore[override]  # peft calls instances
         """Make the router, and widen the plain adapter that peft has just made to one a expert."""
         rank, a = module.r[adapter_name], module.lora_A[adapter_name]
         like = {"bias": False, "device": a.weight.device, "dtype": a.weight.dtype}
@@ -66,13 +67,15 @@ class Mixture(LoraVariant):
         nn.init.zeros_(module.lora_B[adapter_name].weight)
         module.lora_route[adapter_name] = nn.Linear(module.in_features, self.experts, **like)
 
-    def forward(self, module: MixtureLinear, active_adapter: str, x: Tensor, result: Tensor, **kwargs) -> Tensor:
+    def forward(  # type: ignore[override]  # as above
+        self, module: Any, active_adapter: str, x: Tensor, result: Tensor, **kwargs
+    ) -> Tensor:
         weights = gate(module.lora_route[active_adapter](x), self.top_k, self.router).to(x.dtype)
         middle = module.lora_A[active_adapter](module.lora_dropout[active_adapter](x))
         gated = middle.unflatten(-1, (self.experts, -1)) * weights[..., None]
         return result + module.lora_B[active_adapter](gated.flatten(-2)) * module.scaling[active_adapter]
 
-    def merge_safe(self, module, active_adapter, orig_weight):
+    def merge_safe(self, module, active_adapter, orig_weight):  # type: ignore[override]  # as above
         raise InputError(f"{module.module_name} is a mixture, which depends on its input and cannot be merged.")
 
     merge_unsafe = unmerge = merge_safe

@@ -28,8 +28,8 @@ def recorded_usage(transformer: Any, name: str = NAME) -> Iterator[Usage]:
     """Count inside the block; nothing stays installed after it."""
     usage, hooks = Usage(), []
     for module_name, module in transformer.named_modules():
-        if isinstance(module, MixtureLinear) and isinstance(module.lora_variant.get(name), Mixture):
-            hooks.append(module.lora_route[name].register_forward_hook(_counter(usage, module_name, module, name)))
+        if isinstance(module, MixtureLinear) and isinstance(variant := module.lora_variant.get(name), Mixture):
+            hooks.append(module.lora_route[name].register_forward_hook(_counter(usage, module_name, variant)))
     try:
         yield usage
     finally:
@@ -37,9 +37,7 @@ def recorded_usage(transformer: Any, name: str = NAME) -> Iterator[Usage]:
             hook.remove()
 
 
-def _counter(usage: Usage, module_name: str, module: MixtureLinear, name: str):
-    variant = module.lora_variant[name]
-
+def _counter(usage: Usage, module_name: str, variant: Mixture):
     @torch.no_grad()
     def count(router, inputs, logits: Tensor) -> None:
         chosen = logits.topk(variant.top_k, dim=-1).indices

@@ -1,28 +1,22 @@
 """What a method is: a frozen dataclass whose fields are its options, with two generators that do the work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.flow import Flow
-from ..backbone.image import fitted, resized
-from ..backbone.memory import rows_that_fit
-from ..backbone.tokens import TokenLayout
+from ..backbone.attention_hook import check_layers
+from ..backbone.flow import Condition, Flow, TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control
 from ..guidance.grag import GRAG
-from ..injection.hook import check_layers
 from ..options import check_options
 from .inputs import Noise, Source, Steps, Targets, draws, run_to_end, subprogress
-from .request import EditRequest
 
-LAYERS = ("vital_layers", "value_layers")  # options that name attention layers
+KINDS = {True: "a Fill model, such as FLUX.1-Fill-dev", False: "a text-to-image model, such as FLUX.1-dev"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,92 +29,64 @@ class Method:
     Attributes:
         true_cfg: scale of true classifier-free guidance on the targets; 1 is off.
         negative_prompt: what it guides away from.
+        control: strength of the edits, where source features enter; people write ``grag`` or ``dial``.
     """
 
     true_cfg: float = 1.0
     negative_prompt: str = ""
+    control: Control | None = None
     fills: ClassVar[bool] = False  # whether it needs a Fill model
     source_beside: ClassVar[bool] = True  # whether a batch of edits has the source as a row of its own
+    takes_control: ClassVar[bool] = False  # whether source features enter attention anywhere
 
     def __post_init__(self):
         check_options(self)
-        if getattr(self, "grag", None) is not None and getattr(self, "dial", None) is not None:
-            raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+        self._check_control(self.control)
 
-    @property
-    def own_control(self) -> Control | None:
-        """The dial of every target that is given none of its own."""
-        return getattr(self, "dial", None) or getattr(self, "grag", None)
-
-    def check_model(self, flow: Flow) -> None:
-        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with, and has its layers."""
-        if flow.fills != self.fills:
-            kinds = {True: "a Fill model, such as FLUX.1-Fill-dev", False: "a text-to-image model, such as FLUX.1-dev"}
-            name = flow.name or "this model"
-            raise InputError(f"{type(self).__name__} needs {kinds[self.fills]}; {name} is {kinds[flow.fills]}.")
-        for option in LAYERS:
-            check_layers(getattr(self, option, None) or (), flow.layers)
-
-    def prompts(self, request: EditRequest) -> tuple[str, list[str]]:
-        """The prompts of the source and of every target. Raises :class:`InputError` where they were not said."""
-        return request.captions(type(self).__name__)
-
-    def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
-        """At which (width, height) an image of ``size`` is edited: by default no more than the model's area."""
-        return fitted(size, flow.side**2, flow.multiple)
-
-    def encode(self, flow: Flow, image: Image.Image) -> Tensor:
-        """The latents that the method works on, of an image that already has its :meth:`size`."""
-        return flow.encode(image)
-
-    def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
-        """One edit ``[1, C, h, w]`` as an image, pixel for pixel aligned with the ``original``."""
-        return resized(flow.decode(latents, self.size(flow, original.size)), original.size)
+    def frame(self) -> Any:
+        """How an image and words become what it works on, where not as they are; see ``frame.py``."""
+        return None
 
     def prepare(self, source: Source) -> Steps:
         """Whatever :meth:`edit` needs and does not depend on the targets."""
-        return None
-        yield
+        yield from ()
 
     def edit(self, source: Source, prepared: Any, targets: Targets) -> Steps:
         """The edited latents ``[targets, C, h, w]``."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it edits")
 
-    def __call__(
-        self,
-        flow: Flow,
-        latents: Tensor,
-        *,
-        source: Condition,
-        target: Condition | Sequence[Condition],
-        noise: Noise | None = None,
-        grag: Sequence[Control | float | None] | None = None,
-    ) -> Tensor:
-        """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``; returns ``[targets, C, h, w]``, float32.
+    def __call__(self, flow: Flow, latents: Tensor, **job: Any) -> Tensor:
+        """What :meth:`iterate` returns."""
+        return run_to_end(self.iterate(flow, latents, **job))
+
+    def iterate(
+        self, flow: Flow, latents: Tensor, *, source: Condition, target: Condition | Sequence[Condition],
+        noise: Noise | None = None, grag: Sequence[Any] | None = None,
+    ) -> Steps:  # fmt: skip
+        """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``, yielding :class:`Progress` after every step.
 
         Args:
             source: the prompt that describes the latents, one row.
             target: the prompts of the edits; all share one source, in one batch.
             noise: a generator, or tensors shaped like ``latents`` that are used in draw order.
-            grag: a strength for each target, in place of the method's own: a :class:`Control`, or what GRAG is made of.
+            grag: a strength for each target, in place of the method's own: a control, or what GRAG is made of.
 
-        Raises :class:`InputError` for input of the wrong shape.
+        Returns ``[targets, C, h, w]``, float32. Raises :class:`InputError` for input of the wrong shape.
         """
-        return run_to_end(self.iterate(flow, latents, source=source, target=target, noise=noise, grag=grag))
-
-    def iterate(self, flow, latents, *, source, target, noise=None, grag=None) -> Steps:
-        """:meth:`__call__`, yielding :class:`Progress` after every step."""
         self.check_model(flow)
         if latents.ndim != 4 or len(latents) != 1 or len(source) != 1:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
-        latents = latents.to(flow.device, torch.float32)
+        job = self.source(flow, latents.to(flow.device, torch.float32), source, noise)
         targets = self.targets(target, grag)
-        job = self.source(flow, latents, source, noise)
         prepared = yield from self.prepare(job)
-        edited, chunks = [], list(self._chunks(job, targets))
-        for index, chunk in enumerate(chunks):
-            edited.append((yield from subprogress(self.edit(job, prepared, chunk), index, len(chunks))))
+        size = self.targets_at_once(job)
+        edited, starts = [], range(0, len(targets), size)
+        for index, start in enumerate(starts):
+            batch = self.edit(job, prepared, targets[start : start + size])
+            edited.append((yield from subprogress(batch, index, len(starts))))
         return torch.cat(edited)
+
+    # ---- what its own methods are made of --------------------------------------------------------------------
 
     def source(self, flow: Flow, latents: Tensor, condition: Condition, noise: Noise | None) -> Source:
         """The job's source. Everything is encoded here, before the transformer has to be in memory."""
@@ -128,9 +94,17 @@ class Method:
         negative = flow.condition(self.negative_prompt, length) if self.true_cfg != 1 else None
         return Source(flow, latents, condition, draws(noise, latents), negative)
 
-    def canvas(self, source: Source) -> TokenLayout:
-        """The tokens of what :meth:`edit` works on."""
-        return source.layout
+    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[Any] | None = None) -> Targets:
+        """The targets with a control each, ``grag``'s or else the method's own. Raises :class:`InputError`."""
+        if not len(target):
+            raise InputError("no target was given; give at least one condition.")
+        condition = target if isinstance(target, Condition) else Condition.cat(list(target))
+        own = [self.control] * len(condition) if grag is None else grag
+        controls = tuple(one if one is None or isinstance(one, Control) else GRAG.of(one) for one in own)
+        if len(controls) != len(condition):
+            raise InputError(f"{len(controls)} strengths were given for {len(condition)} targets; give one each.")
+        self._check_control(*controls)
+        return Targets(condition, controls)
 
     def guided(self, source: Source, targets: Targets, guidance: Sequence[float], with_source: bool) -> GuidedVelocity:
         """The velocity of the targets' rows, with the source as row 0 where ``with_source``.
@@ -142,30 +116,23 @@ class Method:
         condition = Condition.cat([*head, targets.condition])
         return GuidedVelocity(source.flow, condition, tuple(guidance), scales, source.negative)
 
-    def targets(self, target: Condition | Sequence[Condition], grag: Sequence[Any] | None = None) -> Targets:
-        """The targets with a strength each, ``grag``'s or else the method's own. Raises :class:`InputError`."""
-        if not len(target):
-            raise InputError("no target was given; give at least one condition.")
-        condition = target if isinstance(target, Condition) else Condition.cat(list(target))
-        own = (self.own_control,) * len(condition)
-        dials = own if grag is None else tuple(_control(one) for one in grag)
-        if len(dials) != len(condition):
-            raise InputError(f"{len(dials)} strengths were given for {len(condition)} targets; give one each.")
-        if any(dials) and not hasattr(self, "grag"):
-            raise InputError(f"{type(self).__name__} takes no grag: it has no attention call where source keys enter.")
-        return Targets(condition, dials)
+    def canvas(self, source: Source) -> TokenLayout:
+        """The tokens of what :meth:`edit` works on."""
+        return source.layout
 
     def targets_at_once(self, source: Source) -> int:
         """How many targets fit into the memory budget, beside the source's row where there is one; at least 1."""
-        rows = rows_that_fit(source.flow, self.canvas(source)) - self.source_beside
+        rows = source.flow.rows_that_fit(self.canvas(source)) - self.source_beside
         return max(1, rows // (1 if self.true_cfg == 1 else 2))
 
-    def _chunks(self, source: Source, targets: Targets) -> Iterator[Targets]:
-        """The targets in batches that fit the flow's memory budget."""
-        size = self.targets_at_once(source)
-        for start in range(0, len(targets), size):
-            yield targets[start : start + size]
+    def check_model(self, flow: Flow) -> None:
+        """Raise :class:`InputError` unless ``flow`` is of the kind that the method works with, and has its layers."""
+        if flow.fills != self.fills:
+            name = flow.name or "this model"
+            raise InputError(f"{type(self).__name__} needs {KINDS[self.fills]}; {name} is {KINDS[flow.fills]}.")
+        for option in ("vital_layers", "value_layers"):
+            check_layers(getattr(self, option, None) or (), flow.layers)
 
-
-def _control(strength: Any) -> Control | None:
-    return strength if strength is None or isinstance(strength, Control) else GRAG.of(strength)
+    def _check_control(self, *controls: Control | None) -> None:
+        if any(controls) and not self.takes_control:
+            raise InputError(f"{type(self).__name__} takes no grag: no source keys enter its attention.")

@@ -1,45 +1,37 @@
 """What the methods have in common that edit by painting the right panel of a diptych (arXiv:2504.20690, §3.1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from ..backbone.flow import Flow
-from ..backbone.image import padded, resized
-from ..backbone.tokens import TokenLayout
+from ..backbone.flow import TokenLayout
 from ..errors import InputError
-from ..guidance.control import Control, ControlledGroup
-from ..guidance.grag import GRAG
+from ..guidance.control import ControlledGroup
 from ..inversion import Velocity
 from ..progress import Progress
 from .base import Method
+from .diptych_frame import DiptychFrame
+from .diptych_prompts import PromptStyle
 from .inputs import Source, Steps, Targets
-from .panels import at_width, panels
-from .paste import pasted
-from .prompts import PromptStyle, diptych_prompt
-from .request import EditRequest
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiptychMethod(Method):
     """The work is split so that an early filter can try seeds: :meth:`context` is what depends on the source alone,
     :meth:`start` the noise of one seed, :meth:`sample` any part of the way from there. These work on latents of the
-    whole diptych, ``[B, C, h, 2w]``. What a source's latents are, :meth:`encode` says: the panel alone, or for a Fill
-    model, which has to see a mask, the whole diptych.
+    whole diptych, ``[B, C, h, 2w]``; a source's latents are those of its :meth:`frame`.
 
     Attributes:
-        steps: of the schedule.
+        steps: number of sampling steps.
         guidance: guidance scale.
         width: of a panel, in pixels: what the adapter was trained at. The image is scaled to it, and the result back.
         prompt: ``"in-context"`` wraps the instruction, ``"direct"`` uses it as it is, ``"descriptive"`` takes captions
             (and an instruction only for the judge of an early filter).
         paste_unedited: put the source's own pixels back where nothing changed.
-        grag: strength: acts on the keys of the left panel, in every step and every layer where source features enter.
-        dial: another dial in its place, on the same tokens.
+        control: strength: acts on the left panel's keys, in every step and layer where source features enter.
     """
 
     steps: int = 50
@@ -47,9 +39,8 @@ class DiptychMethod(Method):
     width: int = 512
     prompt: PromptStyle = "in-context"
     paste_unedited: bool = False
-    grag: GRAG | None = None
-    dial: Control | None = None
     source_beside: ClassVar[bool] = False
+    takes_control: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -57,32 +48,9 @@ class DiptychMethod(Method):
             name = type(self).__name__
             raise InputError(f"{name} needs steps and width from 1 on, not {self.steps} and {self.width}.")
 
-    def prompts(self, request: EditRequest) -> tuple[str, list[str]]:
-        """The source's prompt may be left out; the targets' prompts are those of whole diptychs."""
-        if self.prompt == "descriptive":
-            captions = replace(request, instructions=())  # an instruction beside them is for a judge
-            source, targets = captions.captions(f"{type(self).__name__} with prompt='descriptive'")
-            return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in targets]
+    def frame(self) -> DiptychFrame:
         name = type(self).__name__
-        if not request.instructions:
-            raise InputError(f"{name} takes an instruction: say what should change, as in 'make the star green'.")
-        if request.target_prompts:
-            raise InputError(f"{name} takes an instruction and no target prompt, unless prompt='descriptive'.")
-        return request.source_prompt, [diptych_prompt(instruction, self.prompt) for instruction in request.instructions]
-
-    def size(self, flow: Flow, size: tuple[int, int]) -> tuple[int, int]:
-        return at_width(size, self.width)
-
-    def encode(self, flow: Flow, image: Image.Image) -> Tensor:
-        """The panel ``[1, C, h, w]``, padded by reflection however small it is."""
-        return flow.encode(padded(image, flow.multiple))
-
-    def decode(self, flow: Flow, latents: Tensor, original: Image.Image) -> Image.Image:
-        """The right panel at the size of ``original``."""
-        left, right = panels(flow.decode(latents), self.size(flow, original.size))
-        if self.paste_unedited:
-            return pasted(right, left, original)
-        return resized(right, original.size)
+        return DiptychFrame(name, self.width, self.prompt, self.paste_unedited, masked=self.fills)
 
     def prepare(self, source: Source) -> Steps:
         context = yield from self.context(source)
@@ -95,8 +63,7 @@ class DiptychMethod(Method):
 
     def context(self, source: Source) -> Steps:
         """What every seed and target share."""
-        return None
-        yield
+        yield from ()
 
     def start(self, source: Source, context: Any) -> Tensor:
         """The noise ``[1, C, h, 2w]`` that a diptych begins as; drawn from the source's noise."""
@@ -107,9 +74,8 @@ class DiptychMethod(Method):
         raise NotImplementedError
 
     def left(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> ControlledGroup:
-        """The controls on the left panel, in the ``rows`` of a batch, each the row of a target."""
-        controls = tuple(targets.controls[row] for row in rows)
-        return ControlledGroup(layout.columns(0, layout.width // 2), tuple(range(len(rows))), controls, layout.text)
+        """The controls on the left panel, in a batch with the given ``rows`` of the targets."""
+        return ControlledGroup(left_panel(layout), tuple(targets.controls[row] for row in rows), layout.text)
 
 
 def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:
@@ -124,3 +90,9 @@ def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:
 def beside(left: Tensor, right: Tensor) -> Tensor:
     """The latents of a diptych; positions continue to the right."""
     return torch.cat([left, right], dim=-1)
+
+
+def left_panel(layout: TokenLayout) -> Tensor:
+    """Indices of the image tokens in the left half of the grid: strided in the sequence."""
+    grid = torch.arange(layout.tokens).view(layout.height, layout.width)
+    return layout.text + grid[:, : layout.width // 2].flatten()

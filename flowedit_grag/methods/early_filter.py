@@ -9,16 +9,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.flow import Flow
+from ..backbone.flow import Condition
+from ..backbone.image_flow import ImageFlow
 from ..backbone.profile import Profile
 from ..errors import InputError
 from ..judges import Judge, judge
 from ..judges.selection import Selection, contact_sheet, select
 from ..progress import Progress
+from ..seeds import generator
 from .base import Method
 from .diptych import DiptychMethod
-from .inputs import Source, Steps, Targets, draws, generator, subprogress
+from .frame import frame_of
+from .inputs import Source, Steps, Targets, draws, subprogress
 from .request import EditRequest
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
@@ -55,11 +57,12 @@ class EarlyFilter:
     _judge: Judge | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name, kind in (("seeds", int), ("steps", int), *((name, bool) for name in SWITCHES)):
-            value = getattr(self, name)
-            if type(value) is not kind or (kind is int and value < 1):
-                wanted = "a whole number from 1 on" if kind is int else "true or false"
-                raise InputError(f"an early filter's {name} must be {wanted}, not {value!r}.")
+        for name in ("seeds", "steps"):
+            if type(value := getattr(self, name)) is not int or value < 1:
+                raise InputError(f"an early filter's {name} must be a whole number from 1 on, not {value!r}.")
+        for name in SWITCHES:
+            if type(value := getattr(self, name)) is not bool:
+                raise InputError(f"an early filter's {name} must be true or false, not {value!r}.")
         object.__setattr__(self, "_judge", None if self.judge is None else judge(self.judge))
 
     def suited(self, profile: Profile) -> "EarlyFilter":
@@ -73,13 +76,13 @@ class EarlyFilter:
             raise InputError("an early filter works on one instruction; give it alone.")
         if not isinstance(method, DiptychMethod):
             raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
-        if method.prompt == "descriptive" and not request.instructions:
+        if frame_of(method).takes_captions and not request.instructions:
             raise InputError("an early filter's judge goes by an instruction; give one beside the captions.")
         if self.resume and self.steps > method.steps:
             raise InputError(f"previews of {self.steps} steps cannot be resumed by an edit of {method.steps}.")
 
     def iterate(
-        self, method: DiptychMethod, flow: Flow, latents: Tensor, *, source: Condition, target: Condition,
+        self, method: DiptychMethod, flow: ImageFlow, latents: Tensor, *, source: Condition, target: Condition,
         grag: Sequence | None = None, seed: int = 0, instruction: str, shown: Image.Image,
     ) -> Steps:  # fmt: skip
         """Edit towards one target from the best of the seeds, yielding :class:`Progress`.
@@ -90,7 +93,9 @@ class EarlyFilter:
         :class:`InputError` for a judge that cannot be made ready, before anything is sampled.
         """
         chosen = self.suited(flow.profile)
-        getattr(chosen._judge, "prepare", lambda: None)()
+        chosen_judge = chosen._judge
+        assert chosen_judge is not None
+        getattr(chosen_judge, "prepare", lambda: None)()
         seeds = tuple(range(seed, seed + self.seeds))
         first = method.source(flow, latents, source, generator(seeds[0]))
         jobs = [first, *(replace(first, noise=draws(generator(number), latents)) for number in seeds[1:])]
@@ -100,8 +105,8 @@ class EarlyFilter:
         schedule = flow.schedule(method.steps, noise)
         early = schedule[: self.steps + 1] if self.resume else flow.schedule(self.steps, noise)
         states, clean = yield from self._previews(method, first, context, noise, targets, early)
-        previews = [method.decode(flow, row[None], shown) for row in clean]
-        selection = select(instruction, shown, previews, chosen._judge, both_orders=self.both_orders)
+        previews = [frame_of(method).decode(flow, row[None], shown) for row in clean]
+        selection = select(instruction, shown, previews, chosen_judge, both_orders=self.both_orders)
         if selection.undecided - selection.ties == len(seeds) - 1 > 0:
             why = selection.comparisons[0].reason
             warnings.warn(
@@ -171,5 +176,5 @@ class Filtered:
         return contact_sheet(source, self.previews, labels, self.selection.winner)
 
 
-def _name(judge: Judge) -> str:
+def _name(judge: Judge | None) -> str:
     return getattr(judge, "__qualname__", type(judge).__qualname__)

@@ -2,19 +2,17 @@
 
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..guidance.control import Control
-from ..guidance.grag import GRAG
-from ..injection.hook import hooked
+from ..guidance.classifier_free import GuidedVelocity
+from ..injection.share import source_hooks
 from ..progress import Progress
 from .base import Method
 from .inputs import Source, Steps, Targets
-from .vital import source_edits, vital_layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,17 +20,16 @@ class FlowEdit(Method):
     """FlowEdit, Algorithm 1.
 
     Attributes:
-        steps: of the schedule.
+        steps: number of sampling steps.
         n_max: the last ``n_max`` steps are made; fewer keep more of the source.
         n_min: of those, the last ``n_min`` are plain sampling with the target prompt.
         n_avg: noise draws averaged in each step.
         source_guidance: guidance scale of the source's velocity.
         target_guidance: guidance scale of the targets'.
         injection: ``"vital"`` gives the targets the source's K and V in the vital layers (not in the paper).
-        vital_layers: attention layers for ``grag`` and ``injection``; by default the model's own.
-        grag: strength. FlowEdit injects nothing, so its group is the targets' own image tokens, through which the
+        vital_layers: attention layers for ``control`` and ``injection``; by default the model's own.
+        control: strength. FlowEdit injects nothing, so its group is the targets' own image tokens, through which the
             source enters; with ``injection="vital"``, the injected keys.
-        dial: another dial in its place, on the same tokens.
     """
 
     steps: int = 28
@@ -43,8 +40,7 @@ class FlowEdit(Method):
     target_guidance: float = 5.5
     injection: Literal["none", "vital"] = "none"
     vital_layers: tuple[int, ...] | None = None
-    grag: GRAG | None = None
-    dial: Control | None = None
+    takes_control: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -54,8 +50,8 @@ class FlowEdit(Method):
 
     def prepare(self, source: Source) -> Steps:
         """All noise, in draw order: every batch of targets sees the same."""
+        yield from ()
         return list(islice(source.noise, (self.n_max - self.n_min) * self.n_avg + (self.n_min > 0)))
-        yield
 
     def edit(self, source: Source, prepared: list[Tensor], targets: Targets) -> Steps:
         noise, x = iter(prepared), source.latents
@@ -63,11 +59,12 @@ class FlowEdit(Method):
         turn = self.n_max - self.n_min  # where plain sampling begins
         guidance = (self.source_guidance, *(self.target_guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
+        share = self.injection == "vital"
+        v = v.hooked(source_hooks(v, source.layout, targets.controls, self.vital_layers, share))
         z = x.expand(len(targets), -1, -1, -1)
-        with hooked(source.flow.transformer, self._edits(source, targets, v)):
-            for step, (s0, s1) in enumerate(pairwise(sigmas[: turn + 1]), start=1):
-                z = z + (s1 - s0) * self._direction(v, x, z, s0, noise)
-                yield Progress("edit", step, self.n_max, z)
+        for step, (s0, s1) in enumerate(pairwise(sigmas[: turn + 1]), start=1):
+            z = z + (s1 - s0) * self._direction(v, x, z, s0, noise)
+            yield Progress("edit", step, self.n_max, z)
         if self.n_min:
             z = z - x + noised(x, next(noise), sigmas[turn])
             v = self.guided(source, targets, guidance[1:], with_source=False)
@@ -76,7 +73,7 @@ class FlowEdit(Method):
                 yield Progress("edit", step, self.n_max, z)
         return z
 
-    def _direction(self, v, x: Tensor, z: Tensor, sigma: float, noise) -> Tensor:
+    def _direction(self, v: GuidedVelocity, x: Tensor, z: Tensor, sigma: float, noise) -> Tensor:
         """Mean over ``n_avg`` draws of the targets' velocity minus the source's, in one forward call each."""
         total = torch.zeros_like(z)
         for epsilon in islice(noise, self.n_avg):
@@ -85,14 +82,7 @@ class FlowEdit(Method):
             total += velocity[1:] - velocity[:1]
         return total / self.n_avg
 
-    def _edits(self, source: Source, targets: Targets, v) -> dict:
-        inject = self.injection == "vital"
-        if not inject and targets.is_identity:
-            return {}
-        edit = source_edits(v, source.layout, targets, inject=inject)
-        return dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)
-
 
 def noised(x: Tensor, noise: Tensor, sigma: float) -> Tensor:
-    """``x_sigma = (1 - sigma) x + sigma noise``."""
+    """``(1 - sigma) x + sigma noise``."""
     return (1 - sigma) * x + sigma * noise

@@ -1,19 +1,12 @@
 """ICEdit (arXiv:2504.20690): a diptych whose right panel a Fill model paints from an instruction."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
-from PIL import Image
 from torch import Tensor
 
-from ..backbone.fill import filling_right_of
-from ..backbone.flow import Flow
-from ..backbone.image import padded
-from ..injection.hook import hooked, layer_names
 from .diptych import DiptychMethod, denoised
 from .inputs import Source, Steps, Targets
-from .panels import side_by_side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,21 +15,14 @@ class ICEdit(DiptychMethod):
 
     fills: ClassVar[bool] = True
 
-    def encode(self, flow: Flow, image: Image.Image) -> Tensor:
-        """The source beside a masked panel ``[1, C, h, 2w]``; both padded by reflection."""
-        panel = padded(image, flow.multiple)
-        sheet = side_by_side(panel, panel)
-        masked = np.broadcast_to(np.arange(sheet.width) >= sheet.width // 2, (sheet.height, sheet.width))
-        return flow.encode(sheet, masked.copy())
-
     def start(self, source: Source, context: None) -> Tensor:
         return next(source.noise)
 
     def sample(self, source: Source, context: None, x: Tensor, targets: Targets, sigmas: list[float]) -> Steps:
-        flow, layout = source.flow, source.layout
-        filling = replace(source, flow=filling_right_of(flow, source.latents, layout.width // 2))
+        layout = source.layout
+        flow: Any = source.flow  # one that fills
+        filling = replace(source, flow=flow.filling(source.latents, layout.width // 2))
         v = self.guided(filling, targets, (self.guidance,) * len(targets), with_source=False)
         left = self.left(layout, targets, v.rows)
-        layers = () if left.is_identity else range(len(layer_names(flow.transformer)))
-        with hooked(flow.transformer, dict.fromkeys(layers, left)):
-            return (yield from denoised(v, x, sigmas))
+        v = v.hooked({} if left.is_identity else dict.fromkeys(range(flow.layers), left))
+        return (yield from denoised(v, x, sigmas))

@@ -8,14 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..backbone.tokens import TokenLayout
-from ..injection.hook import compose, hooked
+from ..backbone.attention_hook import Hooks, compose
+from ..backbone.flow import TokenLayout
+from ..guidance.classifier_free import GuidedVelocity
 from ..injection.recorder import ValueRecorder, recording_bytes
-from ..inversion import Solver, Velocity, evaluated_at
-from ..inversion.solvers.midpoint import midpoint
+from ..inversion import Solver, integrate
 from .diptych import DiptychMethod, beside, denoised
-from .inputs import Source, Steps, Targets
-from .inversion import inverted
+from .inputs import Source, Steps, Targets, inverted
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class ICEditT2I(DiptychMethod):
     steps: int = 28
     guidance: float = 3.5
     inversion_guidance: float = 1.0
-    solver: Solver = midpoint
+    solver: Solver = Solver.of("midpoint")
     value_layers: tuple[int, ...] | None = None
     record_on: Literal["model", "cpu"] = "model"
 
@@ -60,13 +59,9 @@ class ICEditT2I(DiptychMethod):
         visited = evaluated_at(sigmas[::-1], self.solver)
         places = sorted({min(visited, key=lambda place: abs(place - sigma)) for sigma in sigmas[:-1]})
         recorder = self._recorder(source, len(places))
-        v = flow.velocity(source.condition, self.inversion_guidance)
-
-        def recorded(x: Tensor, sigma: float) -> Tensor:
-            with hooked(flow.transformer, recorder.record(places.index(sigma)) if sigma in places else {}):
-                return v(x, sigma)
-
-        path = yield from inverted(recorded, x, sigmas, self.solver)
+        hooks = lambda sigma: recorder.record(places.index(sigma)) if sigma in places else {}  # noqa: E731
+        v = flow.velocity(source.condition, self.inversion_guidance, hooks)
+        path = yield from inverted(v, x, sigmas, self.solver)
         return Recording(path[0], recorder, places)
 
     def canvas(self, source: Source) -> TokenLayout:
@@ -78,19 +73,16 @@ class ICEditT2I(DiptychMethod):
     def sample(self, source: Source, context: Recording, x: Tensor, targets: Targets, sigmas: list[float]) -> Steps:
         return (yield from denoised(self._injected(source, context, targets), x, sigmas))
 
-    def _injected(self, source: Source, context: Recording, targets: Targets) -> Velocity:
+    def _injected(self, source: Source, context: Recording, targets: Targets) -> GuidedVelocity:
         """The targets' velocity with the left panel's recorded values, and the controls on that panel."""
         v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)
-        layout, transformer = self.canvas(source), source.flow.transformer
-        left = self.left(layout, targets, v.rows)
+        left, rows = self.left(self.canvas(source), targets, v.rows), range(len(v.rows))
 
-        def evaluate(x: Tensor, sigma: float) -> Tensor:
-            values = context.recorder.inject(context.nearest(sigma), range(len(v.rows)), left.tokens)
-            edits = {layer: edit if left.is_identity else compose(edit, left) for layer, edit in values.items()}
-            with hooked(transformer, edits):
-                return v(x, sigma)
+        def hooks(sigma: float) -> Hooks:
+            values = context.recorder.inject(context.nearest(sigma), rows, left.tokens)
+            return {layer: hook if left.is_identity else compose(hook, left) for layer, hook in values.items()}
 
-        return evaluate
+        return v.hooked(hooks)
 
     def _recorder(self, source: Source, slots: int) -> ValueRecorder:
         flow, layout = source.flow, source.layout
@@ -101,3 +93,15 @@ class ICEditT2I(DiptychMethod):
         size = recording_bytes(flow.transformer, layout.tokens, len(layers), slots)
         log.info("recording values of %d layers at %d noise levels: %.1f MB", len(layers), slots, size / 1e6)
         return ValueRecorder(layers, slots, shape, flow.transformer.dtype, device, layout.image)
+
+
+def evaluated_at(sigmas: list[float], solver: Solver) -> list[float]:
+    """Where ``solver`` evaluates the velocity on its way along ``sigmas``, each place once, in order."""
+    seen: dict[float, None] = {}
+
+    def v(x: Tensor, sigma: float) -> Tensor:
+        seen.setdefault(sigma)
+        return x
+
+    integrate(v, torch.zeros(1), sigmas, solver)
+    return list(seen)

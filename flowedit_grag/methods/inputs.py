@@ -1,23 +1,19 @@
 """What a method works on and what it yields."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.flow import Flow
-from ..backbone.tokens import TokenLayout
+from ..backbone.flow import Condition, Flow, TokenLayout
 from ..errors import InputError
 from ..guidance.control import Control
+from ..inversion.solver import Solver, Velocity, trajectory
 from ..progress import OnProgress, Progress
 
 Noise = torch.Generator | Iterable[Tensor]
-
-
 Steps = Generator[Progress, None, Any]
 
 
@@ -46,13 +42,29 @@ class Targets:
     def __len__(self) -> int:
         return len(self.condition)
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether no control changes anything."""
-        return all(control is None or control.is_identity for control in self.controls)
-
     def __getitem__(self, rows: slice) -> "Targets":
         return Targets(self.condition[rows], self.controls[rows])
+
+
+def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
+    """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
+    if isinstance(noise, torch.Generator):
+        while True:
+            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
+    for tensor in () if noise is None else noise:
+        if tensor.shape != like.shape:
+            raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
+        yield tensor.to(like)
+    raise InputError("the method needs (more) noise; give a torch.Generator or enough tensors.")
+
+
+def inverted(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) -> Steps:
+    """The path of ``x`` (at the last of the descending ``sigmas``) up to noise: a latent for each of ``sigmas``."""
+    path = [x]
+    for state in trajectory(v, x, sigmas[::-1], solver):
+        path.append(state)
+        yield Progress("invert", len(path) - 1, len(sigmas) - 1, state)
+    return path[::-1]
 
 
 def run_to_end(steps: Steps, on_progress: OnProgress | None = None) -> Any:
@@ -74,22 +86,3 @@ def subprogress(steps: Steps, index: int, count: int) -> Steps:
         except StopIteration as done:
             return done.value
         yield replace(made, step=index * made.steps + made.step, steps=count * made.steps)
-
-
-def generator(seed: int) -> torch.Generator:
-    """The generator of a seed. Noise is drawn on the CPU, so that a seed means the same on every device."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
-        raise InputError(f"seed must be a whole number from 0 on, not {seed!r}.")
-    return torch.Generator().manual_seed(int(seed))
-
-
-def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
-    """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
-    if isinstance(noise, torch.Generator):
-        while True:
-            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
-    for tensor in () if noise is None else noise:
-        if tensor.shape != like.shape:
-            raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
-        yield tensor.to(like)
-    raise InputError("the method needs (more) noise; give a torch.Generator or enough tensors.")

@@ -7,11 +7,9 @@ from torch import Tensor
 from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, Velocity, trajectory
 from ..inversion.rf_inversion import controlled
-from ..inversion.solvers.midpoint import midpoint
 from ..progress import Progress
 from .base import Method
-from .inputs import Source, Steps, Targets
-from .inversion import inverted
+from .inputs import Source, Steps, Targets, inverted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +17,7 @@ class Reconstruct(Method):
     """Invert and sample with the source prompt; targets only say how many copies to return.
 
     Attributes:
-        steps: of the schedule, each way.
+        steps: number of sampling steps, each way.
         solver: inverts, and samples back.
         guidance: guidance scale, both ways.
         gamma: RF-Inversion's pull towards a noise sample while inverting (arXiv:2410.10792).
@@ -27,7 +25,7 @@ class Reconstruct(Method):
     """
 
     steps: int = 28
-    solver: Solver = midpoint
+    solver: Solver = Solver.of("midpoint")
     guidance: float = 1.0
     gamma: float = 0.0
     eta: float = 0.0

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
+from .base import Method
+from .frame import frame_of
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,9 @@ class EditRequest:
             raise InputError("the instruction is empty; say what should change, as in 'make the star green'.")
         return request
 
-    def captions(self, method: str) -> tuple[str, list[str]]:
-        """Source and target captions. Raises :class:`InputError` where ``method`` was not given them, or more."""
-        if not self.source_prompt or not self.target_prompts:
-            raise InputError(f"{method} takes a source and a target prompt: the image as it is and as it should be.")
-        if self.instructions:
-            raise InputError(f"{method} works from captions; leave the instruction out, or take another method.")
-        return self.source_prompt, list(self.target_prompts)
+    def prompts(self, method: Method) -> tuple[str, list[str]]:
+        """The prompts of the source and of every target that ``method`` makes of it."""
+        return frame_of(method).prompts(self.source_prompt, self.target_prompts, self.instructions)
 
 
 def _listed(texts: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -51,18 +49,13 @@ def _all_said(texts: Sequence[str]) -> bool:
     return bool(texts) and all(isinstance(text, str) and text.strip() for text in texts)
 
 
-def takes_captions(method: Any) -> bool:
-    """Whether a method is told captions, and not an instruction."""
-    return getattr(method, "prompt", "descriptive") == "descriptive"
-
-
-def words(method: Any, problem: Any, judged: bool = False) -> dict[str, str | None]:
-    """What ``method`` is told of a problem: captions if it works with them, else the instruction alone; a judge of
+def words(method: Method, sample: Any, judged: bool = False) -> dict[str, str | None]:
+    """What ``method`` is told of a sample: captions if it works with them, else the instruction alone; a judge of
     previews always goes by the instruction."""
-    if takes_captions(method):
-        return {
-            "instruction": problem.instruction if judged else None,
-            "source_prompt": problem.source_prompt,
-            "target_prompt": problem.target_prompt,
-        }
-    return {"instruction": problem.instruction, "source_prompt": None, "target_prompt": None}
+    if not frame_of(method).takes_captions:
+        return {"instruction": sample.instruction, "source_prompt": None, "target_prompt": None}
+    return {
+        "instruction": sample.instruction if judged else None,
+        "source_prompt": sample.source_prompt,
+        "target_prompt": sample.target_prompt,
+    }

@@ -18,7 +18,7 @@ class SDEdit(Method):
     """Start at the noise level ``strength`` of the way up the schedule.
 
     Attributes:
-        steps: of the whole schedule.
+        steps: number of sampling steps of the whole schedule.
         strength: part of the steps that are made; 1 regenerates the image from noise alone.
         guidance: guidance scale.
     """
@@ -37,8 +37,8 @@ class SDEdit(Method):
 
     def prepare(self, source: Source) -> Steps:
         """One noise sample, shared by the targets."""
+        yield from ()
         return next(source.noise)
-        yield
 
     def edit(self, source: Source, prepared: Tensor, targets: Targets) -> Steps:
         made = max(1, round(self.strength * self.steps))

@@ -1,26 +1,20 @@
-"""Stable Flow (arXiv:2411.14430), and StableFlow+ with second-order inversion (arXiv:2510.24657, §6.1)."""
+"""Stable Flow (arXiv:2411.14430): invert, then regenerate beside the source with its keys and values."""
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
+from ..backbone.flow import Condition
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
-from ..guidance.control import Control
-from ..guidance.grag import GRAG
-from ..injection.hook import hooked
-from ..inversion import Solver
-from ..inversion.solvers.ddim import ddim
-from ..inversion.solvers.midpoint import midpoint
+from ..injection.share import source_hooks, vital_layers
+from ..inversion.solver import Solver
 from ..progress import Progress
 from .base import Method
-from .inputs import Source, Steps, Targets
-from .inversion import inverted
-from .vital import source_edits, vital_layers
+from .inputs import Source, Steps, Targets, inverted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,27 +22,25 @@ class StableFlow(Method):
     """Invert, then regenerate beside the source, sharing its K and V on the image tokens of the vital layers.
 
     Attributes:
-        steps: of the schedule, each way.
+        steps: number of sampling steps, each way.
         solver: inverts, and samples back (``ddim`` samples with Euler).
         inversion_guidance: guidance scale of the source, inverted and beside the edits.
         guidance: guidance scale of the edits.
         nudge: the latents are scaled by this before inversion (latent nudging, §3.3) and scaled back at the end.
         vital_layers: attention layers where K and V are shared; by default the model's own.
-        grag: strength: acts on the injected source keys.
-        dial: another dial in its place, on the same tokens.
+        control: strength: acts on the injected source keys.
         source_alignment: ``"aligned"`` keeps the source row on its inverted path. ``"published"`` reproduces the
             published script, whose row lags two steps behind, and whose nudging is never undone.
     """
 
     steps: int = 50
-    solver: Solver = ddim
+    solver: Solver = Solver.of("ddim")
     inversion_guidance: float = 1.0
     guidance: float = 3.0
     nudge: float = 1.15
     vital_layers: tuple[int, ...] | None = None
-    grag: GRAG | None = None
-    dial: Control | None = None
     source_alignment: Literal["aligned", "published"] = "aligned"
+    takes_control: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -65,42 +57,35 @@ class StableFlow(Method):
     def edit(self, source: Source, prepared: list[Tensor], targets: Targets) -> Steps:
         guidance = (self.inversion_guidance, *(self.guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
-        rows = yield from self._sample(source, prepared[0], targets, v, self._source_row(prepared))
-        return rows[1:] if self.source_alignment == "published" else rows[1:] / self.nudge
+        aligned = self.source_alignment == "aligned"
+        rows = yield from self._sample(source, prepared[0], targets, v, prepared if aligned else lagging(prepared))
+        return rows[1:] / (self.nudge if aligned else 1)
 
     def generate(self, source: Source, targets: Targets) -> Steps:
         """Edit a generated image: source and targets from the same noise and with the same guidance.
 
         Returns ``[1 + targets, C, h, w]``, the source first.
         """
-        condition = Condition.cat([source.condition, targets.condition])
-        every = Targets(condition, (None, *targets.controls))
+        every = Targets(Condition.cat([source.condition, targets.condition]), (None, *targets.controls))
         v = self.guided(source, every, (self.guidance,) * len(every), with_source=False)
-        return (yield from self._sample(source, next(source.noise), targets, v, lambda step, rows: rows[:1]))
+        return (yield from self._sample(source, next(source.noise), targets, v))
 
-    def _sample(self, source: Source, start: Tensor, targets: Targets, v: GuidedVelocity, source_row) -> Steps:
-        """Integrate source and targets from ``start``; ``source_row(step, rows)`` is the source after each step."""
-        edit = source_edits(v, source.layout, targets)
-        edits = dict.fromkeys(vital_layers(self.vital_layers, source.flow), edit)
-        sigmas = source.flow.schedule(self.steps, source.latents)
+    def _sample(
+        self, source: Source, start: Tensor, targets: Targets, v: GuidedVelocity, path: list[Tensor] | None = None
+    ) -> Steps:  # fmt: skip
+        """Integrate source and targets from ``start``; the source is put on its ``path`` after each step."""
+        v = v.hooked(source_hooks(v, source.layout, targets.controls, self.vital_layers))
         x, memo = start.expand(1 + len(targets), -1, -1, -1), None
-        with hooked(source.flow.transformer, edits):
-            for step, (s0, s1) in enumerate(pairwise(sigmas), start=1):
-                x, memo = self.solver.reverse.step(v, x, s0, s1, memo)
-                x = torch.cat([source_row(step, x), x[1:]])
-                yield Progress("edit", step, self.steps, x)
+        for step, (s0, s1) in enumerate(pairwise(source.flow.schedule(self.steps, source.latents)), start=1):
+            x, memo = self.solver.reverse.step(v, x, s0, s1, memo)
+            if path is not None:
+                x = torch.cat([path[step], x[1:]])
+            yield Progress("edit", step, self.steps, x)
         return x
 
-    def _source_row(self, path: list[Tensor]):
-        if self.source_alignment == "aligned":
-            return lambda step, rows: path[step]
-        # the script's list runs clean to noisy without the clean image, and is read at [-i] after step i = 0, 1, ...
-        recorded = path[-2::-1]
-        return lambda step, rows: recorded[-(step - 1)]
 
-
-@dataclass(frozen=True, kw_only=True)
-class StableFlowPlus(StableFlow):
-    """StableFlow with second-order inversion and sampling: ``midpoint``, or ``fireflow`` at half the NFE."""
-
-    solver: Solver = midpoint
+def lagging(path: list[Tensor]) -> list[Tensor]:
+    """The published script's path of the source row: its list runs clean to noisy without the clean image, and is read
+    at ``[-i]`` after step i = 0, 1, ..."""
+    recorded = path[-2::-1]
+    return [path[0], *(recorded[-i] for i in range(len(recorded)))]

@@ -10,21 +10,20 @@ from typing import Any
 
 from ..errors import InputError, first_line, unknown
 from ..registry import Registry
-from .base import Images, Metric, Missing
-from .comparison import number
+from .base import Images, Metric, Missing, number
 from .groups import GROUPS
 
 METRICS = Registry(
     "metric",
     __name__,
     {
-        "l1": "pixels:L1",
-        "l2": "pixels:L2",
-        "psnr": "pixels:PSNR",
-        "ssim": "pixels:SSIM",
+        "l1": "distances:L1",
+        "l2": "distances:L2",
+        "psnr": "psnr:PSNR",
+        "ssim": "ssim:SSIM",
         "lpips": "lpips:LPIPS",
         "dino": "dino:DINO",
-        "structure": "structure:Structure",
+        "structure": "dino:Structure",
         "clip_i": "clip:CLIPI",
         "clip_t": "clip:CLIPT",
         "pie_published_structure": "pie:PublishedStructure",
@@ -61,7 +60,8 @@ def metric(name: str, **options: Any) -> Metric:
     for option, value in implied.items():
         if options.get(option, value) != value:
             raise InputError(f"{name} says {option}: {value} already; leave out {option}: {options[option]}.")
-    return METRICS.make(stem, {**options, **implied}, object)
+    made: Any = METRICS.make(stem, {**options, **implied}, object)  # a class of anybody's that is like a Metric
+    return made
 
 
 def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:

@@ -1,10 +1,11 @@
-"""Asking a vision-language model for scores, and reading nothing but the numbers from what it says."""
+"""Scores that a vision-language model is asked for; nothing but the numbers is read from what it says."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from math import sqrt
+from typing import Any, ClassVar
 
 from PIL import Image
 
@@ -12,7 +13,7 @@ from ..errors import InputError, first_line
 from ..judges import JUDGES, judge
 from ..judges.base import one_line
 from ..judges.prompt import quoted
-from .base import Images, Missing
+from .base import Images, OwnMetric
 
 LONGEST = 300  # characters of a reason
 COMPARES = "the judge {!r} only compares; scores need openai:MODEL@URL or vlm:MODEL."
@@ -38,25 +39,60 @@ class Question:
         return {"type": "object", "properties": dict(parts), "required": names, "additionalProperties": False}
 
 
+@dataclass(frozen=True, kw_only=True)
+class AskedMetric(OwnMetric):
+    """Overall: sqrt(SC x PQ), 0..10, of semantic consistency SC, the smaller of what ``consistency`` asks for, and of
+    perceptual quality PQ, the smallest of what ``quality`` asks for.
+
+    ``judge`` is ``openai:MODEL@URL`` or ``vlm:MODEL``.
+    """
+
+    higher_is_better: ClassVar = True
+    consistency: ClassVar[Question]  # about both pictures
+    quality: ClassVar[Question]  # about the edited one only
+
+    judge: str = ""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_judge(self.judge)
+
+    def sc(self, images: Images) -> tuple[float, ...]:
+        """Success of the edit, and how little else was changed, 0..10."""
+        return self._asked(self.consistency, True, images)
+
+    def pq(self, images: Images) -> tuple[float, ...]:
+        return self._asked(self.quality, False, images)
+
+    def score(self, images: Images) -> float:
+        return sqrt(min(self.sc(images)) * min(self.pq(images)))
+
+    def _asked(self, question: Question, with_source: bool, images: Images) -> tuple[float, ...]:
+        answer = scores(self.judge, question, with_source, images)
+        if isinstance(answer, str):
+            raise InputError(answer)
+        return tuple(10 * score / question.top for score in answer)
+
+
 @lru_cache(maxsize=4)  # the metrics of one picture share its answers
-def scores(spec: str, question: Question, with_source: bool, images: Images) -> tuple[float, ...] | Missing:
+def scores(spec: str, question: Question, with_source: bool, images: Images) -> tuple[float, ...] | str:
     """The numbers, as many as the ``question`` expects, that the judge ``spec`` gives to an edit.
 
-    Whatever goes wrong on the way to them is missing, with its reason: never a guess, never a zero.
+    Whatever goes wrong on the way to them is told instead: never a guess, never a zero.
     """
     if not spec:
-        return Missing("no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL")
+        return "no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL"
     if not images.instruction and "{instruction}" in question.text:
-        return Missing("the sample has no instruction")
+        return "the sample has no instruction"
     shown = (images.source, images.edited) if with_source else (images.edited,)
     text = question.text.replace("{instruction}", quoted(images.instruction or ""))
     try:
         answer = _judge(spec).answer(text, [Image.fromarray(picture) for picture in shown], question.schema)
         return numbers(answer, question)
     except InputError as error:
-        return Missing(one_line(str(error), LONGEST))
+        return one_line(str(error), LONGEST)
     except Exception as error:  # a server's bad day costs one number
-        return Missing(one_line(f"{type(error).__name__}: {first_line(error)}", LONGEST))
+        return one_line(f"{type(error).__name__}: {first_line(error)}", LONGEST)
 
 
 def numbers(answer: Any, question: Question) -> tuple[float, ...]:

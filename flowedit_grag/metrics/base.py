@@ -1,11 +1,12 @@
 """What a metric is given, and what it answers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from ..errors import InputError
+from ..options import check_options
 
 if TYPE_CHECKING:
     from ..lab.tasks import EditingProblem
@@ -65,6 +66,39 @@ class Metric(Protocol):
     def variant(self) -> str: ...
 
     def __call__(self, images: Images) -> float | Missing: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnMetric:
+    """A metric of this package: its fields are its options, and what :meth:`score` cannot say is missing."""
+
+    higher_is_better: ClassVar[bool]
+    source: ClassVar[str]
+
+    def __post_init__(self):
+        check_options(self)
+
+    def score(self, images: Images) -> float:
+        """The number. Raises :class:`InputError`, with the reason, where there is none."""
+        raise NotImplementedError
+
+    def __call__(self, images: Images) -> float | Missing:
+        try:
+            return number(self.score(images))
+        except InputError as error:
+            return Missing(str(error))
+
+
+def given(value: Any, name: str) -> Any:
+    """``value``, unless the sample does not have it: then raises :class:`InputError`."""
+    if value is None or isinstance(value, Missing):
+        raise InputError(value.reason if value else f"the sample has no {name}")
+    return value
+
+
+def number(value: float | Missing) -> float | Missing:
+    """``value``, unless it is nan: that is no number."""
+    return Missing("the result is not a number") if not isinstance(value, Missing) and np.isnan(value) else value
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int, ...], kind: np.dtype) -> None:

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..options import check_options
-from .base import Images, Missing
-from .comparison import Comparison, Region, blackened, number, region_suffix, selected
-from .weights import pretrained
+from ..errors import InputError
+from .base import Images, OwnMetric
+from .comparison import Comparison, Region, blackened, region_suffix, selected
+from .weights import cosine, pretrained
 
 MODEL = "openai/clip-vit-base-patch32"  # MagicBrush's, Emu Edit's and ICEdit's (arXiv:2504.20690, §B.4.2)
 PIE_MODEL = "openai/clip-vit-large-patch14"
@@ -29,17 +29,13 @@ class CLIPI(Comparison):
     def kind(self) -> str:
         return f"cosine of image features of {self.model}"
 
-    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float | Missing:
-        from .similarity import cosine
-
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         loaded = pretrained("CLIPModel", self.model)
-        if isinstance(loaded, Missing):
-            return loaded
         return cosine(*(image_feature(loaded, blackened(image, where)) for image in (edited, reference)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class CLIPT:
+class CLIPT(OwnMetric):
     """CLIP-T, also CLIP-out: cosine of the edited picture's and the target caption's features.
 
     A region is seen with black elsewhere. A text longer than CLIP reads is cut.
@@ -51,9 +47,6 @@ class CLIPT:
     region: Region = "whole"
     model: str = MODEL
 
-    def __post_init__(self):
-        check_options(self)
-
     @property
     def name(self) -> str:
         return f"clip_t{region_suffix(self.region)}"
@@ -63,28 +56,16 @@ class CLIPT:
         place = "whole picture" if self.region == "whole" else f"{self.region} the mask, black elsewhere"
         return f"cosine of image and text features of {self.model}; {place}, against the target caption"
 
-    def __call__(self, images: Images) -> float | Missing:
-        where = selected(images.mask, self.region)
-        if isinstance(where, Missing):
-            return where
-        return text_similarity(self.model, blackened(images.edited, where), images.target_prompt)
+    def score(self, images: Images) -> float:
+        shown = blackened(images.edited, selected(images.mask, self.region))
+        return cosine(*both_features(self.model, shown, images.target_prompt))
 
 
-def text_similarity(model: str, image: np.ndarray, text: str | None) -> float | Missing:
-    """Cosine, -1..1, of the features of ``image`` ``[H, W, 3]`` uint8 and ``text`` under ``model``."""
-    from .similarity import cosine
-
-    found = both_features(model, image, text)
-    return found if isinstance(found, Missing) else number(cosine(*found))
-
-
-def both_features(model: str, image: np.ndarray, text: str | None) -> tuple[Any, Any] | Missing:
+def both_features(model: str, image: np.ndarray, text: str | None) -> tuple[Any, Any]:
     """The features ``[D]`` of ``image`` ``[H, W, 3]`` uint8 and ``text`` under ``model``."""
     if not text:
-        return Missing("the sample has no target prompt")
+        raise InputError("the sample has no target prompt")
     loaded = pretrained("CLIPModel", model)
-    if isinstance(loaded, Missing):
-        return loaded
     return image_feature(loaded, image), text_feature(loaded, text)
 
 

@@ -7,15 +7,14 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..options import check_options
-from .base import Images, Missing
+from .base import Images, Missing, OwnMetric, given
 
 Reference = Literal["source", "truth"]
 Region = Literal["whole", "inside", "outside"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(OwnMetric):
     """``against`` the source or the ground truth; ``region`` inside or outside the mask of what may change.
 
     A subclass says what it computes in ``compare`` and ``kind``. Networks see a region with black elsewhere in both
@@ -26,15 +25,10 @@ class Comparison:
     """
 
     stem: ClassVar[str]
-    higher_is_better: ClassVar[bool]
-    source: ClassVar[str]
     any_sizes: ClassVar[bool] = False
 
     against: Reference = "source"
     region: Region = "whole"
-
-    def __post_init__(self):
-        check_options(self)
 
     @property
     def name(self) -> str:
@@ -52,35 +46,27 @@ class Comparison:
         place = "whole picture" if self.region == "whole" else f"{self.region} the mask"
         return f"{self.kind}; {place}, against the {self.against}"
 
-    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float | Missing:
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         """The number for two ``[H, W, 3]`` uint8 in the region ``where`` ``[H, W]`` bool (everywhere if ``None``)."""
         raise NotImplementedError
 
-    def __call__(self, images: Images) -> float | Missing:
-        reference = getattr(images, self.against)
-        if reference is None or isinstance(reference, Missing):
-            return reference or Missing(f"the sample has no {self.against}")
+    def score(self, images: Images) -> float:
+        edited, reference = images.edited, given(getattr(images, self.against), self.against)
         where = selected(images.mask, self.region)
-        if isinstance(where, Missing):
-            return where
-        edited = images.edited
         if edited.shape != reference.shape and not (self.any_sizes and where is None):
             edited = _scaled(edited, reference, Image.Resampling.BICUBIC)
             where = None if where is None else _scaled(where, reference, Image.Resampling.NEAREST)
-        try:
-            return number(self.compare(edited, reference, where))
-        except InputError as error:  # a package that is not installed
-            return Missing(str(error))
+        return self.compare(edited, reference, where)
 
 
-def selected(mask: np.ndarray | Missing | None, region: Region) -> np.ndarray | Missing | None:
-    """The pixels ``[H, W]`` bool of a region; ``None`` for the whole picture. A region without pixels is missing."""
+def selected(mask: np.ndarray | Missing | None, region: Region) -> np.ndarray | None:
+    """The pixels ``[H, W]`` bool of a region; ``None`` for the whole picture. Raises :class:`InputError` for none."""
     if region == "whole":
         return None
-    if mask is None or isinstance(mask, Missing):
-        return mask or Missing("the sample has no mask")
-    where = mask if region == "inside" else ~mask
-    return where if where.any() else Missing(f"nothing lies {region} the mask")
+    where = given(mask, "mask") if region == "inside" else ~given(mask, "mask")
+    if not where.any():
+        raise InputError(f"nothing lies {region} the mask")
+    return where
 
 
 def _scaled(picture: np.ndarray, like: np.ndarray, how: Image.Resampling) -> np.ndarray:
@@ -90,11 +76,6 @@ def _scaled(picture: np.ndarray, like: np.ndarray, how: Image.Resampling) -> np.
 def blackened(image: np.ndarray, where: np.ndarray | None) -> np.ndarray:
     """``image`` ``[H, W, 3]`` with black wherever ``where`` ``[H, W]`` is false."""
     return image if where is None else image * where[..., None]
-
-
-def number(value: float | Missing) -> float | Missing:
-    """``value``, unless it is nan: that is no number."""
-    return Missing("the result is not a number") if not isinstance(value, Missing) and np.isnan(value) else value
 
 
 def region_suffix(region: Region) -> str:

@@ -6,15 +6,12 @@ the likeliest answer is taken, and what cannot be read is missing.
 """
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import ClassVar
 
-from ..options import check_options
-from .asking import Question, check_judge, scores
-from .base import Images, Missing
+from .asking import AskedMetric, Question
+from .base import Images
 
 TOP = 25
-SCALE = TOP / 10
 
 # VIEScore's prompts (arXiv:2312.14867, appendix) in EditScore's order, reasoning first: the model was trained on these
 # words, so they are kept to the letter (but for spaces at the ends of lines), with the range put in. Only the
@@ -91,34 +88,17 @@ Put the score in a list such that output score = [naturalness, artifacts]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditScore:
-    """Overall: sqrt(min of SC x min of PQ). ``judge`` is ``openai:MODEL@URL`` (as vLLM serves it) or ``vlm:MODEL``."""
+class EditScore(AskedMetric):
+    """Overall; the model is asked through vLLM's server, or is a local one."""
 
     name: ClassVar = "editscore"
-    higher_is_better: ClassVar = True
     source: ClassVar = "EditScore (arXiv:2509.23909), GRAG Table 1"
-
-    judge: str = ""
-
-    def __post_init__(self):
-        check_options(self)
-        check_judge(self.judge)
+    consistency: ClassVar = SC
+    quality: ClassVar = PQ
 
     @property
     def variant(self) -> str:
         return f"0-10 from 0-{TOP}, judge {self.judge or '(none)'}, temperature 0, one pass"
-
-    def __call__(self, images: Images) -> float | Missing:
-        sc, pq = self.sc(images), scores(self.judge, PQ, False, images)
-        if isinstance(sc, Missing):
-            return sc
-        if isinstance(pq, Missing):
-            return pq
-        return sqrt(min(sc) * min(pq)) / SCALE
-
-    def sc(self, images: Images) -> tuple[float, ...] | Missing:
-        """Prompt following and consistency, 0..25."""
-        return scores(self.judge, SC, True, images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +107,8 @@ class EditScorePF(EditScore):
 
     name: ClassVar = "editscore_pf"
 
-    def __call__(self, images: Images) -> float | Missing:
-        found = self.sc(images)
-        return found if isinstance(found, Missing) else found[0] / SCALE
+    def score(self, images: Images) -> float:
+        return self.sc(images)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +117,5 @@ class EditScoreCons(EditScore):
 
     name: ClassVar = "editscore_cons"
 
-    def __call__(self, images: Images) -> float | Missing:
-        found = self.sc(images)
-        return found if isinstance(found, Missing) else found[1] / SCALE
+    def score(self, images: Images) -> float:
+        return self.sc(images)[1]

@@ -4,44 +4,40 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+from ..errors import InputError
 from ..lab.grade import Grade, grade
-from .base import Images, Missing
+from .base import Images, OwnMetric
 
-VARIANT = "oracle of the lab: the picture is compared with what the renderer draws"
+READER = "read by the lab's oracle, which compares the picture with what the renderer draws"
 
 
-@dataclass(frozen=True)
-class LabSuccess:
+@dataclass(frozen=True, kw_only=True)
+class LabSuccess(OwnMetric):
     """1 where the asked attribute was reached, else 0."""
 
     name: ClassVar = "lab_success"
     higher_is_better: ClassVar = True
     is_rate: ClassVar = True
     source: ClassVar = "flowedit_grag.lab"
-    variant: ClassVar = VARIANT
+    variant: ClassVar = f"1 where the asked attribute is reached, {READER}"
 
-    def __call__(self, images: Images) -> float | Missing:
-        graded = _graded(images)
-        return graded if isinstance(graded, Missing) else float(graded.success)
+    def score(self, images: Images) -> float:
+        return float(_graded(images).success)
 
 
-@dataclass(frozen=True)
-class LabKept:
+@dataclass(frozen=True, kw_only=True)
+class LabKept(LabSuccess):
     """1 where every other stated attribute is the source's, else 0."""
 
     name: ClassVar = "lab_kept"
-    higher_is_better: ClassVar = True
-    is_rate: ClassVar = True
-    source: ClassVar = "flowedit_grag.lab"
-    variant: ClassVar = VARIANT
+    variant: ClassVar = f"1 where every other stated attribute is the source's, {READER}"
 
-    def __call__(self, images: Images) -> float | Missing:
-        graded = _graded(images)
-        return graded if isinstance(graded, Missing) else float(graded.kept)
+    def score(self, images: Images) -> float:
+        return float(_graded(images).kept)
 
 
 @lru_cache(maxsize=1)  # both metrics ask in turn about one picture
-def _graded(images: Images) -> Grade | Missing:
+def _graded(images: Images) -> Grade:
     if images.edit is None:
-        return Missing("the sample is not one of the lab's problems")
+        raise InputError("the sample is not one of the lab's problems")
     return grade(images.edit, images.edited)

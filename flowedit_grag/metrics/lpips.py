@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..errors import first_line
-from .base import Missing
+from ..errors import InputError, first_line
 from .comparison import Comparison, blackened
 
 Net = Literal["squeeze", "alex", "vgg"]
@@ -40,22 +39,19 @@ class LPIPS(Comparison):
     def kind(self) -> str:
         return f"LPIPS 0.1, {self.net}"
 
-    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float | Missing:
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         return lpips(self.net, self.weights, edited, reference, where)
 
 
-def lpips(
-    net: str, weights: str | None, first: np.ndarray, second: np.ndarray, where: np.ndarray | None
-) -> float | Missing:
+def lpips(net: str, weights: str | None, first: np.ndarray, second: np.ndarray, where: np.ndarray | None) -> float:
     """LPIPS of ``[H, W, 3]`` uint8, of the region ``where`` ``[H, W]`` bool only, with black elsewhere."""
     import torch
 
-    from .backbones import features
-    from .perceptual import perceptual_distance, scaled
+    from .lpips_network import features, perceptual_distance, scaled
 
     loaded = load(net, weights)
-    if isinstance(loaded, Missing):
-        return loaded
+    if isinstance(loaded, str):
+        raise InputError(loaded)
     stack, heads = loaded
     region = None if where is None else torch.from_numpy(where).to(heads[0].device)
     maps = []
@@ -67,15 +63,15 @@ def lpips(
 
 
 @cache
-def load(net: str, weights: str | None) -> tuple[Any, list[Any]] | Missing:
-    """The layers and heads ``[C]`` of ``net``, on the best device there is."""
+def load(net: str, weights: str | None) -> tuple[Any, list[Any]] | str:
+    """The layers and heads ``[C]`` of ``net``, on the best device there is, or why they cannot be had."""
     import torch
 
-    from .backbones import TAPS, layers
+    from .lpips_network import TAPS, layers
 
     found = find_spec("torchmetrics")  # not imported: that takes seconds
     if found is None or found.origin is None:
-        return Missing("LPIPS' heads come with torchmetrics; install it with `pip install torchmetrics`")
+        return "LPIPS' heads come with torchmetrics; install it with `pip install torchmetrics`"
     try:
         state = _state(net, weights)
         shipped = Path(found.origin).parent / f"functional/image/lpips_models/{net}.pth"
@@ -84,7 +80,7 @@ def load(net: str, weights: str | None) -> tuple[Any, list[Any]] | Missing:
         prefix = "features."
         stack.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     except Exception as error:  # what torch raises on files that are missing, cut off or of another kind is anything
-        return Missing(
+        return (
             f"no weights of LPIPS' {net} ({first_line(error)}); save {URL}{FILES[net]} in a folder and give that as "
             "weights"
         )

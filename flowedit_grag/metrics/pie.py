@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..options import check_options
-from .base import Images, Missing
+from .base import Images, OwnMetric, given
 from .clip import PIE_MODEL, both_features
-from .comparison import number
+from .dino import PIE_MODEL as DINO_MODEL
+from .dino import structure_distance
 from .lpips import lpips
-from .structure import MODEL, structure_distance
+from .ssim import from_torchmetrics
 from .weights import pretrained
 
 if TYPE_CHECKING:
@@ -32,25 +32,20 @@ UNEDITED = "black inside the bordered mask, averaged over the whole picture"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unedited:
+class Unedited(OwnMetric):
     """A measure of what lies outside the mask, in float32, averaged over the whole picture."""
 
     source: ClassVar = SOURCE
 
-    def compare(self, edited: np.ndarray, source: np.ndarray) -> float | Missing:
+    def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
         """The number for two ``[H, W, 3]`` uint8 that are black inside the mask."""
         raise NotImplementedError
 
-    def __call__(self, images: Images) -> float | Missing:
-        if images.mask is None or isinstance(images.mask, Missing):
-            return images.mask or Missing("the sample has no mask")
-        outside = ~bordered(images.mask)[..., None]
+    def score(self, images: Images) -> float:
+        outside = ~bordered(given(images.mask, "mask"))[..., None]
         if not outside.any():
-            return Missing("nothing lies outside the mask")
-        try:
-            return self.compare(images.edited * outside, images.source * outside)
-        except InputError as error:  # torchmetrics is not installed
-            return Missing(str(error))
+            raise InputError("nothing lies outside the mask")
+        return self.compare(images.edited * outside, images.source * outside)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +57,7 @@ class PublishedPSNR(Unedited):
     variant: ClassVar = f"dB, float32; {UNEDITED}"
 
     def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
-        return float(_torchmetrics("peak_signal_noise_ratio")(*_unit(edited, source), data_range=1.0))
+        return float(from_torchmetrics("peak_signal_noise_ratio")(*_unit(edited, source), data_range=1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +82,7 @@ class PublishedSSIM(Unedited):
     variant: ClassVar = f"torchmetrics' Gaussian window, float32; {UNEDITED}"
 
     def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
-        return float(_torchmetrics("structural_similarity_index_measure")(*_unit(edited, source), data_range=1.0))
+        return float(from_torchmetrics("structural_similarity_index_measure")(*_unit(edited, source), data_range=1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,37 +95,28 @@ class PublishedLPIPS(Unedited):
 
     weights: str | None = None
 
-    def __post_init__(self):
-        check_options(self)
-
-    def compare(self, edited: np.ndarray, source: np.ndarray) -> float | Missing:
+    def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
         return lpips("squeeze", self.weights, edited, source, None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedStructure:
+class PublishedStructure(OwnMetric):
     """Structure distance of the whole pictures, on pixels of 0..255."""
 
     name: ClassVar = "pie_published_structure"
     higher_is_better: ClassVar = False
     source: ClassVar = SOURCE
 
-    model: str = MODEL
-
-    def __post_init__(self):
-        check_options(self)
+    model: str = DINO_MODEL
 
     @property
     def variant(self) -> str:
         return f"self-similarity of last-layer keys of {self.model}, pixels 0..255 in ImageNet's normalisation"
 
-    def __call__(self, images: Images) -> float | Missing:
+    def score(self, images: Images) -> float:
         from .vit import last_keys, unscaled
 
-        loaded = pretrained("AutoModel", self.model)
-        if isinstance(loaded, Missing):
-            return loaded
-        processor, network = loaded
+        processor, network = pretrained("AutoModel", self.model)
         keys = [
             last_keys(network, unscaled(processor, image, network.config.image_size))
             for image in (images.edited, images.source)
@@ -139,7 +125,7 @@ class PublishedStructure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedCLIP:
+class PublishedCLIP(OwnMetric):
     """CLIP score of the edited picture and the target prompt, 0..100."""
 
     name: ClassVar = "pie_published_clip"
@@ -148,24 +134,19 @@ class PublishedCLIP:
 
     model: str = PIE_MODEL
 
-    def __post_init__(self):
-        check_options(self)
-
     @property
     def variant(self) -> str:
         return f"100 x cosine under {self.model}, not below 0; whole picture"
 
-    def __call__(self, images: Images) -> float | Missing:
-        return self.score(images.edited, images.target_prompt)
+    def shown(self, images: Images) -> np.ndarray:
+        """What CLIP sees, ``[H, W, 3]`` uint8."""
+        return images.edited
 
-    def score(self, image: np.ndarray, prompt: str | None) -> float | Missing:
-        """The score of ``image`` ``[H, W, 3]`` uint8."""
-        found = both_features(self.model, image, prompt)
-        if isinstance(found, Missing):
-            return found
-        one, other = (feature / feature.norm(p=2, dim=-1, keepdim=True) for feature in found)
-        score = number(float(100 * (one * other).sum(dim=-1)))  # in the features' own precision, as published
-        return score if isinstance(score, Missing) else max(0.0, score)
+    def score(self, images: Images) -> float:
+        features = both_features(self.model, self.shown(images), images.target_prompt)
+        one, other = (feature / feature.norm(p=2, dim=-1, keepdim=True) for feature in features)
+        score = float(100 * (one * other).sum(dim=-1))  # in the features' own precision, as published
+        return 0.0 if score < 0 else score  # nan stays nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +159,8 @@ class PublishedCLIPEdited(PublishedCLIP):
     def variant(self) -> str:
         return f"100 x cosine under {self.model}, not below 0; black outside the bordered mask"
 
-    def __call__(self, images: Images) -> float | Missing:
-        if images.mask is None or isinstance(images.mask, Missing):
-            return images.mask or Missing("the sample has no mask")
-        return self.score(images.edited * bordered(images.mask)[..., None], images.target_prompt)
+    def shown(self, images: Images) -> np.ndarray:
+        return images.edited * bordered(given(images.mask, "mask"))[..., None]
 
 
 def bordered(mask: np.ndarray) -> np.ndarray:
@@ -196,11 +175,3 @@ def _unit(*images: np.ndarray) -> "list[torch.Tensor]":
     import torch
 
     return [torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None] for image in images]
-
-
-def _torchmetrics(name: str):
-    try:
-        from torchmetrics.functional import image
-    except ImportError:
-        raise InputError("PIE-Bench's protocol needs torchmetrics; `pip install torchmetrics`.") from None
-    return getattr(image, name)

@@ -1,21 +1,42 @@
 """Structural similarity (Wang et al., 2004), as torchmetrics computes it."""
 
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 
-from ..errors import InputError
+from ..errors import needed
+from .comparison import Comparison
 
 
 def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:
     """Mean SSIM of 8-bit images ``[H, W, 3]`` (11 x 11 Gaussian window of deviation 1.5, channels averaged); 1 is
     equal. ``where`` ``[H, W]`` bool picks the pixels that are averaged; none gives nan.
+
+    Raises :class:`InputError` where torchmetrics is not installed.
     """
-    try:
-        from torchmetrics.functional.image import structural_similarity_index_measure
-    except ImportError:
-        raise InputError("SSIM needs torchmetrics; install it with `pip install torchmetrics`.") from None
     import torch
 
+    structural = from_torchmetrics("structural_similarity_index_measure")
     a, b = (torch.from_numpy(np.asarray(image, float) / 255).permute(2, 0, 1)[None] for image in (first, second))
-    _, full = structural_similarity_index_measure(a, b, data_range=1.0, return_full_image=True)
+    _, full = structural(a, b, data_range=1.0, return_full_image=True)
     picked = full[0].mean(dim=0).numpy()[slice(None) if where is None else where]
     return float(picked.mean()) if picked.size else float("nan")
+
+
+def from_torchmetrics(name: str) -> Any:
+    """The function called ``name`` of torchmetrics' image metrics."""
+    return getattr(needed("torchmetrics.functional.image", "this metric", "torchmetrics"), name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSIM(Comparison):
+    """Structural similarity, at most 1. A region's windows reach over its edge."""
+
+    stem: ClassVar = "ssim"
+    higher_is_better: ClassVar = True
+    source: ClassVar = "Wang et al. 2004; PIE-Bench (arXiv:2310.01506)"
+    kind: ClassVar = "Gaussian window 11 x 11, sigma 1.5, mean over channels (torchmetrics)"
+
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
+        return ssim(edited, reference, where)

@@ -5,12 +5,10 @@ above a threshold that it does not state, and so it is not offered.
 """
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import ClassVar
 
-from ..options import check_options
-from .asking import Question, check_judge, scores
-from .base import Images, Missing
+from .asking import AskedMetric, Question
+from .base import Images
 
 # Figs. 15 and 16, for the sake of reproduction close to the letter. The figure does not show where the instruction
 # stands: the last two lines of SC are ours, the first of them VIEScore's place for it.
@@ -66,40 +64,17 @@ anything else.""",
 
 
 @dataclass(frozen=True, kw_only=True)
-class VIEScore:
-    """Overall: sqrt(SC x PQ). ``judge`` is ``openai:MODEL@URL`` (the paper asked GPT-4o) or ``vlm:MODEL``."""
+class VIEScore(AskedMetric):
+    """Overall; the paper asked GPT-4o."""
 
     name: ClassVar = "viescore"
-    higher_is_better: ClassVar = True
     source: ClassVar = "VIEScore (arXiv:2312.14867), prompts of ICEdit's Figs. 15 and 16"
-
-    judge: str = ""
-
-    def __post_init__(self):
-        check_options(self)
-        check_judge(self.judge)
+    consistency: ClassVar = SC
+    quality: ClassVar = PQ
 
     @property
     def variant(self) -> str:
         return f"0-10, judge {self.judge or '(none)'}, temperature 0"
-
-    def __call__(self, images: Images) -> float | Missing:
-        sc, pq = self.sc(images), self.pq(images)
-        if isinstance(sc, Missing):
-            return sc
-        if isinstance(pq, Missing):
-            return pq
-        return sqrt(sc * pq)
-
-    def sc(self, images: Images) -> float | Missing:
-        """Semantic consistency: the smaller of the two scores of Fig. 15."""
-        found = scores(self.judge, SC, True, images)
-        return found if isinstance(found, Missing) else min(found)
-
-    def pq(self, images: Images) -> float | Missing:
-        """Perceptual quality: the score of Fig. 16, which sees the edited picture only."""
-        found = scores(self.judge, PQ, False, images)
-        return found if isinstance(found, Missing) else min(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +83,8 @@ class VIEScoreSC(VIEScore):
 
     name: ClassVar = "viescore_sc"
 
-    def __call__(self, images: Images) -> float | Missing:
-        return self.sc(images)
+    def score(self, images: Images) -> float:
+        return min(self.sc(images))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,5 +93,5 @@ class VIEScorePQ(VIEScore):
 
     name: ClassVar = "viescore_pq"
 
-    def __call__(self, images: Images) -> float | Missing:
-        return self.pq(images)
+    def score(self, images: Images) -> float:
+        return min(self.pq(images))

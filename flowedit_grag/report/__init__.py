@@ -9,10 +9,11 @@ from pathlib import Path
 from ..errors import InputError
 from ..progress import OnProgress, Progress
 from . import latex, markdown
+from .by_task import by_task
 from .comparison import Comparison, comparisons
 from .differences import differences
-from .figures import figures
-from .gallery import gallery, side
+from .figures import Figure, figures
+from .gallery import contact_sheet, gallery, side
 from .page import Section, page
 from .paper_table import paper_tables
 from .runs import read_runs
@@ -20,7 +21,7 @@ from .scores import scores
 from .smoothness import smoothness
 from .spreadsheets import differences_csv, samples_csv, scores_csv
 
-FIGURE = re.compile(r"s\d+-strength.*\.(svg|pdf)")  # what a report calls its own
+FIGURE = re.compile(r"s\d+-(strength|frontier|gallery).*\.(svg|pdf|png)")  # what a report calls its own
 
 
 def report(folders: Sequence[Path], out: Path, on_progress: OnProgress | None = None) -> Path:
@@ -32,7 +33,7 @@ def report(folders: Sequence[Path], out: Path, on_progress: OnProgress | None = 
         index.html                                     everything, in one file
         tables.md, tables.tex                          the tables
         scores.csv, differences.csv, samples.csv       the numbers
-        figures/                                       strength curves, as SVG and PDF
+        figures/                                       frontier and strength curves, as SVG and PDF; gallery, as PNG
 
     Raises :class:`InputError` for folders that hold no run or nothing finished, and an ``out`` that cannot be written.
     """
@@ -63,13 +64,15 @@ def _sections(found: Sequence[Comparison], on_progress: OnProgress | None) -> li
 
 def _section(comparison: Comparison, name: str, side: int, tick: Callable[[], None]) -> Section:
     tables = [scores(comparison, f"{name}-scores"), *paper_tables(comparison, name)]
+    if tasks := by_task(comparison, f"{name}-tasks"):
+        tables.insert(1, tasks)
     if len(comparison.lines) > 1:
         tables.append(differences(comparison, f"{name}-differences"))
-    if turned := smoothness(comparison, f"{name}-smoothness"):
-        tables.append(turned)
-    return Section(
-        name, comparison, tables, list(figures(comparison, f"{name}-strength")), gallery(comparison, side, tick)
-    )
+    tables += smoothness(comparison, name)
+    drawn = list(figures(comparison, name))
+    if picture := contact_sheet(comparison):
+        drawn.append(Figure(f"{name}-gallery", "", {"png": picture}))
+    return Section(name, comparison, tables, drawn, gallery(comparison, side, tick))
 
 
 def _write(sections: Sequence[Section], folder: Path) -> None:

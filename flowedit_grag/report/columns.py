@@ -1,5 +1,6 @@
 """Measures, each a column of a table."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..experiments.table import DOWN, UP
@@ -33,3 +34,11 @@ COST = (
     Column("nfe", False, "transformer evaluations x batch rows", label="NFE"),
     Column("seconds", False, TIME, label="s", by_median=True),
 )
+RIGHT = Column("right", True, "what was asked is reached (lab_success) and all else is kept (lab_kept)", is_rate=True)
+
+
+def variants(columns: Sequence[Column]) -> Iterator[str]:
+    """Backbone, variant and source of each column."""
+    for column in columns:
+        source = f" Source: {column.source}." if column.source else ""
+        yield f"{column.label}: {column.variant or 'no variant stated'}.{source}"

@@ -9,8 +9,8 @@ from ..errors import InputError
 from ..experiments.datasets import dataset
 from ..experiments.samples import Sample
 from ..metrics import metrics
-from .columns import COST, Column
-from .runs import Outcome, Run
+from .columns import COST, RIGHT, Column
+from .runs import RIGHT_OF, Outcome, Run
 
 ALL, LAST = "all tasks", "last turns"
 CHANGED = (
@@ -37,6 +37,13 @@ class Row:
     def made_with(self) -> Mapping:
         """All that its edits depend on besides the sample, options with the model's own and defaults."""
         return self.run.manifest.made_with[self.row]
+
+    @property
+    def model(self) -> str:
+        """The model, and the adapter on it."""
+        own, run = self.settings, self.run.config
+        adapter = own.get("adapter", run.get("adapter"))
+        return str(own.get("model", run.get("model"))) + (f" with {adapter}" if adapter else "")
 
     @property
     def unfinished(self) -> int:
@@ -76,6 +83,13 @@ class Comparison:
     @cached_property
     def runs(self) -> list[Run]:
         return list({line.run.name: line.run for line in self.lines}.values())
+
+    @property
+    def setting(self) -> str:
+        """What all numbers of a table have in common."""
+        models = ", ".join(dict.fromkeys(line.model for line in self.lines))
+        seeds = ", ".join(dict.fromkeys(str(run.config.get("seed", 0)) for run in self.runs))
+        return f"Benchmark: {self.title}, {len(self.ids)} samples. Model: {models}. Seed: {seeds}."
 
     @cached_property
     def tasks(self) -> dict[str, tuple[str, ...]]:
@@ -158,13 +172,18 @@ def _comparison(runs: Sequence[Run], has_changed: bool = False) -> Comparison:
 
 
 def _measured(run: Run) -> list[Column]:
+    """The metrics of a run's config, and what follows from them."""
     try:
-        return [
+        found = [
             Column(one.name, one.higher_is_better, one.variant, one.source, is_rate=getattr(one, "is_rate", False))
             for one in metrics(run.config["metrics"])
         ]
     except InputError as error:
         raise InputError(f"{run.folder / 'config.yaml'}: {error}") from None
+    names = [column.name for column in found]
+    if all(name in names for name in RIGHT_OF):
+        found.insert(1 + max(map(names.index, RIGHT_OF)), RIGHT)
+    return found
 
 
 def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:

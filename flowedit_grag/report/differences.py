@@ -7,8 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from .captions import setting, variants
-from .columns import Column
+from .columns import Column, variants
 from .comparison import Comparison, Row
 from .intervals import FEWEST, Mean, difference, median, share_difference
 from .scores import means, sessions
@@ -38,7 +37,7 @@ def differences(comparison: Comparison, name: str) -> Table:
     for other in everyone:
         bodies[comparison.lines[other].label] = tuple(rows[one, other] for one in everyone if one != other)
     headers = (Header("difference", number=False), *(Header(column.head) for column in comparison.columns))
-    notes = (setting(comparison), NOTE, *sessions(comparison), *variants(comparison.columns))
+    notes = (comparison.setting, NOTE, *sessions(comparison), *variants(comparison.columns))
     title = "paired differences with 95 % intervals: Bonett and Price's for rates, else bootstrap"
     return Table(name, comparison.title, title, headers, bodies, "compared with", notes)
 
@@ -55,15 +54,17 @@ def all_differences(comparison: Comparison) -> Differences:
     return found
 
 
-def paired(comparison: Comparison, first: Row, second: Row, column: Column) -> Mean:
-    """The mean (or median) of ``first - second`` over the samples that have a finite number in both."""
-    ours, theirs = first.numbers(column, comparison.ids), second.numbers(column, comparison.ids)
+def paired(comparison: Comparison, first: Row, second: Row, column: Column, ids: Sequence[str] | None = None) -> Mean:
+    """The mean (or median) of ``first - second`` over the samples among ``ids`` (by default all) that have a finite
+    number in both."""
+    ours, theirs = (line.numbers(column, comparison.ids if ids is None else ids) for line in (first, second))
     both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
-    pairs, found_in = ([ours[id] for id in both], [theirs[id] for id in both]), [comparison.session[id] for id in both]
+    pairs = [ours[id] for id in both], [theirs[id] for id in both]
+    found_in = [comparison.session[id] for id in both]
     if column.is_rate and len(set(found_in)) == len(found_in):
         return share_difference(*pairs)
     if column.by_median:
-        return median(np.subtract(*pairs), found_in)
+        return median(np.subtract(*pairs).tolist(), found_in)
     return difference(*pairs, found_in)
 
 

@@ -1,14 +1,13 @@
-"""Strength curves: one figure for every metric, in it a panel for every number that is turned (as GRAG's Fig. 10)."""
+"""Figures of a comparison: what success costs in preservation, and strength curves (as GRAG's Fig. 10)."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from ..analysis.charts import PALETTE
+from ..analysis.charts import PALETTE, encoded, sheet
 from .columns import COST, Column
-from .comparison import Comparison
+from .comparison import Comparison, Row
 from .scores import mean_of
 from .strength import Curve, curves
 
@@ -17,13 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 KINDS = ("svg", "pdf")
-UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal runs give equal files
-STYLE = {"svg.hashsalt": "report", "font.size": 8}
 MARKERS = "os^DvX"  # beside colours, which not everybody tells apart
-COLUMNS, WIDTH, HEIGHT = 3, 2.0, 1.9  # of panels: at most so many abreast, each so many inches
-LEAST = (4.2, 2.9)  # inches, of a figure
+FIRST = 7  # points, of the first mark of a curve
+PANEL = (2.9, 2.7)  # inches
+SINGLE = (4.6, 3.6)  # inches, of a panel that is alone
 
-Panels = Mapping[str, Sequence[Curve]]  # by what is turned
+# the edit that was asked for, and what should stay: of each the metrics that say so, the best known first
+SUCCESS = ("lab_success", "editscore_pf", "viescore_sc", "clip_t_inside", "pie_published_clip_edited", "clip_t")
+PRESERVATION = (
+    "lab_kept", "editscore_cons", "psnr_outside", "ssim_outside", "lpips_outside", "pie_published_psnr",
+    "pie_published_ssim", "pie_published_lpips", "clip_i", "dino",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,65 +39,86 @@ class Figure:
 
 
 def figures(comparison: Comparison, name: str) -> Iterator[Figure]:
-    """For every metric, the curves of the rows that differ only in one number."""
+    """The frontier, and for every metric the curves of the rows that differ only in one number."""
+    yield from _frontier(comparison, f"{name}-frontier")
     found = curves(comparison.lines)
     for number, column in enumerate(column for column in comparison.columns if column not in COST):
         measured = [curve for curve in found if all(column in line.measured for _, line in curve.points)]
-        panels = {turned: [curve for curve in measured if curve.turned == turned] for turned in _turned(measured)}
+        turned = dict.fromkeys(curve.turned for curve in measured)
+        panels = {what: [curve for curve in measured if curve.turned == what] for what in turned}
         if panels:
             caption = f"{column.label} over {', '.join(panels)}, 95 % intervals; {column.variant}"
             safe = re.sub(r"[^\w-]", "_", f"{number}-{column.name}")  # metrics are called what you like
-            yield Figure(f"{name}-{safe}", caption, _drawn(comparison, column, panels))
+            yield Figure(f"{name}-strength-{safe}", caption, _strengths(comparison, column, panels))
 
 
-def _turned(found: Sequence[Curve]) -> list[str]:
-    return list(dict.fromkeys(curve.turned for curve in found))
+def _frontier(comparison: Comparison, name: str) -> Iterator[Figure]:
+    """Success against preservation: rows that differ in one number are a curve, every other row a point."""
+    by_name = {column.name: column for column in comparison.columns}
+    success = next((by_name[name] for name in SUCCESS if name in by_name), None)
+    kept = [by_name[name] for name in PRESERVATION if name in by_name]
+    if success is None or not kept:
+        return
+    found = curves(comparison.lines)
+    on_curves = {line for curve in found for _, line in curve.points}
+    lines: dict[str, Sequence[Row]] = {_swept(curve): [line for _, line in curve.points] for curve in found}
+    lines |= {line.label: [line] for line in comparison.lines if line not in on_curves}
+    canvas, places = sheet(len(kept), panel=SINGLE if len(kept) == 1 else PANEL)
+    for axes, column in zip(places, kept, strict=True):
+        for look, (label, rows) in enumerate(lines.items()):
+            if all({success, column} <= {*row.measured} for row in rows):
+                x, y = (
+                    [mean_of(comparison, row, one, comparison.ids).value for row in rows] for one in (success, column)
+                )
+                _plot(axes, x, y, label, look, FIRST)
+        axes.set(xlabel=_literal(f"{success.label} {success.arrow}"), ylabel=_literal(f"{column.label} {column.arrow}"))
+    caption = (
+        f"{success.label} against {', '.join(column.label for column in kept)}: means over all samples. Rows that "
+        "differ only in one number are a curve, from its lowest value (the large mark) on; every other row is a point."
+    )
+    yield Figure(name, caption, _finished(canvas, places))
 
 
-def _drawn(comparison: Comparison, column: Column, panels: Panels) -> dict[str, bytes]:
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        canvas, places = _canvas(len(panels))
-        looks: dict[str, int] = {}  # of a curve by its name, the same in every panel
-        for axes, (turned, found) in zip(places, panels.items(), strict=True):
-            for curve in found:
-                _draw(axes, comparison, column, curve, looks.setdefault(curve.name, len(looks)))
-            axes.set(xlabel=_literal(turned))
-            axes.grid(alpha=0.25)
-        canvas.supylabel(_literal(f"{column.label} {column.arrow}"), fontsize="medium")
-        shown = {line.get_label(): line for axes in places for line in axes.lines}
-        canvas.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=2, frameon=False)
-        return {kind: _saved(canvas, kind) for kind in KINDS}
+def _swept(curve: Curve) -> str:
+    first, last = curve.points[0][0], curve.points[-1][0]
+    return f"{curve.name}, {curve.turned} {first:g} to {last:g}"
 
 
-def _canvas(count: int) -> "tuple[Canvas, list[Axes]]":
-    """With axes for ``count`` panels, all with the same y."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
-
-    rows = -(-count // COLUMNS)
-    columns = -(-count // rows)
-    size = (max(LEAST[0], 0.6 + WIDTH * columns), max(LEAST[1], 0.4 + HEIGHT * rows))
-    canvas = FigureCanvasAgg(Canvas(figsize=size, layout="constrained")).figure
-    places = list(canvas.subplots(rows, columns, sharey=True, squeeze=False).flat)
-    for spare in places[count:]:
-        spare.remove()
-    return canvas, places[:count]
-
-
-def _draw(axes: "Axes", comparison: Comparison, column: Column, curve: Curve, look: int) -> None:
-    values = [value for value, _ in curve.points]
-    means = [mean_of(comparison, line, column, comparison.ids) for _, line in curve.points]
-    low, high = [one.low for one in means], [one.high for one in means]
-    style = {"color": PALETTE[look % len(PALETTE)], "marker": MARKERS[look % len(MARKERS)], "markersize": 4}
-    axes.plot(values, [one.value for one in means], label=_literal(curve.name), **style)
-    axes.fill_between(values, low, high, color=style["color"], alpha=0.15, linewidth=0)
+def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequence[Curve]]) -> dict[str, bytes]:
+    """A panel for every number that is turned."""
+    canvas, places = sheet(len(panels), panel=SINGLE if len(panels) == 1 else PANEL, share_y=True)
+    looks: dict[str, int] = {}  # of a curve by its name, the same in every panel
+    for axes, (turned, found) in zip(places, panels.items(), strict=True):
+        for curve in found:
+            values = [value for value, _ in curve.points]
+            means = [mean_of(comparison, line, column, comparison.ids) for _, line in curve.points]
+            look = looks.setdefault(curve.name, len(looks))
+            _plot(axes, values, [one.value for one in means], curve.name, look)
+            low, high = [one.low for one in means], [one.high for one in means]
+            axes.fill_between(values, low, high, color=PALETTE[look % len(PALETTE)], alpha=0.15, linewidth=0)
+        axes.set(xlabel=_literal(turned))
+    canvas.supylabel(_literal(f"{column.label} {column.arrow}"), fontsize="medium")
+    return _finished(canvas, places)
 
 
-def _saved(canvas: "Canvas", kind: str) -> bytes:
-    canvas.savefig(taken := BytesIO(), format=kind, metadata=UNDATED[kind])
-    return taken.getvalue()
+def _plot(axes: "Axes", x: Sequence[float], y: Sequence[float], label: str, look: int, first: float = 4) -> None:
+    """A curve or a point, its first mark of another size."""
+    color, marker = PALETTE[look % len(PALETTE)], MARKERS[look % len(MARKERS)]
+    style = "-" if len(x) > 1 else ""
+    axes.plot(x, y, style, color=color, marker=marker, markersize=4, label=_literal(label))
+    axes.plot(x[:1], y[:1], color=color, marker=marker, markersize=first)
+
+
+def _finished(canvas: "Canvas", places: Sequence["Axes"]) -> dict[str, bytes]:
+    """With a grid and one legend for all panels."""
+    for axes in places:
+        axes.grid(alpha=0.25)
+    shown = {
+        line.get_label(): line for axes in places for line in axes.lines if not str(line.get_label()).startswith("_")
+    }
+    columns = 1 if len(places) == 1 else min(3, len(places))
+    canvas.legend(handles=list(shown.values()), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+    return {kind: encoded(canvas, kind) for kind in KINDS}
 
 
 def _literal(text: str) -> str:

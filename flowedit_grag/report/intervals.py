@@ -1,7 +1,7 @@
 """Means and medians with bootstrap confidence intervals, and differences of paired measurements."""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,34 +46,40 @@ class Mean:
         return " ".join(filter(None, (value, unit, f"({low} to {high})")))
 
 
+NOTHING = Mean(math.nan, math.nan, math.nan, 0)
+
+
 def mean(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The mean of ``values`` (nan is left out), resampled with a fixed seed. Without values all is nan.
 
     Values of one of ``groups`` depend on each other, and are drawn together.
     """
-    return _resampled(values, groups, np.mean, _means)
+    sample, of = _known(values, groups)
+    return interval(drawn_means(sample[:, None], of)[:, 0], sample.size, None if groups is None else len({*of}))
 
 
 def median(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The median of ``values``, else as :func:`mean`: one value that is far off does not move it."""
-    return _resampled(values, groups, np.median, _medians)
+    sample, of = _known(values, groups)
+    return interval(_drawn_medians(sample, of), sample.size, None if groups is None else len({*of}))
 
 
 def rate(outcomes: Sequence[bool]) -> Mean:
     """The share of true outcomes, with Wilson's interval: a bootstrap of equal outcomes would have no width."""
     found = np.asarray(outcomes, float)
     if found.size == 0:
-        return Mean(np.nan, np.nan, np.nan, 0)
+        return NOTHING
     proportion = binomtest(int(found.sum()), found.size).proportion_ci(LEVEL, "wilson")
     return Mean(float(found.mean()), proportion.low, proportion.high, found.size)
 
 
-def share_difference(first: Sequence[bool], second: Sequence[bool]) -> Mean:
-    """The difference of two shares, pair by pair. Its interval (Bonett and Price 2012, J. Educ. Behav. Stat. 37, 479)
-    is Wald's after one more disagreement each way, and has a width where all pairs agree."""
+def share_difference(first: Sequence[float], second: Sequence[float]) -> Mean:
+    """The difference of two shares, of outcomes that are 1 or 0, pair by pair. Its interval (Bonett and Price 2012, J.
+    Educ. Behav. Stat. 37, 479) is Wald's after one more disagreement each way, and has a width where all pairs agree.
+    """
     if len(first) == 0:
-        return Mean(np.nan, np.nan, np.nan, 0)
-    gained, lost = (sum(bool(a) > bool(b) for a, b in zip(one, other, strict=True)) for one, other in
+        return NOTHING
+    gained, lost = (sum(a > b for a, b in zip(one, other, strict=True)) for one, other in
                     ((first, second), (second, first)))  # fmt: skip
     n = len(first) + 2
     up, down = (gained + 1) / n, (lost + 1) / n
@@ -84,33 +90,51 @@ def share_difference(first: Sequence[bool], second: Sequence[bool]) -> Mean:
 
 def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
-    return mean(np.asarray(first, float) - np.asarray(second, float), groups)
+    return mean((np.asarray(first, float) - np.asarray(second, float)).tolist(), groups)
 
 
-def _resampled(values: Sequence[float], groups: Sequence[Hashable] | None, middle: Callable, middles: Callable) -> Mean:
-    """The ``middle`` of ``values``, its interval from the ``middles`` of groups drawn again."""
-    everyone = range(len(values)) if groups is None else groups
-    found = [(group, value) for group, value in zip(everyone, values, strict=True) if not math.isnan(value)]
-    if not found:
-        return Mean(np.nan, np.nan, np.nan, 0)
-    number = {group: index for index, group in enumerate(dict.fromkeys(group for group, _ in found))}
-    of, sample = np.array([number[group] for group, _ in found]), np.array([value for _, value in found], float)
-    picks = np.random.default_rng(0).integers(len(number), size=(RESAMPLES, len(number)))
-    low, high = np.quantile(middles(sample, of, picks), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Mean(float(middle(sample)), float(low), float(high), sample.size, None if groups is None else len(number))
+def interval(drawn: np.ndarray, n: int, groups: int | None = None) -> Mean:
+    """What is first in ``drawn``, of ``n`` values, with the interval of what was drawn again; nan where that is nan."""
+    if not n or math.isnan(drawn[0]):
+        return NOTHING
+    low, high = np.nanquantile(drawn[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Mean(float(drawn[0]), float(low), float(high), n, groups)
 
 
-def _means(sample: np.ndarray, of: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """Of the groups that each row of ``picks`` has drawn; ``of`` is each value's group."""
-    sums, counts = np.bincount(of, sample), np.bincount(of)
-    return sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+def drawn_means(rows: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Column means ``[1 + RESAMPLES, columns]`` of ``rows``: of all of them, and of groups drawn again; ``of`` is each
+    row's group, from 0 on."""
+    sums, counts = np.stack([np.bincount(of, column) for column in rows.T], axis=1), np.bincount(of)
+    picks = _picks(len(counts))
+    return sums[picks].sum(axis=1) / np.maximum(counts[picks].sum(axis=1, keepdims=True), 1)
 
 
-def _medians(sample: np.ndarray, of: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """As :func:`_means`: a value is there as often as its group was drawn."""
-    order = sample.argsort()
+def numbered(groups: Sequence[Hashable]) -> np.ndarray:
+    """Each group's number, in order of appearance."""
+    number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+    return np.array([number[group] for group in groups], int)
+
+
+def _known(values: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Those ``values`` that are numbers, and each one's group."""
+    sample, everyone = np.asarray(values, float), range(len(values)) if groups is None else groups
+    of = [group for group, value in zip(everyone, sample, strict=True) if not math.isnan(value)]
+    return sample[~np.isnan(sample)], numbered(of)
+
+
+def _picks(count: int) -> np.ndarray:
+    """Numbers of groups: all of them first, then drawn with a fixed seed."""
+    drawn = np.random.default_rng(0).integers(max(1, count), size=(RESAMPLES, count))
+    return np.vstack([np.arange(count), drawn])
+
+
+def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """As :func:`drawn_means`: a value is there as often as its group was drawn."""
+    order, picks = sample.argsort(), _picks(len({*of}))
     drawn = np.stack([np.bincount(pick, minlength=picks.shape[1]) for pick in picks])  # [picks, groups]
     ends = drawn[:, of[order]].cumsum(axis=1)  # of each value's repetitions, in order
+    if not sample.size:
+        return np.full(len(picks), np.nan)
     count = ends[:, -1:]
     lower, upper = (sample[order][(ends > place).argmax(axis=1)] for place in ((count - 1) // 2, count // 2))
     return (lower + upper) / 2

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ..experiments.published import PublishedColumn, PublishedTable, published
 from ..experiments.table import DOWN, UP
-from .captions import setting
 from .comparison import Comparison, Row
 from .scores import mean_of
 from .tables import NOTHING, Cell, Header, Table, decimals, number, text
@@ -26,7 +25,7 @@ def _paper_table(comparison: Comparison, paper: PublishedTable, id: str) -> Tabl
     groups = [f"{column.label} {UP if column.higher_is_better else DOWN}" for column in paper.columns]
     headers = [Header(text, group) for group in groups for text in ("paper", "ours")]
     turns = ["Ours: over the last turn of each session."] if len(comparison.last) < len(comparison.ids) else []
-    notes = (f"Paper: {paper.setting}.", f"Ours: {setting(comparison)}", *turns, *_notes(paper, lines))
+    notes = (f"Paper: {paper.setting}.", f"Ours: {comparison.setting}", *turns, *_notes(paper, lines))
     title = f"{paper.source}, as printed, and ours with 95 % intervals"
     return Table(id, comparison.title, title, (Header("row", number=False), *headers), {"": tuple(rows)}, notes=notes)
 

@@ -14,6 +14,8 @@ from ..experiments.manifest import NAME, Manifest, ManifestEntry
 from ..experiments.records import ItemFiles, current, made_on, read_object, read_record, read_scores, undecided
 
 COSTS = ("nfe", "seconds")
+EARLIER = "cells.json"  # what earlier versions called the manifest
+RIGHT_OF = ("lab_success", "lab_kept")  # an edit is right where both are 1
 NEEDED = ("dataset", "metrics", "methods")  # keys that make a config one of a run
 
 
@@ -85,6 +87,8 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 def _run(folder: Path, name: str) -> Run:
     config, manifest = _config(folder), Manifest.read(folder)
+    if manifest is None and (folder / EARLIER).exists():
+        raise InputError(f"{folder} is of an earlier version; run its config once more.")
     if manifest is None or not manifest.made_with.keys() <= config["methods"].keys():
         raise InputError(
             f"{folder} has no {NAME}, a damaged one, or one of an earlier version; run its config once more."
@@ -125,7 +129,7 @@ def _remarks(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
     if shared := [row for row, way in manifest.made_with.items() if "group" in way]:
-        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of the cost of rows computed together."
+        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of what rows made together cost."
     for reason, count in manifest.left_out.items():
         yield f"{name}: {count} of the benchmark left out ({reason})."
     ours = {ItemFiles(folder, item.row, item.sample, item.key).record for item in manifest.items}
@@ -164,4 +168,8 @@ def _outcome(files: ItemFiles, item: ManifestEntry, record: Mapping[str, Any], m
     numbers = {name: float(entry["value"]) for name, entry in scores.items() if "value" in entry}
     missing = {name: entry["missing"] for name, entry in scores.items() if "missing" in entry}
     numbers |= {key: float(record[key]) for key in COSTS}
+    if all(name in numbers for name in RIGHT_OF):
+        numbers["right"] = min(numbers[name] for name in RIGHT_OF)
+    elif why := [missing[name] for name in RIGHT_OF if name in missing]:
+        missing["right"] = why[0]
     return Outcome(*about, "", "", numbers, missing, undecided(record), made_on(record))

@@ -3,34 +3,68 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from ..errors import InputError
 from ..experiments.table import INFINITE, UNMEASURED
-from .captions import model_of, setting, variants
-from .columns import COST, Column
+from ..files import fingerprint
+from ..lora_moe.files import read_adapter
+from ..lora_moe.locate import FILE_NAME, is_hub_id
+from .columns import COST, Column, variants
 from .comparison import Comparison, Row
 from .intervals import Mean, mean, median, rate
-from .tables import Cell, Header, Table, decimals, number, text, whole
+from .tables import NOTHING, Cell, Header, Table, decimals, number, text, whole
+
+BOLD = "Bold: the best number of its column. Whether it is better than another, the paired differences say."
 
 Means = Mapping[Column, Sequence[Mean]]  # of each line
 
 
 def scores(comparison: Comparison, name: str) -> Table:
     """Means with intervals; an edition for every task."""
-    digits = {
-        column: decimals(one.value for one in found) for column, found in means(comparison, comparison.ids).items()
-    }
-    several = len({model_of(line) for line in comparison.lines}) > 1
-    bodies = {task: tuple(_rows(comparison, ids, digits, several)) for task, ids in comparison.tasks.items()}
-    head = [
-        Header("row", number=False),
-        *([Header("model", number=False)] if several else []),
-        Header("n"),
-        Header("failed"),
-    ]
-    headers = (*head, *(Header(column.head) for column in comparison.columns))
-    notes = (setting(comparison), *sessions(comparison), *variants(comparison.columns), *_remarks(comparison))
+    digits = {column: decimals(one.value for one in of) for column, of in means(comparison, comparison.ids).items()}
+    own = _own_columns(comparison)
+    bodies = {task: tuple(_rows(comparison, ids, digits, own)) for task, ids in comparison.tasks.items()}
+    head = (*own, Header("n"), Header("failed"), *(Header(column.head) for column in comparison.columns))
+    notes = (comparison.setting, BOLD, *sessions(comparison), *variants(comparison.columns), *_remarks(comparison))
     title = "means with 95 % intervals: Wilson's for rates, else bootstrap"
-    return Table(name, comparison.title, title, headers, bodies, "task", notes)
+    return Table(name, comparison.title, title, head, bodies, "task", notes)
+
+
+def _own_columns(comparison: Comparison) -> dict[Header, list[Cell]]:
+    """What rows are: their names and, where there are several or any, their models and their adapters' parameters."""
+    own = {Header("row", number=False): [text(line.label) for line in comparison.lines]}
+    if len({line.model for line in comparison.lines}) > 1:
+        own[Header("model", number=False)] = [text(line.model) for line in comparison.lines]
+    counts = [parameters(line) for line in comparison.lines]
+    if any(count != 0 for count in counts):
+        cells = [Cell(NOTHING) if n is None else Cell(f"{n:,}", value=float(n)) for n in counts]
+        own[Header("adapter's parameters")] = cells
+    return own
+
+
+def parameters(line: Row) -> int | None:
+    """How many weights a row's adapter has, 0 without one; ``None`` where its file is not on this machine, or is not
+    what the edits were made with."""
+    if not (adapter := line.made_with.get("adapter")):
+        return 0
+    try:
+        found = read_adapter(_cached(adapter["name"]))
+    except InputError:
+        return None
+    if fingerprint(found.path) != adapter["files"]:
+        return None
+    tensors = [tensor for part in found.parts.values() for tensor in (*part.a.values(), *part.b.values(), part.route)]
+    return sum(tensor.numel() for tensor in tensors if tensor is not None)
+
+
+def _cached(adapter: str) -> str | Path:
+    """An adapter of the hub as the file that was downloaded for the run, if it was: a report downloads nothing."""
+    if not is_hub_id(adapter):
+        return adapter
+    from huggingface_hub import try_to_load_from_cache
+
+    return Path(str(try_to_load_from_cache(adapter, FILE_NAME)))
 
 
 def means(comparison: Comparison, ids: Sequence[str]) -> Means:
@@ -66,19 +100,19 @@ def missing(line: Row, column: Column, ids: Sequence[str]) -> Counter[str]:
 
 
 def _rows(
-    comparison: Comparison, ids: Sequence[str], digits: Mapping[Column, int], with_model: bool
+    comparison: Comparison, ids: Sequence[str], digits: Mapping[Column, int], own: Mapping[Header, Sequence[Cell]]
 ) -> Iterator[tuple[Cell, ...]]:
     found = means(comparison, ids)
     for index, line in enumerate(comparison.lines):
         here = [line.outcomes[id] for id in ids if id in line.outcomes]
         failed = sum(bool(outcome.reason) for outcome in here)
-        model = [text(model_of(line))] if with_model else []
         numbers = []
         for column, of_lines in found.items():
             mark = "best" if _is_best(of_lines[index], of_lines, column) else ""
             note = "; ".join(f"{count} missing: {reason}" for reason, count in missing(line, column, ids).items())
             numbers.append(number(of_lines[index], digits[column], mark, note))
-        yield text(line.label), *model, whole(len(here) - failed), whole(failed), *numbers
+        about = (cells[index] for cells in own.values())
+        yield *about, whole(len(here) - failed), whole(failed), *numbers
 
 
 def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:

@@ -1,37 +1,60 @@
-"""How evenly a number turns an edit (GRAG, arXiv:2510.24657, §6.4 and Fig. 10)."""
+"""What a number that is turned does to edits: how evenly (GRAG, arXiv:2510.24657, §6.4 and Fig. 10), and which way."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
+from scipy.stats import spearmanr
 
-from ..analysis.strength import variation
-from .captions import setting, variants
-from .columns import COST, Column
+from .columns import COST, Column, variants
 from .comparison import Comparison
-from .intervals import LEVEL, RESAMPLES, Mean
+from .intervals import Mean, drawn_means, interval, mean, median, numbered
 from .scores import sessions
 from .strength import Curve, curves
 from .tables import Cell, Header, Table, number, text
 
+Cells = Callable[[Curve, Column], Sequence[Cell]]
+
+HEAD = (Header("row", number=False), Header("turned", number=False), Header("values", number=False))
 DECIMALS = 2
-NOTE = (
+STRONG = 0.9  # a rank correlation that counts as one
+VARIATION = (
     "Total variation of the mean curve over its range: 1 is a curve that only rises or only falls, more is one that "
     "goes back and forth. Over the samples that every value has a number for, with 95 % bootstrap intervals."
 )
+CORRELATION = (
+    "Spearman's rank correlation of a sample's metric with the number that is turned, 0 where the metric does not "
+    f"change: the median of the samples, and the share of samples at {STRONG:g} or more in the median's direction, "
+    "with 95 % bootstrap intervals. 1 or -1: every turn of the number changes the metric the same way."
+)
 
 
-def smoothness(comparison: Comparison, name: str) -> Table | None:
-    """A row for every number that is turned; ``None`` where there is no such number."""
+def smoothness(comparison: Comparison, name: str) -> list[Table]:
+    """Evenness and direction, each with a row for every number that is turned; none where there is no such number."""
     if not (found := curves(comparison.lines)):
-        return None
+        return []
     columns = [column for column in comparison.columns if column not in COST]
-    rows = tuple((*_head(curve), *(_cell(curve, column, comparison) for column in columns)) for curve in found)
-    headers = (Header("row", number=False), Header("turned", number=False), Header("values", number=False))
-    headers += tuple(Header(column.label) for column in columns)
-    notes = (setting(comparison), NOTE, *sessions(comparison), *variants(columns))
-    return Table(name, comparison.title, "smoothness of what is turned", headers, {"": rows}, notes=notes)
+    finer = [column for column in columns if not column.is_rate]  # a sample's 0 or 1 has next to no ranks
+
+    def table(what: str, title: str, columns: Sequence[Column], headers: Sequence[Header], cells: Cells, note: str):
+        rows = tuple((*_head(curve), *(one for column in columns for one in cells(curve, column))) for curve in found)
+        notes = (comparison.setting, note, *sessions(comparison), *variants(columns))
+        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": rows}, notes=notes)
+
+    def evenness(curve: Curve, column: Column) -> list[Cell]:
+        return [_cell(ratio(curve, column, comparison))]
+
+    def direction(curve: Curve, column: Column) -> list[Cell]:
+        return [_cell(one) for one in direction_of(correlations(curve, column, comparison), comparison)]
+
+    labels = [Header(column.label) for column in columns]
+    pairs = [Header(text, column.label) for column in finer for text in ("median", f"at {STRONG:g} or more")]
+    return [
+        table("smoothness", "smoothness of what is turned", columns, labels, evenness, VARIATION),
+        *([table("correlation", "rank correlation with what is turned", finer, pairs, direction, CORRELATION)]
+          if finer else []),
+    ]  # fmt: skip
 
 
 def _head(curve: Curve) -> tuple[Cell, ...]:
@@ -39,53 +62,58 @@ def _head(curve: Curve) -> tuple[Cell, ...]:
     return text(curve.name), text(curve.turned), text(values)
 
 
-def _cell(curve: Curve, column: Column, comparison: Comparison) -> Cell:
-    found = ratio(curve, column, comparison)
+def _cell(found: Mean) -> Cell:
     return number(found, DECIMALS, note=f"{found.n} samples")
+
+
+def correlations(curve: Curve, column: Column, comparison: Comparison) -> dict[str, float]:
+    """Spearman's rank correlation of ``column`` with what is turned, by sample; 0 where nothing changes."""
+    of = [line.numbers(column, comparison.ids) for _, line in curve.points]
+    heights = {id: [one[id] for one in of] for id in comparison.ids if all(id in one for one in of)}
+    return {id: _spearman([value for value, _ in curve.points], own) for id, own in heights.items()}
+
+
+def _spearman(values: Sequence[float], heights: Sequence[float]) -> float:
+    if len(set(heights)) == 1:
+        return 0.0
+    return float(spearmanr(values, heights).statistic)
+
+
+def direction_of(ranks: Mapping[str, float], comparison: Comparison) -> tuple[Mean, Mean]:
+    """The median of rank correlations by sample, and the share at :data:`STRONG` or more in the median's direction."""
+    found_in = [comparison.session[id] for id in ranks]
+    middle = median([*ranks.values()], found_in)
+    sign = -1 if middle.value < 0 else 1
+    return middle, mean([float(sign * rank >= STRONG) for rank in ranks.values()], found_in)
+
+
+def variation(curve: Sequence[float]) -> float:
+    """Total variation over range: 1 for a curve that only rises or only falls, more the more it goes back and forth;
+    nan for one that is flat."""
+    reach = max(curve) - min(curve)
+    return sum(abs(b - a) for a, b in pairwise(curve)) / reach if reach else math.nan
 
 
 def ratio(curve: Curve, column: Column, comparison: Comparison) -> Mean:
     """Total variation over range, resampled by session with a fixed seed; nan for flat curves, and without samples."""
-    drawn = _drawn([curve], column, comparison)
-    return drawn.mean(drawn.ratios[:, 0])
+    (drawn,), *of = _drawn_ratios([curve], column, comparison)
+    return interval(drawn, *of)
 
 
 def excess(curve: Curve, other: Curve, column: Column, comparison: Comparison) -> tuple[Mean, Mean, Mean]:
     """The ratios of two curves, and how far the second is above the first, over the samples they share."""
-    drawn = _drawn([curve, other], column, comparison)
-    first, second = drawn.ratios.T
-    return drawn.mean(first), drawn.mean(second), drawn.mean(second - first)
+    (first, second), *of = _drawn_ratios([curve, other], column, comparison)
+    return interval(first, *of), interval(second, *of), interval(second - first, *of)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """Ratios ``[1 + RESAMPLES, curves]`` of ``n`` samples in ``groups`` sessions: of all of them first, then of
-    sessions drawn again; nan where a curve is flat."""
-
-    ratios: np.ndarray
-    n: int
-    groups: int
-
-    def mean(self, values: np.ndarray) -> Mean:
-        """The first of ``values``, with the interval of the others."""
-        if math.isnan(values[0]):
-            return Mean(math.nan, math.nan, math.nan, 0)
-        low, high = np.nanquantile(values[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-        return Mean(float(values[0]), float(low), float(high), self.n, self.groups)
-
-
-def _drawn(found: Sequence[Curve], column: Column, comparison: Comparison) -> _Drawn:
-    of = [[line.numbers(column, comparison.ids) for _, line in curve.points] for curve in found]
-    shared = [id for id in comparison.ids if all(id in one and math.isfinite(one[id]) for own in of for one in own)]
-    found_in = list(dict.fromkeys(comparison.session[id] for id in shared))
+def _drawn_ratios(found: Sequence[Curve], column: Column, comparison: Comparison) -> tuple[np.ndarray, int, int]:
+    """Ratios ``[curves, 1 + RESAMPLES]`` of all samples that the curves share and of sessions drawn again, nan where a
+    curve is flat; how many samples, and how many sessions."""
+    of = [line.numbers(column, comparison.ids) for curve in found for _, line in curve.points]
+    shared = [id for id in comparison.ids if all(id in one and math.isfinite(one[id]) for one in of)]
     if not shared:
-        return _Drawn(np.full((1 + RESAMPLES, len(found)), np.nan), 0, 0)
-    picks = np.random.default_rng(0).integers(len(found_in), size=(RESAMPLES, len(found_in)))
-    picks = np.vstack([np.arange(len(found_in)), picks])
-    place = np.array([found_in.index(comparison.session[id]) for id in shared])
-    sizes = np.bincount(place)[picks].sum(axis=1, keepdims=True)
-    ratios = []
-    for own in of:
-        sums = np.stack([np.bincount(place, [one[id] for id in shared]) for one in own], axis=1)  # [sessions, values]
-        ratios.append([variation(mean.tolist()) for mean in sums[picks].sum(axis=1) / sizes])
-    return _Drawn(np.array(ratios, float).T, len(shared), len(found_in))
+        return np.full((len(found), 1), np.nan), 0, 0
+    sessions = numbered([comparison.session[id] for id in shared])
+    means = drawn_means(np.array([[one[id] for one in of] for id in shared]), sessions)
+    parts = np.split(means, np.cumsum([len(curve.points) for curve in found])[:-1], axis=1)
+    return np.array([[variation(row) for row in part.tolist()] for part in parts]), len(shared), len({*sessions})

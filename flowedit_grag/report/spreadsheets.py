@@ -2,95 +2,79 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
+from typing import Any
 
-from .captions import model_of
+from .columns import Column
 from .comparison import Comparison
 from .differences import all_differences
 from .intervals import Mean
 from .scores import means
 
 OWN = ("method", "grag", "model", "adapter")  # settings of a row that are no options
-INTERVAL = ("low", "high", "n")
 
 
 def scores_csv(comparisons: Sequence[Comparison]) -> str:
     """A line for every benchmark, task, row and metric."""
-    head = (
-        "benchmark",
-        "task",
-        "run",
-        "row",
-        "method",
-        "delta",
-        "lam",
-        "options",
-        "model",
-        "metric",
-        "variant",
-        "value",
-        *INTERVAL,
-    )
-    return _csv(head, (line for comparison in comparisons for line in _scores(comparison)))
+    return _csv(line for comparison in comparisons for line in _scores(comparison))
 
 
 def differences_csv(comparisons: Sequence[Comparison]) -> str:
     """A line for every benchmark, pair of rows and metric."""
-    head = ("benchmark", "run", "row", "minus_run", "minus_row", "metric", "variant", "difference", *INTERVAL)
-    return _csv(head, (line for comparison in comparisons for line in _differences(comparison)))
+    return _csv(line for comparison in comparisons for line in _differences(comparison))
 
 
 def samples_csv(comparisons: Sequence[Comparison]) -> str:
     """A line for every benchmark, row and sample, with a column for every metric."""
-    labels = list(dict.fromkeys(column.label for comparison in comparisons for column in comparison.columns))
-    head = ("benchmark", "run", "row", "sample", "task", "status", "reason", *labels)
-    return _csv(head, (line for comparison in comparisons for line in _samples(comparison, labels)))
+    return _csv(line for comparison in comparisons for line in _samples(comparison))
 
 
-def _scores(comparison: Comparison) -> Iterator[tuple]:
+def _scores(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for task, ids in comparison.tasks.items():
         for column, of_lines in means(comparison, ids).items():
-            for line, mean in zip(comparison.lines, of_lines, strict=True):
+            for line, found in zip(comparison.lines, of_lines, strict=True):
                 grag = line.settings.get("grag") or {}
                 options = {key: value for key, value in line.settings.items() if key not in OWN and value is not None}
-                dials = (grag.get("delta", ""), grag.get("lam", ""), json.dumps(options))
-                made = (line.settings["method"], *dials, model_of(line))
-                yield (
-                    comparison.title,
-                    task,
-                    line.run.name,
-                    line.row,
-                    *made,
-                    column.label,
-                    column.variant,
-                    *_numbers(mean),
-                )
+                yield {
+                    "benchmark": comparison.title, "task": task, "run": line.run.name, "row": line.row,
+                    "method": line.settings["method"], "delta": grag.get("delta"), "lam": grag.get("lam"),
+                    "options": json.dumps(options), "model": line.model, **_numbers("value", column, found),
+                }  # fmt: skip
 
 
-def _differences(comparison: Comparison) -> Iterator[tuple]:
+def _differences(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for (one, other), of_pair in all_differences(comparison).items():
         first, second = comparison.lines[one], comparison.lines[other]
-        rows = (first.run.name, first.row, second.run.name, second.row)
-        for column, mean in of_pair.items():
-            yield comparison.title, *rows, column.label, column.variant, *_numbers(mean)
+        for column, found in of_pair.items():
+            yield {
+                "benchmark": comparison.title, "run": first.run.name, "row": first.row,
+                "minus_run": second.run.name, "minus_row": second.row, **_numbers("difference", column, found),
+            }  # fmt: skip
 
 
-def _samples(comparison: Comparison, labels: Sequence[str]) -> Iterator[tuple]:
+def _samples(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for line in comparison.lines:
-        name = {column.label: column.name for column in comparison.columns if column in line.measured}
         for id, outcome in line.outcomes.items():
-            numbers = (outcome.numbers.get(name.get(label, ""), "") for label in labels)
-            status = "failed" if outcome.reason else "done"
-            yield comparison.title, line.run.name, line.row, id, outcome.task, status, outcome.reason, *numbers
+            yield {
+                "benchmark": comparison.title, "run": line.run.name, "row": line.row, "sample": id,
+                "task": outcome.task, "status": "failed" if outcome.reason else "done", "reason": outcome.reason,
+                **{column.label: outcome.numbers.get(column.name) for column in line.measured},
+            }  # fmt: skip
 
 
-def _numbers(mean: Mean) -> tuple:
-    return (mean.value, mean.low, mean.high, mean.n) if mean.n else ("", "", "", 0)
+def _numbers(name: str, column: Column, found: Mean) -> dict[str, Any]:
+    numbers = (found.value, found.low, found.high) if found.n else (None,) * 3
+    about = {"metric": column.label, "variant": column.variant}
+    return {**about, **dict(zip((name, "low", "high"), numbers, strict=True)), "n": found.n}
 
 
-def _csv(head: Iterable[str], lines: Iterable[Iterable]) -> str:
-    writer = csv.writer(taken := StringIO(), lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(lines)
+def _csv(lines: Iterable[Mapping[str, Any]]) -> str:
+    """With a column for every name in any of ``lines``; ``None`` is an empty cell."""
+    found = list(lines)
+    writer = csv.DictWriter(
+        taken := StringIO(), dict.fromkeys(name for line in found for name in line), lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(found)
     return taken.getvalue()

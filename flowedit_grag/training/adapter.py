@@ -6,13 +6,13 @@ import torch
 from diffusers.training_utils import cast_training_params
 from torch import nn
 
-from ..backbone.flow import Flow
+from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
 from ..lora_moe.config import NAME
 from .config import AdapterConfig
 
 
-def add_adapter(flow: Flow, config: AdapterConfig, seed: int) -> dict[str, nn.Parameter]:
+def add_adapter(flow: ImageFlow, config: AdapterConfig, seed: int) -> dict[str, nn.Parameter]:
     """Freeze the model and add an adapter; returns its weights, float32 whatever the model's, drawn from ``seed``.
 
     Raises :class:`InputError` where no layer has a name that the adapter is meant for, or one that is not linear.

@@ -13,9 +13,9 @@ from ..configs_by_name import find_config
 from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
 from ..lora_moe.config import MIXTURES, PLAIN, Router
-from ..methods.inputs import generator
 from ..options import check_options, make
 from ..registry import Registry
+from ..seeds import generator
 from .data import SOURCES
 from .optimizers import OPTIMIZERS, ProdigyConfig
 

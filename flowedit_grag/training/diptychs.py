@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..backbone.condition import Condition
-from ..backbone.fill import context_right_of
-from ..backbone.flow import Flow
+from ..backbone.families.flux_fill import context_right_of
+from ..backbone.families.flux_transformer import layout_of
+from ..backbone.flow import Condition
 from ..backbone.image import padded, resized
-from ..backbone.tokens import TokenLayout
+from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
+from ..methods.diptych_frame import side_by_side
+from ..methods.diptych_prompts import diptych_prompt
 from ..methods.icedit import ICEdit
-from ..methods.panels import side_by_side
-from ..methods.prompts import diptych_prompt
 from .data import Pair
 
 
@@ -28,7 +28,7 @@ class Diptychs:
 
 
 @torch.no_grad()
-def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair], square: bool = False) -> Diptychs:
+def diptychs(flow: ImageFlow, method: ICEdit, pairs: Sequence[Pair], square: bool = False) -> Diptychs:
     """Encode ``pairs`` exactly as ``method`` encodes a source when it edits; but in ``square`` panels, if asked for.
 
     Both pictures of a pair have one shape. Raises :class:`InputError` for batches of several sizes.
@@ -41,9 +41,10 @@ def diptychs(flow: Flow, method: ICEdit, pairs: Sequence[Pair], square: bool = F
     return Diptychs(latents, context, flow.condition([diptych_prompt(pair.instruction) for pair in pairs]))
 
 
-def _encoded(flow: Flow, method: ICEdit, pair: Pair, square: bool) -> tuple[Tensor, Tensor]:
+def _encoded(flow: ImageFlow, method: ICEdit, pair: Pair, square: bool) -> tuple[Tensor, Tensor]:
     """Latents ``[1, C, h, 2w]`` and context ``[1, tokens, C']`` of one pair."""
-    size = (method.width, method.width) if square else method.size(flow, pair.source.size)
+    frame = method.frame()
+    size = (method.width, method.width) if square else frame.size(flow, pair.source.size)
     source, target = resized(pair.source, size), resized(pair.target, size)
     whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
-    return whole, context_right_of(flow, method.encode(flow, source), TokenLayout.of(whole, 0).width // 2)
+    return whole, context_right_of(flow, frame.encode(flow, source), layout_of(whole, 0).width // 2)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -75,17 +74,6 @@ class RunFolder:
             if not mine:
                 raise InputError(f"another process trains in {self.path}; wait for it, or choose another folder.")
             yield
-
-    def check_writable(self) -> None:
-        """Raise :class:`InputError` unless the folder takes files, or can be made. Leaves nothing."""
-        there = next(folder for folder in (self.path, *self.path.resolve().parents) if folder.exists())
-        try:
-            with tempfile.TemporaryFile(dir=there):
-                pass
-        except OSError as error:
-            raise InputError(
-                f"cannot write in {self.path} ({error.strerror}); choose another folder with out=FOLDER."
-            ) from None
 
     def begin(self, config: TrainConfig) -> None:
         """Write the resolved config, and take away what a killed run may have left half-written."""

@@ -11,9 +11,10 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from ..backbone.device_placement import training_attention
-from ..backbone.flow import Flow
+from ..backbone.image_flow import ImageFlow
 from ..backbone.load import load
-from ..errors import InputError, first_line, memory_advice
+from ..errors import InputError, first_line, memory_advice, needed
+from ..files import check_writable
 from ..lora_moe import Usage, recorded_usage, save_adapter
 from ..lora_moe.config import NAME
 from ..lora_moe.files import FILE_NAME
@@ -22,15 +23,12 @@ from ..progress import OnProgress, Progress
 from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs
-from .data.order import Shuffled
-from .data.usable import Usable, usable
+from .data.usable import Shuffled, Usable, usable
 from .diptychs import diptychs
-from .extras import needed
+from .figures import expert_usage, loss_curve, write_samples
 from .folder import RunFolder
 from .loss import draw, loss
-from .optimizers import learning_rate
-from .plots import expert_usage, loss_curve
-from .samples import write_samples
+from .optimizers import EXTRA, learning_rate
 
 log = logging.getLogger(__name__)
 LESS_MEMORY = "gradient_checkpointing=true needs less, and so do a smaller width and batch; it goes on where it was."
@@ -46,14 +44,14 @@ def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
 
     Raises :class:`InputError` for data, models and folders that cannot be used.
     """
-    needed("tensorboard")
+    needed("tensorboard", "training", EXTRA)
     folder = RunFolder(Path(config.out))
     folder.check(config)
     pairs = config.data.open()
     shown = config.samples.pairs
     if len(pairs) <= shown:
         raise InputError(f"the data has {len(pairs)} pairs and samples.pairs keeps {shown} of them from training.")
-    folder.check_writable()
+    check_writable(folder.path, "choose another folder with out=FOLDER.")
     accelerator = Accelerator(
         gradient_accumulation_steps=config.accumulation,
         log_with="tensorboard",
@@ -74,7 +72,7 @@ def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
 class TrainingRun:
     """A run in progress: ``step`` steps are done."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, accelerator: Accelerator, flow: Flow, pairs: Pairs):
+    def __init__(self, config: TrainConfig, folder: RunFolder, accelerator: Accelerator, flow: ImageFlow, pairs: Pairs):
         self.config, self.folder, self.accelerator, self.flow = config, folder, accelerator, flow
         self.method = ICEdit(width=config.width)
         self.method.check_model(flow)

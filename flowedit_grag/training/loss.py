@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..backbone.forward import velocity_of
+from ..backbone.families.flux_transformer import velocity_of
 from .diptychs import Diptychs
 
 GUIDANCE = 1.0  # of distilled guidance, as ICEdit's and OminiControl's code train FLUX's adapters
@@ -43,4 +43,4 @@ def velocity(transformer: Any, x: Tensor, sigma: Tensor, batch: Diptychs, dtype:
     """The adapter's float32 weights work in the networks' ``dtype``. ``transformer`` may be wrapped by accelerate."""
     guidance = torch.full_like(sigma, GUIDANCE)
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-        return velocity_of(transformer, x, sigma, batch.condition, guidance, context=batch.context, dtype=dtype)
+        return velocity_of(transformer, x, sigma, batch.condition, guidance, batch.context)

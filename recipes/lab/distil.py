@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowedit_grag.lab import model
-
+from . import model
 from .encoding import encode
 from .flux import GUIDANCE, Batches, optimizers, velocity
 from .loop import Stage, averaged

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from diffusers import FluxFillPipeline
 
-from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.embedded import MODELS
-from flowedit_grag.lab import model
-from flowedit_grag.lab.captions import caption, vocabulary
+from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import sample_scene
 from flowedit_grag.lab.world import IMAGE_SIZE
 
+from . import model
 from .fill import widened
 from .loop import averaged
 from .vae import trained
@@ -83,7 +83,7 @@ def profile(settings: dict[str, dict], about: str) -> dict:
     rng = np.random.default_rng(2_000_003)
     return {
         "pixels": IMAGE_SIZE**2,
-        "words": vocabulary(),
+        "words": model.vocabulary(),
         "prompts": [caption(sample_scene(rng, items=1 + index % 2)) for index in range(16)],
         "roundtrip_psnr": ROUNDTRIP_PSNR,
         "about": about,

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.lab import model
+from flowedit_grag.backbone.families.flux_transformer import pack
 
 from . import masks as mask_stage
+from . import model
 from .data import KINDS
 from .encoding import encode
 from .flux import Batch, Batches, optimizers, velocity
@@ -36,7 +36,7 @@ class MaskedBatches(Batches):
         self.data = {kind: tuple(part[: len(self.masked[kind][0])] for part in self.data[kind]) for kind in KINDS}
 
     def context(self, batch: Batch) -> Tensor:
-        """``[B, tokens, C]`` as :func:`flowedit_grag.backbone.fill.fill_context` makes it, for every row's own mask."""
+        """``[B, tokens, C]`` as ``flux_fill.fill_context`` makes it, for every row's own mask."""
         latents, masks = (part[batch.numbers] for part in self.masked[batch.kind])
         seen = pack(torch.from_numpy(latents.astype(np.float32)))
         hidden = torch.from_numpy(masks.astype(np.float32)).flatten(1)[..., None].expand(-1, -1, mask_stage.TOKEN**2)

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowedit_grag.backbone.condition import Condition
-from flowedit_grag.backbone.forward import velocity_of
-from flowedit_grag.lab import model
+from flowedit_grag.backbone.families.flux_transformer import velocity_of
+from flowedit_grag.backbone.flow import Condition
 
 from . import latents as latent_stage
+from . import model
 from .data import KINDS, scene_at
 from .encoding import encode
 from .loop import Stage, averaged
@@ -135,4 +135,4 @@ def velocity(
 
     ``context`` ``[B, tokens, C]`` is what a Fill model sees beside them.
     """
-    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context=context)
+    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context)

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from flowedit_grag.files import written
-from flowedit_grag.lab.model import autoencoder
 
 from .data import KINDS
 from .loop import averaged
+from .model import autoencoder
 from .precision import bfloat16
 
 SHARD = 2_000  # pictures in a file

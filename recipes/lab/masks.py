@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flowedit_grag.backbone.tokens import PATCH
+from flowedit_grag.backbone.families.flux_transformer import PATCH
 from flowedit_grag.files import written
 
 from .data import KINDS, TRAIN_SEED

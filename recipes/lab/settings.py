@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.files import written
 
 from .export import WEIGHTS

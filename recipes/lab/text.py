@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flowedit_grag.lab import model
-
+from . import model
 from .data import Scenes, scene_at
 from .encoding import t5_ids
 from .loop import Stage

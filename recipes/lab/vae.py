@@ -10,11 +10,10 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from flowedit_grag.lab.model import AutoencoderKL, autoencoder
-
 from .data import foreground, pictures, scene_at
 from .latents import SHARD
 from .loop import Stage, averaged
+from .model import AutoencoderKL, autoencoder
 
 SCENES, CROP = 8_000, 64
 CROP_BATCH, WHOLE_BATCH = 16, 6

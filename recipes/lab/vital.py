@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from flowedit_grag.backbone.profile import FILE_NAME
+from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.files import written
 
 from .export import WEIGHTS

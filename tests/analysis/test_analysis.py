@@ -12,16 +12,14 @@ import torch
 from conftest import GOLDEN
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
 
-from flowedit_grag import InputError, method
-from flowedit_grag.analysis import entropy, strength, toy
+from flowedit_grag import InputError
+from flowedit_grag.analysis import entropy, toy, vital_layers
 from flowedit_grag.analysis.bias import bias, bias_share, downsampled
 from flowedit_grag.analysis.branches import Branches
 from flowedit_grag.analysis.moments import Moments
 from flowedit_grag.cli import main
-from flowedit_grag.guidance.attention_weight import AttentionWeight
-from flowedit_grag.guidance.grag import GRAG
-from flowedit_grag.methods.request import EditRequest
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB").resize((64, 48))
 WORDS = {"source_prompt": "a cat", "target_prompt": "a dog on the moon"}
@@ -229,38 +227,43 @@ def test_toy_says_what_the_paper_says(tmp_path):
     assert grag[2] > shares > max(grag[:2])
 
 
-# ---- strength --------------------------------------------------------------------------------------------------------
+# ---- vital layers ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("curve", "expected"),
-    [([1, 2, 5], 1), ([5, 2, 1], 1), ([0, 2, 1, 3], 5 / 3), ([1, 1], None), ([1, None, 2], None)],
-)
-def test_variation(curve, expected):
-    assert strength.variation(curve) == (expected if expected is None else pytest.approx(expected))
+def test_vitality_is_what_a_picture_loses_without_a_layer(tiny, tmp_path):
+    seen = []
+
+    def similarity(first, second):
+        seen.append(np.abs(np.asarray(first, float) - np.asarray(second, float)).mean())
+        return 1 - seen[-1] / 255
+
+    found = vital_layers.detect(tiny, prompts=["a cat"], seeds=2, steps=1, size=(32, 32), similarity=similarity)
+    pairs = np.array(seen).reshape(len(found.layers), 2)
+    assert found.vitality == pytest.approx((pairs / 255).mean(axis=1))
+    limit = np.mean(found.vitality) + np.std(found.vitality, ddof=1)
+    assert found.vital_layers == [layer for layer, value in enumerate(found.vitality) if value > limit]
+    path, chart = vital_layers.write(found, tmp_path / "vital.json")
+    assert json.loads(path.read_text())["vital_layers"] == found.vital_layers
+    assert Image.open(chart).width > 600
 
 
-def test_controls_at_rest_are_one_edit_and_dials_share_one_inversion(tiny):
-    controls = {
-        "weight": strength.ControlRange((1.0, 3.0), AttentionWeight),
-        "delta": strength.ControlRange((1.0, 1.5), lambda value: GRAG(delta=value)),
-        "cfg": strength.ControlRange((1.0, 3.0)),
-    }
-    edit = method("stableflow", steps=2, vital_layers=(0, 8), guidance=1.0)  # no distilled guidance, as cfg has none
-    calls, wanted = tiny.cost.calls, EditRequest.of(None, *WORDS.values())
-    images = strength.edits(edit, tiny, IMAGE, wanted, seed=1, controls=controls)
-    assert tiny.cost.calls - calls == 3 * 4  # all dials together, and once for every scale
-    is_identity = [np.asarray(pictures[0], int) for pictures in images.values()]
-    assert max(np.abs(one - is_identity[0]).max() for one in is_identity) <= 1
-    turned = [np.asarray(pictures[1]) for pictures in images.values()]
-    assert all(np.abs(one - is_identity[0]).max() > 1 for one in turned)
-    found = strength.curves(images, IMAGE, lambda edited, source: {"mean": float(np.mean(edited))}, controls)
-    assert found["delta"]["curve"]["mean"][1] == pytest.approx(np.asarray(images["delta"][1]).mean())
-
-
-def test_a_method_without_dials_has_no_strength(tiny):
-    with pytest.raises(InputError, match="no strength"):
-        strength.edits(method("sdedit"), tiny, IMAGE, EditRequest.of(None, *WORDS.values()))
+def test_similarities(tmp_path, monkeypatch):
+    half = Image.new("RGB", (64, 48), (128, 128, 128))
+    assert vital_layers.pixels(half, half) == 1
+    assert vital_layers.pixels(half, Image.new("RGB", (64, 48), (255, 255, 255))) == pytest.approx(1 - 127 / 255)
+    with pytest.raises(InputError, match="similarity"):
+        vital_layers.detect(None, similarity="dinno", prompts=["a"])
+    monkeypatch.setattr(vital_layers, "DINO", str(tmp_path / "nothing"))
+    with pytest.raises(InputError, match="use similarity='pixels'"):
+        vital_layers.dino(IMAGE, IMAGE)
+    config = Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14)
+    Dinov2Model(config).save_pretrained(tmp_path / "dino")
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 28, "width": 28}).save_pretrained(
+        tmp_path / "dino"
+    )
+    monkeypatch.setattr(vital_layers, "DINO", str(tmp_path / "dino"))
+    assert vital_layers.dino(IMAGE, IMAGE) == pytest.approx(1, abs=1e-6)
+    assert vital_layers.dino(IMAGE, half) < 0.9999
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -280,9 +283,6 @@ def typed(monkeypatch, *words):
         ("entropy", ["--steps", 1, "--delta", "1,1.2"], {"entropy.json", "entropy.png"}),
         ("bias", ["--steps", 1, "--layers", "2"], {"bias_share.json", "bias_share.png", "bias_layer02.json",
           "bias_layer02_norms.png", "bias_layer02_heads.png", "bias_layer02_tokens.png"}),
-        ("strength", ["steps=1", "vital_layers=[0]", "--method", "stableflow", "--metrics", "psnr,l1_truth"],
-         {"strength.json", "strength.png", "strip_cfg.png", "strip_delta.png", "strip_lambda.png",
-          "strip_lambda_and_delta.png", "strip_attention_weight.png", "strip_attention_gate.png"}),
     ],
 )  # fmt: skip
 def test_commands_write_figures_and_numbers(monkeypatch, tmp_path, capsys, picture, command, options, files):
@@ -290,12 +290,7 @@ def test_commands_write_figures_and_numbers(monkeypatch, tmp_path, capsys, pictu
     given = [] if command == "toy" else [picture, *words, *options]
     assert typed(monkeypatch, command, *given, "-o", tmp_path / "figures") == 0
     assert {path.name for path in (tmp_path / "figures").iterdir()} == files
-    said = capsys.readouterr()
-    assert set(said.out.split()) == {str(tmp_path / "figures" / name) for name in files}
-    if command == "strength":
-        assert said.err.count("warning: l1_truth is missing: the sample has no truth.") == 1
-        numbers = json.loads((tmp_path / "figures" / "strength.json").read_text())
-        assert numbers["delta"]["curve"]["l1_truth"] == [None] * 5
+    assert set(capsys.readouterr().out.split()) == {str(tmp_path / "figures" / name) for name in files}
 
 
 @pytest.mark.parametrize(
@@ -307,7 +302,6 @@ def test_commands_write_figures_and_numbers(monkeypatch, tmp_path, capsys, pictu
         (["bias", "{picture}", "-o", "f", "--layers", "99", "--model", GOLDEN / "tiny_flux"], "99 does not exist"),
         (["entropy", "{picture}", "-o", "f", "--delta", "1:2"], "FROM:TO:COUNT"),
         (["entropy", "{picture}", "-o", "f", "--model", GOLDEN / "tiny_flux_fill"], "Fill model"),
-        (["strength", "{picture}", "-o", "f", "--metrics", "psnrr"], "'psnr'"),
     ],
 )
 def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys, picture, words, message):

@@ -7,7 +7,6 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from benchmarks.scale import canvas
 from benchmarks.shape import flux_flow
 from flowedit_grag import Condition, list_methods, method
-from flowedit_grag.injection.hook import layer_names
 from flowedit_grag.methods import METHODS
 
 OPTIONS = {
@@ -34,8 +33,8 @@ def flux_fill():
 
 def test_it_is_flux(flux):
     assert sum(p.numel() for p in flux.transformer.parameters()) == pytest.approx(11.9e9, rel=0.01)
-    assert len(layer_names(flux.transformer)) == 57
-    assert layer_names(flux.transformer)[18:20] == ["transformer_blocks.18.attn", "single_transformer_blocks.0.attn"]
+    assert flux.layers == 57
+    assert list(flux.attention())[18:20] == ["transformer_blocks.18.attn", "single_transformer_blocks.0.attn"]
     assert flux.profile.vital_layers
     assert isinstance(flux.pipeline.scheduler, FlowMatchEulerDiscreteScheduler)
 

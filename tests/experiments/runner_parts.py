@@ -5,13 +5,14 @@ import signal
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.folder import begin
+from flowedit_grag.methods.frame import Frame
 from flowedit_grag.methods.sdedit import SDEdit
-from flowedit_grag.methods.stableflow import StableFlowPlus
+from flowedit_grag.methods.stableflow_plus import StableFlowPlus
 from flowedit_grag.metrics import Missing
 
 
@@ -29,13 +30,14 @@ class Traced(SDEdit):
     bomb: str = ""
     mine: str = ""
 
-    def prompts(self, wanted):
-        (target,) = wanted.target_prompts
+    def frame(self):
+        return TracedFrame("Traced", self)
+
+    def trace(self, target):
         _trace(self, f"{self.strength} {target}", target)
         if self.bomb and Path(self.bomb).exists():
             Path(self.bomb).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().prompts(wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +49,23 @@ class TracedFlow(StableFlowPlus):
     poison: str = ""
     mine: str = ""
 
-    def prompts(self, wanted):
-        (target,) = wanted.target_prompts
+    def frame(self):
+        return TracedFrame("TracedFlow", self)
+
+    def trace(self, target):
         _trace(self, f"group {target}", target)
-        return super().prompts(wanted)
+
+
+@dataclass(frozen=True)
+class TracedFrame(Frame):
+    """Whose method is told of every batch of edits, when it is about to begin."""
+
+    method: Any
+
+    def prompts(self, source, targets, instructions):
+        (target,) = targets
+        self.method.trace(target)
+        return super().prompts(source, targets, instructions)
 
 
 def _trace(method, line, target):
@@ -68,7 +83,8 @@ class Failing(SDEdit):
 
     log: str = ""
 
-    def prompts(self, wanted):
+    def prepare(self, source):
+        yield from ()
         raise RuntimeError("it never works")
 
 

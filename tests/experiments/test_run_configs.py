@@ -136,7 +136,7 @@ out: runs/x
         ("strength: 0.5", "strength: 1.5", "line 12: sdedit needs 0 < strength <= 1"),
         ("strength: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
         ("steps: 4", "steps: 4, grag: yes", "line 9: grag must be None, delta"),
-        ("strength: 0.5", "grag: -1", "line 12: GRAG's delta must be"),
+        ("strength: 0.5", "grag: -1", "line 12: delta must be"),
         (
             "method: sdedit",
             "method: runner_parts:Traced",

@@ -12,8 +12,9 @@ from flowedit_grag import GRAG, Condition, Editor, InputError, method
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.guidance.attention_gate import AttentionGate
 from flowedit_grag.guidance.attention_weight import AttentionWeight
-from flowedit_grag.guidance.control import CONTROLS, Control, ControlledGroup
-from flowedit_grag.methods import METHODS, option_names
+from flowedit_grag.guidance.control import Control, ControlledGroup
+from flowedit_grag.guidance.controls import CONTROLS, control, written
+from flowedit_grag.methods import METHODS
 
 TEXT, GROUP = 3, torch.tensor([3, 5, 6, 8, 9])  # of a sequence of 10 tokens
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB")
@@ -63,7 +64,7 @@ def test_attention_weight_scales_the_scores_after_the_softmax(qkv):
             weights[:, GROUP] *= 2.5
         return weights
 
-    edit = ControlledGroup(GROUP, (0, 1), (None, AttentionWeight(2.5)), TEXT)
+    edit = ControlledGroup(GROUP, (None, AttentionWeight(2.5)), TEXT)
     np.testing.assert_allclose(attention(*arrays(edit(*qkv))), attention(*arrays(qkv), scaled), rtol=1e-12)
 
 
@@ -80,7 +81,7 @@ def test_attention_gate_lets_the_most_correlated_tokens_through(qkv, threshold, 
         shut = [token for token in GROUP.tolist() if token not in through] if row == 0 else []
         return np.where(np.isin(np.arange(10), shut), 0, weights)
 
-    edit = ControlledGroup(GROUP, (0,), (AttentionGate(threshold),), TEXT)
+    edit = ControlledGroup(GROUP, (AttentionGate(threshold),), TEXT)
     before = [tensor.clone() for tensor in qkv]
     np.testing.assert_allclose(attention(*arrays(edit(*qkv))), attention(*arrays(qkv), gated), rtol=1e-12)
     assert all(torch.equal(a, b) for a, b in zip(qkv, before, strict=True))
@@ -101,7 +102,7 @@ def run(flow, name, targets=1, grag=None, **options):
 
 
 def test_every_method_that_takes_grag_takes_dials():
-    assert {name for name in METHODS if "grag" in option_names(METHODS[name])} == set(OPTIONS)
+    assert {name for name in METHODS if METHODS[name].takes_control} == set(OPTIONS)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -137,8 +138,8 @@ def test_nothing_is_turned_in_layers_that_are_not_vital(tiny):
 
 @pytest.mark.parametrize("one", [GRAG(0.9, 1.2), AttentionWeight(7), AttentionGate(0.3), Damped(2)])
 def test_plain_is_read_back(one):
-    assert Control.of(one.plain()) == one
-    assert Control.of(one) is one
+    assert control(**written(one)) == one
+    assert control(dial=one) is one
 
 
 def test_names_have_a_home():
@@ -164,8 +165,8 @@ def test_a_dial_of_your_own_in_an_editor(tiny):
         ({"dial": {"name": "attention_weight", "gama": 2}}, "'gamma'"),
         ({"dial": {"gamma": 2}}, "a name with its numbers"),
         ({"dial": 3}, "a name with its numbers"),
-        ({"dial": {"name": "attention_weight", "gamma": -1}}, "gamma must be a number"),
-        ({"dial": {"name": "attention_weight", "gamma": float("nan")}}, "gamma must be a number"),
+        ({"dial": {"name": "attention_weight", "gamma": -1}}, "gamma must be finite and not negative"),
+        ({"dial": {"name": "attention_weight", "gamma": float("nan")}}, "gamma must be finite and not negative"),
         ({"dial": {"name": "attention_weight", "gamma": "strong"}}, "gamma must be a number"),
         ({"dial": {"name": "attention_gate", "threshold": 1.5}}, "at most 1"),
         ({"dial": {"name": "collections:OrderedDict"}}, "is no dial"),

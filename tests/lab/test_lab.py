@@ -8,7 +8,7 @@ from PIL import Image
 
 from flowedit_grag.errors import InputError
 from flowedit_grag.lab import world
-from flowedit_grag.lab.captions import caption, vocabulary
+from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.export import write_edit
 from flowedit_grag.lab.grade import grade
 from flowedit_grag.lab.oracle import read
@@ -16,6 +16,7 @@ from flowedit_grag.lab.render import render
 from flowedit_grag.lab.scene import Item, Scene, sample_scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.tokenize import tokenize
+from recipes.lab.model import vocabulary
 
 
 def scenes(count, seed=0):

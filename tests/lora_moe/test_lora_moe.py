@@ -515,8 +515,9 @@ def test_notes_that_make_no_sense(tmp_path, noted, said):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"alpha": float("nan")}, "alpha must be a number above 0"),
-        ({"alpha": "x"}, "alpha must be a number above 0"),
+        ({"alpha": float("nan")}, "alpha must be finite"),
+        ({"alpha": 0}, "alpha must be above 0"),
+        ({"alpha": "x"}, "alpha must be a number"),
         ({"rank": "4"}, "rank must be a whole number"),
         ({"plain": "("}, "plain is not a regular expression"),
         ({"plain": "", "mixtures": ""}, "adapts nothing"),

@@ -9,8 +9,8 @@ from conftest import GOLDEN
 from PIL import Image
 
 from flowedit_grag import EarlyFilter, Editor, InputError
+from flowedit_grag.backbone.families.flux_transformer import layout_of
 from flowedit_grag.backbone.memory import row_bytes
-from flowedit_grag.backbone.tokens import TokenLayout
 from flowedit_grag.judges import Verdict, judge
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB")
@@ -117,8 +117,8 @@ def test_ties_are_no_failure_of_the_judge(tiny_fill, recwarn):
 
 def test_previews_share_batches_with_no_source(tiny_fill):
     editor = editor_of(tiny_fill)
-    latents = editor.method.encode(tiny_fill, IMAGE.resize((64, 64)))
-    row = row_bytes(tiny_fill, TokenLayout.of(latents, tiny_fill.condition("make it red").embeds.shape[1]))
+    latents = editor.method.frame().encode(tiny_fill, IMAGE.resize((64, 64)))
+    row = row_bytes(tiny_fill.transformer, layout_of(latents, tiny_fill.condition("make it red").embeds.shape[1]))
     early = EarlyFilter(seeds=4, steps=2, judge=brighter)
     tight = editor_of(dataclasses.replace(tiny_fill, memory_budget=4 * row))
     assert tight.edit(IMAGE, instruction="make it red", early_filter=early).forward_calls == 5 + 2

@@ -12,12 +12,11 @@ from safetensors.torch import load_file
 
 from benchmarks.replay import relative_error
 from flowedit_grag import Condition, Editor, InputError, method
-from flowedit_grag.backbone.fill import context_right_of
-from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.injection.hook import hooked
+from flowedit_grag.backbone.families.flux_fill import context_right_of
+from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.inversion import Solver, integrate
+from flowedit_grag.methods.diptych_prompts import diptych_prompt
 from flowedit_grag.methods.paste import pasted
-from flowedit_grag.methods.prompts import diptych_prompt
 from flowedit_grag.methods.request import EditRequest
 
 INSTRUCTION = "but the cat is wearing a red hat"
@@ -36,13 +35,13 @@ def test_the_recorded_picture(tiny_fill, recorded):
     full = recorded["out_full"].float()
     assert (picture - (full if full.max() > 1 else full * 255)).abs().max() <= 1.01
     size = recorded["out_crop"].shape[1], recorded["out_crop"].shape[0]
-    right = np.asarray(method("icedit", width=size[0]).decode(flow, latents, Image.new("RGB", size)), float)
+    right = np.asarray(method("icedit", width=size[0]).frame().decode(flow, latents, Image.new("RGB", size)), float)
     assert np.array_equal(right, picture.numpy()[:, size[0] :])
 
 
 def test_context_is_the_recorded_one(tiny_fill, recorded):
     edit, image = method("icedit", width=128), Image.open(GOLDEN / "source_128.png").convert("RGB")
-    latents = edit.encode(tiny_fill, image)
+    latents = edit.frame().encode(tiny_fill, image)
     context = context_right_of(tiny_fill, latents, latents.shape[-1] // 4)
     assert torch.equal(context[..., 64:], recorded["cond"][..., 64:])
     # the recording drew from the posterior where we take its mean
@@ -74,16 +73,16 @@ def test_padding_is_a_reflection_and_never_a_strip(tiny_for, name):
     image = np.broadcast_to(rows, (41, 64, 3)).copy()
     reflected = np.concatenate([image, image[:-8:-1]])  # the edge pixel too
     edit, flow = method(name, width=64), tiny_for(name)
-    latents = edit.encode(flow, Image.fromarray(image))
+    latents = edit.frame().encode(flow, Image.fromarray(image))
     assert latents.shape == (1, 16, 6, 16 if edit.fills else 8)
-    assert torch.equal(latents, edit.encode(flow, Image.fromarray(reflected)))
+    assert torch.equal(latents, edit.frame().encode(flow, Image.fromarray(reflected)))
 
 
 def test_padding_is_cropped_and_the_edit_pixel_aligned(tiny_fill):
     original = Image.new("RGB", (64, 41))
     latents = torch.randn(1, 16, 6, 16)
     sheet = np.asarray(tiny_fill.decode(latents))
-    made = method("icedit", width=64).decode(tiny_fill, latents, original)
+    made = method("icedit", width=64).frame().decode(tiny_fill, latents, original)
     assert sheet.shape == (48, 128, 3)
     np.testing.assert_array_equal(np.asarray(made), sheet[:41, 64:])
 
@@ -145,7 +144,7 @@ def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):
     with pytest.raises(InputError, match="at most 8 times its width"):
         editor.edit(Image.new("RGB", (40, 20_000)), instruction="make it red")
     with pytest.raises(InputError, match="takes a source"):
-        method("icedit", prompt="descriptive").prompts(EditRequest.of("make it red", None, None))
+        EditRequest.of("make it red", None, None).prompts(method("icedit", prompt="descriptive"))
 
 
 @pytest.mark.parametrize("solver", ["euler", "midpoint"])
@@ -175,11 +174,7 @@ def test_text_to_image_framework_by_hand(tiny, steps, solver):
         return into
 
     def velocity(condition, guidance, change):
-        def v(x, sigma):
-            with hooked(tiny.transformer, {layer: change(layer, sigma) for layer in (0, 7)}):
-                return tiny.velocity(condition, guidance)(x, sigma)
-
-        return v
+        return tiny.velocity(condition, guidance, lambda sigma: {layer: change(layer, sigma) for layer in (0, 7)})
 
     known = velocity(source, 1.0, record)
     inverted = x

@@ -9,7 +9,8 @@ from conftest import GOLDEN
 from benchmarks.overhead import recorded_calls
 from benchmarks.replay import relative_error
 from flowedit_grag import GRAG, Condition, InputError, list_methods, load, method
-from flowedit_grag.methods import METHODS, option_names
+from flowedit_grag.methods import METHODS
+from flowedit_grag.methods.stableflow import lagging
 
 SHORT = {"steps": 4}
 OPTIONS = {
@@ -92,7 +93,7 @@ def test_bfloat16(name):
     assert out.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [name for name in list_methods() if "grag" in option_names(METHODS[name])])
+@pytest.mark.parametrize("name", [name for name in list_methods() if METHODS[name].takes_control])
 @pytest.mark.parametrize("true_cfg", [1.0, 2.0])
 def test_grag_at_rest_is_no_grag(tiny_for, name, true_cfg):
     plain = run(tiny_for(name), name, targets=2, true_cfg=true_cfg)
@@ -167,7 +168,7 @@ def test_true_guidance_of_one_is_off_and_the_velocity_is_linear_in_it(tiny):
     torch.testing.assert_close(away, alone, atol=1e-5, rtol=0)
     torch.testing.assert_close(v(1.0, 4.0)[1], away[1] + 4 * (plain[1] - away[1]), atol=1e-4, rtol=0)
     torch.testing.assert_close(v(1.0, 4.0)[0], plain[0], atol=1e-5, rtol=0)
-    assert GuidedVelocity(tiny, both, (2.0, 3.0), (1.0, 4.0), negative).batch_rows([1]) == (1, 2)
+    assert GuidedVelocity(tiny, both, (2.0, 3.0), (1.0, 4.0), negative).rows == (0, 1, 1)
 
 
 def test_flowedit_n_min_ends_with_plain_sampling(tiny):
@@ -200,12 +201,20 @@ def test_stableflow_undoes_its_nudge_unless_published(tiny):
     assert published.std() > 1.05 * latents(8, 8).std()
 
 
-def test_stableflow_published_row_lags_two_steps(tiny):
+def test_stableflow_published_row_lags_two_steps():
     path = [torch.full((1, 1, 2, 2), float(i)) for i in range(6)]  # 5 steps, noise first
-    row = method("stableflow", source_alignment="published")._source_row(path)
-    assert [float(row(step, None).mean()) for step in range(1, 6)] == [4, 0, 1, 2, 3]
-    row = method("stableflow")._source_row(path)
-    assert [float(row(step, None).mean()) for step in range(1, 6)] == [1, 2, 3, 4, 5]
+    assert [float(row.mean()) for row in lagging(path)[1:]] == [4, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("alignment", "rows"), [("aligned", lambda path: path), ("published", lagging)])
+def test_stableflow_s_source_row_is_on_its_path_after_each_step(tiny, alignment, rows):
+    edit, states = method("stableflow", steps=4, source_alignment=alignment, vital_layers=(0,)), []
+    source, target = prompts(2)
+    for made in edit.iterate(tiny, latents(8, 8), source=source, target=[target]):
+        states.append((made.stage, made.latents))
+    path = [*(latent for stage, latent in reversed(states) if stage == "invert"), latents(8, 8) * edit.nudge]
+    for row, expected in zip([x[:1] for stage, x in states if stage == "edit"], rows(path)[1:], strict=True):
+        assert torch.equal(row, expected)
 
 
 def test_reconstruct_gets_closer_with_order(tiny):
@@ -243,8 +252,8 @@ def test_a_solver_may_be_a_function_of_your_own(tiny):
         ({"name": "flowedit", "target_guidance": float("nan")}, "target_guidance must be finite"),
         ({"name": "flowedit", "injection": "vitall"}, "did you mean 'vital'"),
         ({"name": "stableflow", "solver": "midpont"}, "did you mean 'midpoint'"),
-        ({"name": "stableflow", "grag": float("nan")}, "delta must be a number"),
-        ({"name": "stableflow", "grag": -1}, "delta must be a number"),
+        ({"name": "stableflow", "grag": float("nan")}, "delta must be finite and not negative"),
+        ({"name": "stableflow", "grag": -1}, "delta must be finite and not negative"),
         ({"name": "stableflow", "grag": {"delt": 1}}, "unknown option of GRAG 'delt'; did you mean 'delta'"),
         ({"name": "stableflow", "steps": 0}, "above 0"),
         ({"name": "sdedit", "strength": 1.5}, "strength"),

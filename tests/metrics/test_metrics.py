@@ -147,8 +147,8 @@ def test_what_a_sample_lacks_is_missing_with_its_reason():
 
 
 def test_a_metric_that_fails_stops_nothing(monkeypatch):
-    monkeypatch.setattr("flowedit_grag.metrics.pixels.l2", lambda *args: 1 / 0)
-    monkeypatch.setattr("flowedit_grag.metrics.pixels.l1", lambda *args: float("nan"))
+    monkeypatch.setattr("flowedit_grag.metrics.distances.l2", lambda *args: 1 / 0)
+    monkeypatch.setattr("flowedit_grag.metrics.distances.l1", lambda *args: float("nan"))
     found = measure(metrics(["l1", "l2", "psnr"]), PAIRS[0])
     assert found["l1"] == Missing("the result is not a number")
     assert found["l2"] == Missing("ZeroDivisionError: division by zero")
@@ -170,7 +170,7 @@ def test_names_lead_to_metrics_that_say_what_they_are():
     compared = metric("lpips_truth_inside", net="alex")
     assert (compared.name, compared.against, compared.region) == ("lpips_truth_inside", "truth", "inside")
     assert compared.variant == "LPIPS 0.1, alex; inside the mask, against the truth"
-    assert metric("flowedit_grag.metrics.pixels:PSNR", region="inside").name == "psnr_inside"
+    assert metric("flowedit_grag.metrics.psnr:PSNR", region="inside").name == "psnr_inside"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from torch import nn
 from flowedit_grag.judges.pretrained import check_name
 from flowedit_grag.metrics import Images, Missing, metric
 from flowedit_grag.metrics.asking import _judge
-from flowedit_grag.metrics.backbones import layers
 from flowedit_grag.metrics.lpips import FILES
+from flowedit_grag.metrics.lpips_network import layers
 
 CLOSE = 1e-4
 SIDE = 32

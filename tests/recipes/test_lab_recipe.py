@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from flowedit_grag.backbone.tokens import pack
-from flowedit_grag.lab import model, world
-from flowedit_grag.lab.captions import caption, vocabulary
-from flowedit_grag.lab.model import TEXT_TOKENS, t5_tokenizer
+from flowedit_grag.backbone.families.flux_transformer import pack
+from flowedit_grag.lab import world
+from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.methods.prompts import DIPTYCH
+from flowedit_grag.methods.diptych_prompts import DIPTYCH
 from flowedit_grag.tokenize import tokenize
-from recipes.lab import distil, encoding, fill, flux, masks, reading
+from recipes.lab import distil, encoding, fill, flux, masks, model, reading
 from recipes.lab.diptychs import difference, diptych_caption, draw
 from recipes.lab.loop import Stage
+from recipes.lab.model import TEXT_TOKENS, t5_tokenizer, vocabulary
 from recipes.lab.muon import Muon, orthogonal
 
 
@@ -84,7 +84,7 @@ def test_diptychs_describe_what_they_show(task):
 
 def test_distillation_targets_are_classifier_free_guidance():
     torch.manual_seed(0)
-    from flowedit_grag.lab.model import components
+    from recipes.lab.model import components
 
     parts = {name: part.eval() if isinstance(part, nn.Module) else part for name, part in components().items()}
     for p in parts["transformer"].parameters():  # the output starts at zero
@@ -119,7 +119,7 @@ def test_masks_are_boxes_of_tokens_or_the_right_panel():
 
 
 def test_a_widened_transformer_starts_by_seeing_the_masked_picture_as_it_does_the_noisy_one():
-    from flowedit_grag.lab.model import transformer
+    from recipes.lab.model import transformer
 
     torch.manual_seed(0)
     narrow = transformer().eval()

@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 from collections import defaultdict
+from dataclasses import replace
+from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,15 +23,16 @@ from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.published import published
 from flowedit_grag.metrics import metrics
 from flowedit_grag.report import report
+from flowedit_grag.report.by_task import by_task
 from flowedit_grag.report.columns import Column
 from flowedit_grag.report.comparison import comparisons
 from flowedit_grag.report.figures import figures
-from flowedit_grag.report.gallery import BUDGET, BYTES, side, thumbnail
+from flowedit_grag.report.gallery import BUDGET, BYTES, contact_sheet, side, thumbnail
 from flowedit_grag.report.latex import escaped as latex
 from flowedit_grag.report.markdown import escaped as markdown
 from flowedit_grag.report.runs import read_runs
-from flowedit_grag.report.scores import mean_of
-from flowedit_grag.report.smoothness import ratio, smoothness
+from flowedit_grag.report.scores import mean_of, parameters
+from flowedit_grag.report.smoothness import correlations, direction_of, ratio, smoothness, variation
 from flowedit_grag.report.strength import Curve, curves
 from flowedit_grag.report.tables import decimals, fixed
 
@@ -144,7 +147,8 @@ def test_curves_are_of_rows_that_differ_only_in_delta(made):
     folder, _ = made
     files = sorted(path.name for path in (folder / "report" / "figures").iterdir())
     names = [f"s1-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
-    assert files == sorted(f"{name}.{ending}" for name in names for ending in ("svg", "pdf"))
+    drawn = [f"{name}.{ending}" for name in ("s1-frontier", *names) for ending in ("svg", "pdf")]
+    assert files == sorted([*drawn, "s1-gallery.png"])
     (comparison,) = comparisons(read_runs([folder / "run"]))
     (curve,) = curves(comparison.lines)
     assert (curve.name, curve.turned) == ("flowedit", "delta")
@@ -172,12 +176,37 @@ def test_every_number_that_is_turned_has_a_curve(tmp_path):
     means = [np.mean([*line.numbers(column, comparison.ids).values()]) for _, line in found["lambda"].points]
     asked = np.abs(np.diff(means)).sum() / np.ptp(means)
     assert ratio(found["lambda"], column, comparison).value == pytest.approx(asked)
-    table = smoothness(comparison, "x")
-    assert sorted(row[1].text for row in table.rows) == sorted(found)
-    drawn = list(figures(comparison, "x"))
-    assert [figure.name for figure in drawn] == [f"x-{index}-{metric}" for index, metric in enumerate(METRICS)]
+    for table in smoothness(comparison, "x"):
+        assert sorted(row[1].text for row in table.rows) == sorted(found)
+    _, *drawn = figures(comparison, "x")
+    assert [figure.name for figure in drawn] == [f"x-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
     axes = set(re.findall(r"<!-- ([a-z][a-z_ ]+) -->", drawn[1].files["svg"].decode()))
     assert axes == {*found, "rest"}
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"), [([1, 2, 5], 1), ([5, 2, 1], 1), ([0, 2, 1, 3], 5 / 3), ([1, 1], float("nan"))]
+)
+def test_variation(curve, expected):
+    assert variation(curve) == pytest.approx(expected, nan_ok=True)
+
+
+def test_correlation_is_of_each_sample_with_what_is_turned():
+    column, ids = Column("x", True, ""), tuple("abcdef")
+    heights = {"a": [1, 2, 3], "b": [0.1, 5, 9], "c": [3, 2, 1], "d": [2, 2, 2], "e": [1, 3, 2], "f": [4, 5, 6]}
+
+    def line(value):
+        return SimpleNamespace(numbers=lambda column, ids: {id: float(heights[id][value]) for id in ids})
+
+    comparison = SimpleNamespace(ids=ids, session={id: id for id in ids})
+    curve = Curve("", "x", tuple((0.5 * value, line(value)) for value in range(3)))
+    ranks = correlations(curve, column, comparison)
+    assert ranks == pytest.approx({"a": 1, "b": 1, "c": -1, "d": 0, "e": 0.5, "f": 1})
+    middle, strong = direction_of(ranks, comparison)
+    assert (middle.value, middle.n, strong.value) == (pytest.approx(0.75), 6, 0.5)
+    falling = Curve("", "x", tuple((-value, one) for value, one in curve.points))
+    middle, strong = direction_of(correlations(falling, column, comparison), comparison)
+    assert (middle.value, strong.value) == (pytest.approx(-0.75), 0.5)
 
 
 def test_smoothness_draws_sessions_whole():
@@ -209,6 +238,107 @@ def test_rates_have_wilsons_interval_unless_sessions_depend():
     assert (found.value, found.low) == (1.0, pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-4))
     assert mean_of(alone, line, other, [*alone.session]).low == 1.0
     assert mean_of(together, line, column, [*together.session]).groups == 15
+
+
+def lab_run(folder, right):
+    """A run of two rows that kept all; ``right`` says of row and sample whether it succeeded."""
+    run(folder, config=CONFIG.replace("lab_success,", "lab_success, lab_kept,"), per_task=12)
+    for path in folder.glob("metrics/*/*.json"):
+        content = json.loads(path.read_text())
+        content["values"]["lab_success"]["value"] = float(right(path.parent.name, path.name.split(".")[0]))
+        content["values"]["lab_kept"]["value"] = 1.0
+        path.write_text(json.dumps(content))
+    return comparisons(read_runs([folder]))[0]
+
+
+def test_most_often_right_is_said_where_the_intervals_say_so(tmp_path):
+    def right(row, sample):
+        number = int(sample[-3:])
+        if "-size-" in sample:  # flowedit is ahead by one of twelve
+            return number < (11 if row == PLAIN else 10)
+        return row == PLAIN or number < 2  # ahead by ten
+
+    comparison = lab_run(tmp_path / "run", right)
+    table = by_task(comparison, "x")
+    bold = {
+        (row[0].text, head.text)
+        for row in table.rows
+        for head, cell in zip(table.headers, row, strict=True) if cell.mark
+    }  # fmt: skip
+    tasks = [head.text for head in table.headers[1:] if head.text != "size, %"]
+    assert len(tasks) == 8
+    assert bold == {(PLAIN, task) for task in tasks}
+    (row,) = [row for row in table.rows if row[0].text == PLAIN]
+    assert row[[head.text for head in table.headers].index("size, %")].text == "92"
+
+
+def test_right_is_success_and_kept(tmp_path):
+    run(tmp_path / "run", config=CONFIG.replace("lab_success,", "lab_success, lab_kept,"), per_task=1)
+    paths = sorted((tmp_path / "run" / "metrics" / PLAIN).glob("*.json"))
+    for path, (success, kept) in zip(paths, [(1, 1), (1, 0), (0, 1), (0, 0)], strict=False):
+        content = json.loads(path.read_text())
+        content["values"]["lab_success"]["value"], content["values"]["lab_kept"]["value"] = success, kept
+        path.write_text(json.dumps(content))
+    content = json.loads(paths[4].read_text())
+    content["values"]["lab_kept"] = {
+        **{key: value for key, value in content["values"]["lab_kept"].items() if key != "value"},
+        "missing": "unreadable",
+    }
+    paths[4].write_text(json.dumps(content))
+    outcomes = read_runs([tmp_path / "run"])[0].outcomes[PLAIN]
+    ids = [path.name.split(".")[0] for path in paths]
+    assert [outcomes[id].numbers["right"] for id in ids[:4]] == [1, 0, 0, 0]
+    assert "right" not in outcomes[ids[4]].numbers
+    assert outcomes[ids[4]].missing["right"] == "unreadable"
+
+
+def test_the_frontier_has_curves_and_points(made):
+    (comparison,) = comparisons(read_runs([made[0] / "run"]))
+    frontier = next(figures(comparison, "x"))
+    assert frontier.name == "x-frontier"
+    drawn = re.findall(r"<!-- (.+?) -->", frontier.files["svg"].decode())
+    assert drawn.count("flowedit, delta 1 to 1.2") == drawn.count("sdedit") == 1  # the legend
+    assert drawn.count("lab_success ↑") == 2  # a panel each for PSNR and SSIM
+    assert {"psnr_outside ↑", "ssim_outside ↑"} <= set(drawn)
+    alone = replace(comparison, columns=tuple(c for c in comparison.columns if c.name != "lab_success"))
+    assert next(figures(alone, "x")).name.startswith("x-strength")
+
+
+def test_the_contact_sheet_shows_each_tasks_first_sample(made):
+    (comparison,) = comparisons(read_runs([made[0] / "run"]))
+    sheet = Image.open(BytesIO(contact_sheet(comparison)))
+    step = 128 + 6
+    tasks = [task for task in comparison.tasks if task != "all tasks"]
+    left, top = sheet.width - step * 6, sheet.height - step * len(tasks)  # source, four rows, ground truth
+
+    def at(row, column):
+        x, y = left + step * column, top + step * row
+        return np.asarray(sheet.crop((x, y, x + 128, y + 128)))
+
+    sample = comparison.samples["validation-shape-000"]
+    row = tasks.index("shape")
+    assert np.array_equal(at(row, 0), np.asarray(sample.image()))
+    assert np.array_equal(at(row, 5), np.asarray(sample.truth()))
+    edit = next(line for line in comparison.lines if line.row == "sdedit").outcomes[sample.id].picture
+    assert np.array_equal(at(row, 1), np.asarray(Image.open(edit)))
+    assert (at(tasks.index("color"), 2) == 255).all()  # which failed
+    assert contact_sheet(replace(comparison, samples={})) is None
+
+
+def test_parameters_of_adapters(tmp_path):
+    more = "".join(
+        f"  {name}: {{method: icedit, model: lab-fill, steps: 1{own}}}\n"
+        for name, own in (("none", ""), ("lora", ", adapter: lab-lora"), ("moe", ", adapter: lab-moe"))
+    )
+    run(tmp_path / "run", per_task=1, more=more)
+    (comparison,) = comparisons(read_runs([tmp_path / "run"]))
+    lines = {line.row: line for line in comparison.lines}
+    assert [parameters(lines[name]) for name in ("none", "lora", "moe")] == [0, 674_688, 654_528]
+    elsewhere = {"adapter": {"name": str(tmp_path / "gone.safetensors"), "files": "x"}}
+    trained_on = {"adapter": {"name": "lab-moe", "files": "x"}}
+    of_the_hub = {"adapter": {"name": "nobody/nothing", "files": "x"}}
+    for way in (elsewhere, trained_on, of_the_hub):
+        assert parameters(SimpleNamespace(made_with=way)) is None
 
 
 def test_times_are_medians(made, tmp_path):
@@ -418,7 +548,13 @@ def test_numbers_of_an_earlier_metric_or_truth_are_left_out(made, tmp_path):
     assert re.search(r"flowedit, ssim_outside: \d+ missing \(not measured yet\)", text)
 
 
-def test_a_run_without_its_list_of_cells(made, tmp_path):
+def test_a_run_of_an_earlier_version(made, tmp_path):
+    folder = copy(made, tmp_path)
+    (folder / "manifest.json").rename(folder / "cells.json")
+    refused([folder], tmp_path / "report", "run is of an earlier version; run its config once more")
+
+
+def test_a_run_without_its_list_of_items(made, tmp_path):
     folder = copy(made, tmp_path)
     (folder / "manifest.json").write_text("{")
     refused([folder], tmp_path / "report", "has no manifest.json, a damaged one, or one of an earlier version; run its")
@@ -531,7 +667,7 @@ def test_a_second_report_replaces_the_first(made, tmp_path):
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
         for folder in (made[0] / "report", tmp_path / "report")
     )
-    assert len(first) == 12
+    assert len(first) == 15
     assert first == second
 
 

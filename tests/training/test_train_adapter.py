@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from flowedit_grag import Editor, load
-from flowedit_grag.backbone.fill import context_right_of, filling_right_of
+from flowedit_grag.backbone.families.flux_fill import context_right_of
 from flowedit_grag.backbone.model_info import model_info
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
@@ -30,8 +30,7 @@ from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import AdapterConfig, TrainConfig, read
 from flowedit_grag.training.data import SOURCES
 from flowedit_grag.training.data.lab import LabPairs
-from flowedit_grag.training.data.order import Shuffled
-from flowedit_grag.training.data.usable import Usable
+from flowedit_grag.training.data.usable import Shuffled, Usable
 from flowedit_grag.training.diptychs import diptychs
 from flowedit_grag.training.folder import RunFolder
 from flowedit_grag.training.loop import train
@@ -305,10 +304,10 @@ def test_training_sees_what_an_edit_sees(tiny_fill):
     with torch.no_grad():
         found = velocity(tiny_fill.transformer, noise, torch.full((2,), 0.5), batch, torch.float32)
     for row, pair in enumerate(pairs):
-        source = method.encode(tiny_fill, pair.source.resize((WIDTH, WIDTH), Image.Resampling.LANCZOS))
+        source = method.frame().encode(tiny_fill, pair.source.resize((WIDTH, WIDTH), Image.Resampling.LANCZOS))
         context = context_right_of(tiny_fill, source, WIDTH // 16)
         assert torch.equal(batch.context[row : row + 1], context)
-    flow = filling_right_of(tiny_fill, source, WIDTH // 16)
+    flow = tiny_fill.filling(source, WIDTH // 16)
     edits = flow.velocity(batch.condition[1], 1.0)(noise[1:], 0.5)
     assert torch.allclose(found[1:], edits, atol=1e-5)
     whole = tiny_fill.decode(batch.latents[:1])

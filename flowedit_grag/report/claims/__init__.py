@@ -1,6 +1,8 @@
 """The papers' claims, each held against what was measured: one line of a table for each.
 
-A new claim is a function ``(Evidence) -> Iterator[Claim]`` in a file here, and its name in :data:`CLAIMS`.
+A new claim is a function ``(Evidence) -> Iterator[Claim]`` in a file here, and its name in :data:`CLAIMS`. Nothing here
+runs a model: claims read runs and measurement folders. A claim has a verdict only where what was measured could have
+come out against it.
 """
 
 from ...registry import Registry
@@ -11,9 +13,11 @@ CLAIMS = Registry(
     {
         "smoothness": "smooth:smoothness_claims",
         "entropy": "attention:entropy_falls",
-        "toy": "attention:toy_curves",
-        "grag": "effects:grag_effects",
-        "pairs": "benched:pairs",
+        "toy": "attention:the_word_stays",
+        "grag": "rows:grag_effects",
+        "solvers": "solvers:second_order",
+        "icedit": "rows:icedit_steps",
+        "early filter": "rows:early_filter",
     },
 )
 

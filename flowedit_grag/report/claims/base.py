@@ -6,17 +6,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from flowedit_grag.report.measurements import Record, Records, weights
-
-from ...backbone.flow import Flow
 from ...embedded import MODELS
 from ...errors import InputError
 from ...files import fingerprint
 from ..comparison import Comparison, comparisons
 from ..intervals import Mean
+from ..measurements import Record, Records, weights
 from ..runs import read_runs
 
 Verdict = Literal["holds", "does not hold", "undecided", "not measured"]
+
+GRAG, ICEDIT = "GRAG (arXiv:2510.24657)", "ICEdit (arXiv:2504.20690)"
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What claims are held against: a model, the folder of its bench, and runs of the papers' configs."""
+    """What claims are held against: runs of the papers' configs, and a measurement folder."""
 
-    flow: Flow
-    bench: Path
     runs: tuple[Path, ...]
+    measurements: Path
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -51,26 +50,29 @@ class Evidence:
                     )
         return comparisons(runs)
 
-    def records(self, section: str) -> list[Record]:
-        """What the bench has measured in a section, problem by problem in the same order for all contestants; nothing
-        where that was on other weights than those here."""
-        found = [record for record in Records.read(self.bench / f"{section}.jsonl") if _weights(record)]
-        names = sorted({name for record in found for name in _weights(record)})
-        here = weights(*names)
-        current = [record for record in found if _weights(record).items() <= here.items()]
-        much = [(record["of"].get("split"), record["of"].get("share")) for record in current]
-        last = [record for record, how in zip(current, much, strict=True) if how == much[-1]]
-        return sorted(last, key=lambda record: (str(record.get("task")), int(record.get("index", 0))))
+    def records(self, name: str) -> list[Record]:
+        """What was measured last in the section ``name`` of the measurement folder; nothing where that was on other
+        weights than those here."""
+        found = Records.read(self.measurements / f"{name}.jsonl")
+        of = found[-1].get("of") if found else None
+        made_of = of.get("weights") if isinstance(of, dict) else None
+        if not isinstance(made_of, dict) or made_of != weights(*made_of):
+            return []
+        return [record for record in found if record.get("of") == of]
 
 
-def _weights(record: Record) -> dict[str, str]:
-    """What a record was measured on; nothing where it does not say, as those of earlier versions."""
-    of = record.get("of")
-    found = of.get("weights") if isinstance(of, dict) else None
-    return found if isinstance(found, dict) else {}
+def sample(n: int, records: list[Record]) -> str:
+    """How many, and of which split."""
+    split = records[0]["of"].get("split")
+    return f"n = {n}" + (f", {split}" if split else "")
 
 
 Judge = Callable[[Evidence], Iterator[Claim]]
+
+
+def not_measured(source: str, text: str, why: str) -> Claim:
+    """A claim that nothing was measured of, and ``why``: mostly, what to run."""
+    return Claim(source, text, why, "not measured")
 
 
 def judged(difference: Mean) -> Verdict:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from ..comparison import Comparison
 from ..smoothness import excess
 from ..strength import Curve, curves
-from .base import Claim, Evidence, judged
+from .base import GRAG, Claim, Evidence, judged, not_measured
 
-SOURCE = "GRAG (arXiv:2510.24657), Table 2 and Fig. 10"
+SOURCE = f"{GRAG}, Table 2 and Fig. 10"
 OTHERS = {"lambda": "lambda", "CFG": "true_cfg"}
 METRICS = ("ssim_outside", "psnr_outside")
 
@@ -32,10 +32,10 @@ def _claim(evidence: Evidence, label: str, turned: str, metric: str) -> Claim:
             continue
         measured = (
             f"total variation / range {ours.value:.2f} ({ours.low:.2f} to {ours.high:.2f}) against "
-            f"{theirs.value:.2f} ({theirs.low:.2f} to {theirs.high:.2f}), n = {gap.n}"
+            f"{theirs.value:.2f} ({theirs.low:.2f} to {theirs.high:.2f}), n = {gap.n}, {comparison.title}"
         )
         return Claim(SOURCE, text, measured, judged(gap))
-    return Claim(SOURCE, text, "run configs/lab/table2.yaml first", "not measured")
+    return not_measured(SOURCE, text, "run configs/lab/table2.yaml first")
 
 
 def _curve(comparison: Comparison, turned: str) -> Curve | None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...backbone.image import UNREADABLE, read_image
-from ...errors import InputError, first_line
+from ...errors import InputError, first_line, needed
 from ...options import check_options
-from ..extras import needed
+from ..optimizers import EXTRA
 from . import Pair
 
 COLUMNS = {  # data set -> columns of source, target, instruction
@@ -49,7 +49,7 @@ class _Table:
 
     @classmethod
     def read(cls, path: str, split: str) -> "_Table":
-        datasets = needed("datasets")
+        datasets = needed("datasets", "training", EXTRA)
         rows = _rows(datasets, path, split)
         columns = next((names for names in COLUMNS.values() if set(names) <= set(rows.column_names)), None)
         if columns is None:

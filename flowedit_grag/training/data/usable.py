@@ -1,10 +1,14 @@
-"""A damaged picture among thousands must not end a run of days."""
+"""Which pair is sample number n, and what takes its place: a damaged picture must not end a run of days."""
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from ...errors import InputError
-from ...methods.panels import at_width
+from ...methods.diptych_frame import at_width
 from . import Pair, Pairs
 
 log = logging.getLogger(__name__)
@@ -56,3 +60,20 @@ def checked(pairs: Pairs, number: int, width: int) -> Pair:
     if abs(source[1] - target[1]) > 1:  # one pixel is rounding
         raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size}, {pair.target.size}.")
     return pair
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """An endless order over ``count`` pairs: every pair once an epoch, each epoch in an order of its own."""
+
+    count: int
+    seed: int
+
+    def __getitem__(self, sample: int) -> int:
+        epoch, place = divmod(sample, self.count)
+        return int(_permutation(self.seed, epoch, self.count)[place])
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)

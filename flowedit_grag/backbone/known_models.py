@@ -1,0 +1,43 @@
+"""Profiles of models: from the file beside a model, or known here."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .profile import Profile
+
+FILE_NAME = "flowedit_grag.json"  # beside a model's model_index.json
+FLUX_DEV = Profile(
+    # Stable Flow (arXiv:2411.14430), §4: double blocks 0, 1, 17, 18; single blocks 6, 9, 34, 35, 37
+    vital_layers=(0, 1, 17, 18, 25, 28, 53, 54, 56),
+    # RF-Solver-Edit's published code: the single blocks after the 20th
+    value_layers=tuple(range(39, 57)),
+)
+
+
+def profile_of(folder: str, config: Any, adapter_width: int | None = None) -> Profile:
+    """The profile beside the model, or else FLUX.1-dev's for a model of its architecture; with the width of a panel
+    that an adapter was trained at, if it says so."""
+    own = read_profile(Path(folder))
+    dev = (config.num_layers, config.num_single_layers, config.guidance_embeds, config.in_channels)
+    known = FLUX_DEV if own == Profile() and dev == (19, 38, True, 64) else own
+    if adapter_width is None:
+        return known
+    icedit = {**known.settings.get("icedit", {}), "width": adapter_width}
+    return replace(known, settings={**known.settings, "icedit": icedit})
+
+
+def read_profile(folder: Path) -> Profile:
+    """The profile beside the model in ``folder``, or an empty one. Raises :class:`InputError` for a damaged one."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return Profile()
+    known = {f.name for f in fields(Profile)}
+    try:
+        values = {key: value for key, value in json.loads(path.read_text()).items() if key in known}
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{path} is not a valid model profile: {error}.") from None
+    frozen: dict[str, Any] = {key: tuple(of) if isinstance(of, list) else of for key, of in values.items()}
+    return Profile(**frozen)
