@@ -10,10 +10,9 @@ from torch import Tensor
 
 from flowedit_grag.backbone.attention_hook import Hooks, compose
 from flowedit_grag.backbone.families.flux_transformer import layout_of, pack
-from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.backbone.sequence import Condition
+from flowedit_grag.backbone.flow import Condition, Flow
 from flowedit_grag.guidance.control import ControlledGroup
-from flowedit_grag.guidance.grag import GRAG, reweighted
+from flowedit_grag.guidance.grag import GRAG
 from flowedit_grag.methods import method
 from flowedit_grag.progress import Progress
 
@@ -76,7 +75,7 @@ def grag_keys(flow: Flow, file: dict[str, Tensor]) -> float:
     errors = []
     for name, (group, tokens, strength) in GRAG_KEYS.items():
         keys = file[f"{group}_key"].clone()
-        keys[:, tokens] = reweighted(keys[:, tokens], strength)
+        keys[:, tokens] = strength(keys[:, tokens], keys[:, tokens], keys)[0]
         errors.append(relative_error(keys, file[f"{name}/{group}"]))
     return max(errors)
 
@@ -90,7 +89,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
     double = range(flow.transformer.config.num_layers)
 
     def keys(tokens: slice, lam: float, delta: float) -> ControlledGroup:
-        return ControlledGroup(tokens, (0, 1), (GRAG(lam, delta),) * 2, text=0)
+        return ControlledGroup(tokens, (GRAG(lam, delta),) * 2, text=0)
 
     cases: dict[str, Hooks] = {
         "off": {},

@@ -8,8 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from flowedit_grag.backbone.families.flux_transformer import pack, unpack
-from flowedit_grag.backbone.flow import Flow
-from flowedit_grag.backbone.sequence import Condition
+from flowedit_grag.backbone.flow import Condition, Flow
 from flowedit_grag.lora_moe import LoraMoeConfig, load_adapter
 from flowedit_grag.lora_moe.layer import gate
 from flowedit_grag.methods import method

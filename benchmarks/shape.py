@@ -7,9 +7,8 @@ import torch
 
 from flowedit_grag.backbone.families import flow_of
 from flowedit_grag.backbone.families.flux_transformer import PATCH
-from flowedit_grag.backbone.flow import Flow
+from flowedit_grag.backbone.flow import Condition, Flow
 from flowedit_grag.backbone.known_models import FLUX_DEV, Profile
-from flowedit_grag.backbone.sequence import Condition
 
 FLUX_CHANNELS = 64  # of a token
 FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, and every pixel of the mask

@@ -5,7 +5,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _EXPORTS = {  # name -> module; imported when first used, so that ``--help`` does not wait for torch
-    "Condition": "backbone.sequence",
+    "Condition": "backbone.flow",
     "EarlyFilter": "methods.early_filter",
     "Editor": "editor",
     "Flow": "backbone.flow",

@@ -15,6 +15,7 @@ from .backbone.image import ImageLike, padded, read_image, resized
 from .backbone.image_flow import ImageFlow
 from .backbone.load import load
 from .errors import InputError, memory_advice
+from .guidance.control import Control
 from .guidance.grag import GRAG
 from .measure import measured
 from .methods import Method, written_options
@@ -113,6 +114,25 @@ class Editor:
             raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
         return self._edited(Strip, image, request, strengths, seed, on_progress)
 
+    def edit_with(
+        self,
+        image: ImageLike,
+        *,
+        controls: Sequence[Control | None],
+        source_prompt: str | None = None,
+        target_prompt: str | None = None,
+        instruction: str | None = None,
+        seed: int = 0,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """The same edit with each of ``controls`` in place of the method's own: one inversion, one source row, all of
+        them in one batch.
+
+        Raises :class:`InputError` where they do not fit into memory at once: what a batch holds changes the last bits.
+        """
+        request = EditRequest.of(instruction, source_prompt, target_prompt)
+        return self._edited(Result, image, request, list(controls), seed, on_progress, whole=True)
+
     def generate(
         self,
         *,
@@ -141,10 +161,10 @@ class Editor:
         return Result.of(cost, images[1:], images[0], settings)
 
     def _edited(
-        self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[GRAG] | None, seed: int,
-        on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
+        self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
+        seed: int, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None, whole: bool = False,
     ) -> Any:  # fmt: skip
-        """One run, as a ``kind``; with ``strengths``, of the only target at each of them."""
+        """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
         frame = frame_of(self.method)
         source_prompt, targets = request.prompts(self.method)
         noise, original, filtered = generator(seed), read_image(image), None
@@ -155,6 +175,8 @@ class Editor:
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
+            if whole:
+                self._check_memory(len(target), Source(self.flow, latents, source, iter(())))
             job: dict[str, Any] = {"source": source, "target": target}
             if early_filter is None:
                 steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
@@ -171,6 +193,10 @@ class Editor:
         if filtered is not None:
             settings["early_filter"] = filtered.record()
         return kind.of(cost, images, original, settings, filtered)
+
+    def _check_memory(self, rows: int, source: Source) -> None:
+        if rows > (fit := self.method.targets_at_once(source)):
+            raise InputError(f"of the {rows} rows of a batch {fit} fit into memory; set batch_rows to that.")
 
     def _warn_if_foreign(self, image: Image.Image) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""

@@ -64,10 +64,11 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     if hint in (int, float):
         return _number(name, value, hint)
     if get_origin(hint) is tuple:
-        if isinstance(value, str | Path):
+        kind = get_args(hint)[0]
+        if isinstance(value, str | Path) and kind is not str:
             value = _from_file(name, Path(value))
-        items = value if isinstance(value, Sequence) else [value]
-        return tuple(_number(name, item, get_args(hint)[0]) for item in items)
+        items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        return tuple(_checked(name, item, kind) for item in items)
     return value
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 from ..backbone.attention_hook import check_layers
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .figure_data import nested
+from .charts import nested
 from .moments import Moments
 
 QUERY, KEY = 0, 1

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .charts import Series, heatmaps, line_panels
-from .figure_data import write_json
+from .charts import Series, heatmaps, line_panels, write_json
 
 
 def write(found: Mapping[str, Any], folder: Path) -> list[Path]:

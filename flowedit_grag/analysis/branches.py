@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..backbone.attention_hook import Hooks
+from ..backbone.flow import Condition, TokenLayout
 from ..backbone.image import ImageLike, read_image, resized
 from ..backbone.image_flow import ImageFlow
-from ..backbone.sequence import Condition, TokenLayout
 from ..errors import InputError
 from ..progress import OnProgress, Progress
 from ..seeds import generator

@@ -1,10 +1,14 @@
-"""Charts, all opened and saved in one way."""
+"""Charts, all opened and saved in one way, and the numbers beside them, from which they can be drawn again."""
 
-from collections.abc import Mapping, Sequence
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from ..files import written
 
@@ -17,6 +21,7 @@ PALETTE = ("#2a6f97", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#8d99ae", "#2
 COLUMNS = 3  # of panels, at most so many abreast
 PANEL = (4.2, 3.0)  # inches
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal numbers give equal files
+DIGITS = 7  # significant; float32 has no more
 MANY = 24  # points, from which on a curve has no marks
 
 
@@ -118,3 +123,24 @@ def heatmap(
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
     figure.colorbar(drawn)
     return save(figure, path)
+
+
+def nested(values: Tensor) -> list:
+    """A tensor as nested lists for JSON."""
+    if values.ndim > 1:
+        return [nested(row) for row in values]
+    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+
+
+def write_json(numbers: Mapping[str, Any], path: Path) -> Path:
+    """``numbers`` at ``path``, whole or not at all."""
+    with written(path) as partial:
+        partial.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    return path
+
+
+def write_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> Path:
+    """A table at ``path``, whole or not at all."""
+    with written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([head, *rows])
+    return path

@@ -16,8 +16,7 @@ from ..guidance.grag import GRAG
 from ..injection.share import ShareKV
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series, line_panels
-from .figure_data import write_json
+from .charts import Series, line_panels, write_json
 
 BLOCK_BYTES = 2**26  # of one block's scores
 
@@ -69,7 +68,7 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     """Both entropies of every layer at one delta."""
     layout = branches.layout
     share = ShareKV(SOURCE, (EDIT,), layout.image)
-    grag = ControlledGroup(layout.image, (EDIT,), (GRAG(delta=delta),), layout.text)
+    grag = ControlledGroup(layout.image, (None, GRAG(delta=delta)), layout.text)
     watchers = [_EntropyHook(layout.image, []) for _ in range(count)]
     edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
     branches.watched(edits, f"{delta:g}", on_progress)

@@ -8,8 +8,7 @@ import torch
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
-from .charts import Series, line_panels
-from .figure_data import write_csv
+from .charts import Series, line_panels, write_csv
 
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
@@ -35,7 +34,7 @@ def scores(dial: Control) -> Scores:
     q = torch.full((1, len(KEYS), 1, 1), QUERY, dtype=torch.float64)
     k = torch.tensor([*KEYS.values()], dtype=torch.float64).view(1, -1, 1, 1)
     v = torch.eye(len(KEYS), dtype=torch.float64).view(1, len(KEYS), 1, -1)
-    q, k, v = ControlledGroup(SOURCE, (0,), (dial,), text=0)(q, k, v)
+    q, k, v = ControlledGroup(SOURCE, (dial,), text=0)(q, k, v)
     weights = torch.softmax(torch.einsum("qd,kd->qk", q[0, :1, 0], k[0, :, 0]), dim=-1)
     first, second, word = (weights @ v[0, :, 0])[0].tolist()
     return first, second, word

@@ -1,10 +1,11 @@
 """Which layers matter: bypass each one and see how much generated images change (Stable Flow, arXiv:2411.14430, §3)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -13,16 +14,35 @@ from ..errors import InputError
 from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, integrate
+from ..metrics import Images, Missing, metric
 from ..progress import OnProgress, Progress
+from ..registry import Registry
 from .charts import PALETTE, save, sheet
-from .similarity import SIMILARITIES, Similarity
 
 PROMPTS = (  # for models without a vocabulary of their own
     "a photo of a dog sitting on the grass", "a red car parked in a city street", "a bowl of fruit on a wooden table",
     "a woman reading a book in a cafe", "a lighthouse on a cliff above the sea", "a bird on a snowy branch",
     "an old castle on a hill at sunset", "a cup of coffee next to a laptop",
 )  # fmt: skip
+DINO = "facebook/dinov2-base"
 STANDOUT = 1.0  # standard deviations above the mean
+SIMILARITIES = Registry("similarity", __package__, {"dino": "vital_layers:dino", "pixels": "vital_layers:pixels"})
+
+Similarity = Callable[[Image.Image, Image.Image], float]  # 1 is identical
+
+
+def pixels(first: Image.Image, second: Image.Image) -> float:
+    """1 - root mean squared difference of pixels in 0..1: needs no network, suits the lab's flat pictures."""
+    a, b = (np.asarray(image, float) / 255 for image in (first, second))
+    return float(1 - np.sqrt(np.mean((a - b) ** 2)))
+
+
+def dino(first: Image.Image, second: Image.Image) -> float:
+    """Cosine similarity of DINOv2's class tokens, as in Stable Flow (arXiv:2411.14430, §3.1)."""
+    found = metric("dino", model=DINO)(Images(np.asarray(first), np.asarray(second)))
+    if isinstance(found, Missing):
+        raise InputError(f"{found.reason.rstrip('.')}; connect to the hub, or use similarity='pixels'.")
+    return found
 
 
 @dataclass(frozen=True)

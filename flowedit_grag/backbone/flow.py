@@ -8,9 +8,57 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..inversion.solver import Velocity
 from .attention_hook import HooksAt, hooked
-from .sequence import Condition, TokenLayout
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the text encoders make of prompts, a row each: ``embeds`` ``[B, T, D]``, ``pooled`` ``[B, P]``."""
+
+    embeds: Tensor
+    pooled: Tensor
+
+    def __post_init__(self):
+        if self.embeds.ndim != 3 or self.pooled.ndim != 2 or len(self.embeds) != len(self.pooled):
+            shapes = f"{list(self.embeds.shape)} and {list(self.pooled.shape)}"
+            raise InputError(f"a Condition takes embeds [B, T, D] and pooled [B, P] with the same B, not {shapes}.")
+
+    def __len__(self) -> int:
+        return len(self.embeds)
+
+    def __getitem__(self, rows: int | slice | Sequence[int]) -> "Condition":
+        """The given rows, as a Condition (an int gives one row)."""
+        chosen = [rows] if isinstance(rows, int) else rows
+        return Condition(self.embeds[chosen], self.pooled[chosen])
+
+    @classmethod
+    def cat(cls, conditions: Sequence["Condition"]) -> "Condition":
+        """All rows of all ``conditions``. Raises :class:`InputError` where text lengths differ."""
+        lengths = {condition.embeds.shape[1] for condition in conditions}
+        if len(lengths) > 1:
+            raise InputError(f"prompts of one batch need one text length, not {sorted(lengths)}; encode them alike.")
+        return cls(torch.cat([c.embeds for c in conditions]), torch.cat([c.pooled for c in conditions]))
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """The joint sequence ``[text | image]``; the image part is a ``height x width`` grid, row by row."""
+
+    text: int
+    height: int
+    width: int
+
+    @property
+    def tokens(self) -> int:
+        """Number of image tokens."""
+        return self.height * self.width
+
+    @property
+    def image(self) -> slice:
+        """Where the image tokens are."""
+        return slice(self.text, self.text + self.tokens)
 
 
 @dataclass
@@ -63,7 +111,6 @@ class Flow(ABC):
                 length of one forward call.
         """
         transformer, dtype, device, batch = self.transformer, self.transformer.dtype, self.device, len(condition)
-        placed = Condition(condition.embeds.to(device, dtype), condition.pooled.to(device, dtype))
         scales = torch.as_tensor(guidance, device=device, dtype=dtype).expand(batch)
         layers = self.attention() if hooks else {}
 
@@ -76,7 +123,7 @@ class Flow(ABC):
             sigmas = torch.full((batch,), sigma, device=device, dtype=dtype)
             now = (hooks(sigma) if callable(hooks) else hooks) or {}
             with hooked(transformer, layers, now, self.processors), transformer.cache_context("flow"):
-                return self.forward(x.to(device), sigmas, placed, scales).to(x)
+                return self.forward(x.to(device), sigmas, condition, scales).to(x)
 
         return v
 

@@ -10,11 +10,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from .flow import Flow
+from .flow import Flow, TokenLayout
 from .image import ImageLike
 from .memory import row_bytes
 from .profile import Profile
-from .sequence import TokenLayout
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from .sequence import TokenLayout
+from .flow import TokenLayout
 
 # Live activations of one forward call without gradients, in units of (tokens x width) elements a batch row: the
 # joint sequence, its norm, q, k, v before and after RoPE, the attention output, the MLP's 4x hidden layer twice and

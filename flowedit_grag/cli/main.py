@@ -175,7 +175,9 @@ def vital_layers(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; configs/ has some.", show_default=False)],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="YAML, or the name of one in configs/.", show_default=False)
+    ],
     options: Annotated[
         Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Changes: steps=100 adapter.rank=8.")
     ] = None,
@@ -188,7 +190,9 @@ def train(
 
 @app.command("run")
 def run_experiment(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML; configs/ has some.", show_default=False)],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="YAML, or the name of one in configs/.", show_default=False)
+    ],
     options: Annotated[
         Optional[list[str]],
         typer.Argument(metavar="[KEY=VALUE]...", help="Changes: seed=1 dataset.per_task=5 'methods[a row].steps=8'."),

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ..backbone.load import locate
+from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
 from ..metrics import Metric, metrics
 from ..seeds import generator
@@ -20,7 +21,7 @@ from .published import published
 from .rows import RowConfig, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
 from .samples import Dataset
 
-KEYS = ("model", "adapter", "loading", "dataset", "metrics", "methods", "seed", "out", "paper")
+KEYS = ("model", "adapter", "loading", "dataset", "metrics", "methods", "seed", "batch_rows", "out", "paper")
 NEEDED = ("model", "dataset", "metrics", "methods", "out")
 
 
@@ -37,6 +38,8 @@ class RunConfig:
         rows: the section ``methods``: name of the row -> ``method``, ``grag``, the method's options, and ``model`` or
             ``adapter`` where they are not the run's.
         seed: the noise of a sample depends on this and on the sample's id.
+        batch_rows: rows that differ only in their strength are computed together on each sample, with one inversion, as
+            many as this at a time; 1 computes each alone.
         out: folder of the run.
         paper: the published table that this reproduces, such as ``grag-1``; reports put its numbers beside ours.
         lines: where in the file each key stands, for errors.
@@ -49,6 +52,7 @@ class RunConfig:
     rows: tuple[RowConfig, ...]
     out: str
     seed: int = 0
+    batch_rows: int = 8
     adapter: str | None = None
     paper: str | None = None
     loading: Mapping[str, Any] = field(default_factory=dict)
@@ -75,21 +79,21 @@ class RunConfig:
             "metrics": list(self.metric_specs),
             "methods": {row.name: row.plain() for row in self.rows},
             "seed": self.seed,
+            "batch_rows": self.batch_rows,
             "out": self.out,
             "paper": self.paper,
         }
 
 
-def read(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """The run that the YAML file at ``path`` describes, with some values replaced (``{"seed": 1}``).
+def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """The run that the YAML file at ``path`` describes (or the package's config of that name, such as ``lab/table1``),
+    with some values replaced (``{"seed": 1}``).
 
     Raises :class:`InputError`, naming file and line, for what cannot be used.
     """
-    path, overrides = Path(path), dict(overrides or {})
+    path, overrides = find_config(path), dict(overrides or {})
     try:
         content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"there is no config at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
     found = config_lines(content, path)
@@ -131,6 +135,10 @@ def parse(values: Any, lines: ConfigLines) -> RunConfig:
         adapter = adapter_text(values.get("adapter"))
     with lines.at("seed"):
         generator(seed := values.get("seed", 0))
+    with lines.at("batch_rows"):
+        batch_rows = values.get("batch_rows", RunConfig.batch_rows)
+        if type(batch_rows) is not int or batch_rows < 1:
+            raise InputError(f"batch_rows must be a whole number from 1 on, not {batch_rows!r}.")
     with lines.at("out"):
         out = text("out", values["out"])
     with lines.at("paper"):
@@ -142,7 +150,7 @@ def parse(values: Any, lines: ConfigLines) -> RunConfig:
     return RunConfig(
         model=model, adapter=adapter, loading=loading, dataset_name=name, dataset=dataset, seed=seed, out=out,
         metric_specs=_metrics(values["metrics"], lines), rows=_rows(values["methods"], model, adapter, lines),
-        paper=paper, lines=lines,
+        batch_rows=batch_rows, paper=paper, lines=lines,
     )  # fmt: skip
 
 

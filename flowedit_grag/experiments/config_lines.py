@@ -56,8 +56,8 @@ def config_lines(text: str, file: Path) -> ConfigLines:
     if not isinstance(root, yaml.MappingNode):
         raise InputError(f"{file} must be made of 'key: value' lines.")
     lines: dict[Keys, int] = {}
-    for count, (keys, line) in enumerate(_walk(root, (), (), str(file))):
-        lines.setdefault(keys, line)
+    for count, (keys, number) in enumerate(_walk(root, (), (), str(file))):
+        lines.setdefault(keys, number)
         if count > MOST:
             raise InputError(f"{file} has more than {MOST} values; its aliases multiply.")
     return ConfigLines(str(file), lines)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..backbone.flow import Flow
+from ..backbone.image_flow import ImageFlow
 from ..backbone.load import load
 from ..editor import Editor
 from ..errors import InputError
@@ -20,7 +20,7 @@ class Editors:
     def __init__(self, loading: Mapping[str, Any]):
         self.loading = dict(loading)
         self.network: tuple[str | None, ...] | None = None
-        self.flow: Flow | None = None
+        self.flow: ImageFlow | None = None
         self.made: dict[str, Editor] = {}
 
     def of(self, item: WorkItem) -> Editor:

@@ -34,7 +34,7 @@ DIGITS = 16  # hexadecimal: among a million results, the chance that two have on
 
 
 def digest(facts: Any) -> str:
-    """A hash of plain values, in whatever order their keys are."""
+    """A hash of plain values. The order of keys does not matter."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
@@ -74,14 +74,15 @@ def of_judge(spec: str) -> dict[str, str]:
     kind, _, rest = spec.partition(":")
     if kind in JUDGES:
         return {"weights": files} if rest and (files := _folder(rest)) else {}
-    return {"code": code} if (code := _own_code(judge(spec))) else {}
+    own: Any = judge(spec)
+    return {"code": code} if (code := _own_code(own)) else {}
 
 
 def of_sample(sample: Sample) -> dict[str, Any]:
     """What is edited and what is said of it; of a later turn, which edits a result, without the picture."""
     return {
         "id": sample.id,
-        "image": _pixels(sample.image) if sample.previous is None else None,
+        "image": (sample.content or _pixels(sample.image)) if sample.previous is None else None,
         "source_prompt": sample.source_prompt,
         "target_prompt": sample.target_prompt,
         "instruction": sample.instruction,
@@ -89,17 +90,19 @@ def of_sample(sample: Sample) -> dict[str, Any]:
 
 
 def of_truth(sample: Sample) -> str:
-    """A hash of what the edit is measured against, besides what is edited."""
+    """A hash of what the edit is measured against; empty where :func:`of_sample` says all of it."""
+    if sample.content is not None:
+        return "" if sample.previous is None else digest(sample.content)
     return digest([_pixels(sample.mask), _pixels(sample.truth), repr(sample.edit)])
 
 
-def of_metric(metric: Metric, truth: str) -> str:
-    """A hash of what a number depends on besides the edit: the metric with its options, weights that lie in a folder,
-    the code of a metric of one's own, and ``truth``."""
+def of_metric(metric: Metric) -> str:
+    """A hash of what a number depends on besides the pictures: the metric with its options, weights that lie in a
+    folder, and the code of a metric of one's own."""
     places = [value for value in vars(metric).values() if isinstance(value, str)]
     own = [found for found in (_own_code(type(metric)), *map(_folder, places)) if found]
     asked = of_judge(spec) if (spec := getattr(metric, "judge", None)) else {}
-    return digest([VERSION, type(metric).__module__, repr(metric), truth, *own, *asked.values()])
+    return digest([VERSION, type(metric).__module__, repr(metric), *own, *asked.values()])
 
 
 @cache

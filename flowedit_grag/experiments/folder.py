@@ -20,7 +20,7 @@ from ..options import flat
 from . import fingerprint
 from .config import RunConfig
 from .job import Job
-from .manifest import Manifest
+from .manifest import Manifest, ManifestEntry
 from .table import RunTable, write
 
 LOCKS = "claims.lock"
@@ -71,10 +71,23 @@ def _clear(folder: Path) -> None:
 def _describe(job: Job) -> None:
     with written(job.folder / "config.yaml") as partial:
         OmegaConf.save(OmegaConf.create(job.config.plain()), partial)
-    Manifest.of(job).write(job.folder)
+    _manifest(job).write(job.folder)
     if left_out := job.config.samples.left_out:
         with written(job.folder / "left_out.csv") as partial, open(partial, "w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("id", "reason"), *left_out])
+
+
+def _manifest(job: Job) -> Manifest:
+    items = tuple(
+        ManifestEntry(item.row.name, item.sample.id, item.sample.task, item.sample.previous, item.key, item.truth)
+        for item in job.items
+    )
+    first = {item.row.name: item.key_inputs for item in reversed(job.items)}
+    made_with = {
+        row.name: {key: value for key, value in first[row.name].items() if key != "sample"} for row in job.config.rows
+        if row.name in first
+    }  # fmt: skip
+    return Manifest(job.limit, made_with, job.metric_keys, items, job.config.samples.reasons)
 
 
 def _check(config: RunConfig, folder: Path) -> None:

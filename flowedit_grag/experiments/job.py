@@ -1,13 +1,43 @@
-"""What is to be done in a run, and what of it is."""
+"""What is to be done in a run, and what is left of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from . import fingerprint
 from .config import RunConfig
 from .plan import WorkItem
+from .records import current, undecided
 from .store import Store
+
+
+@dataclass(frozen=True)
+class ItemState:
+    """What there is of an item, and what is left.
+
+    Attributes:
+        status: of its edit, ``done`` or ``failed``; ``None`` where there is none.
+        to_edit: whether the edit is to be made, or made again.
+        to_measure: names of the metrics whose scores are still to be taken from the picture.
+        reason: of a failure.
+        nfe: of an edit that is done.
+        undecided: why the judge of an early filter decided nothing, for each comparison in which it did not.
+        scores: by metric, ``value``, or ``missing`` with the reason.
+    """
+
+    status: str | None = None
+    to_edit: bool = True
+    to_measure: tuple[str, ...] = ()
+    reason: str = ""
+    nfe: float = 0.0
+    undecided: tuple[str, ...] = ()
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        return not self.to_edit and not self.to_measure
 
 
 @dataclass(frozen=True)
@@ -25,31 +55,61 @@ class Job:
     folder: Path
     limit: int | None = None
     retry: float = 0.0
+    _finished: dict[tuple[str, str], ItemState] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def edited(self, store: Store, item: WorkItem) -> dict[str, Any] | None:
-        """The record of the item's edit, unless it is still to be made."""
-        record = store.record(item)
-        again = record is not None and record["status"] == "failed" and record.get("time", 0.0) < self.retry
-        return None if again else record
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be found again."""
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "_finished": {}}
 
-    def unmeasured(self, store: Store, item: WorkItem) -> list[str]:
-        """Names of the metrics whose scores are still to be taken from the item's picture."""
-        known = self.scores(store, item)
-        return [name for name in self.dependencies(item) if name not in known or self._retried(known[name])]
+    @cached_property
+    def store(self) -> Store:
+        """What the run has made."""
+        return Store(self.folder)
 
-    def scores(self, store: Store, item: WorkItem) -> dict[str, dict[str, Any]]:
-        """The item's scores, but for those of metrics that have been set up differently since."""
-        of = self.dependencies(item)
-        return {name: entry for name, entry in store.scores(item).items() if entry["of"] == of.get(name)}
+    @cached_property
+    def metric_keys(self) -> dict[str, str]:
+        """By metric, the hash of what its numbers depend on besides the pictures."""
+        return {metric.name: fingerprint.of_metric(metric) for metric in self.config.metrics}
 
-    def dependencies(self, item: WorkItem) -> dict[str, str]:
-        """For each metric, the hash of what its number depends on besides the edit."""
-        return {metric.name: fingerprint.of_metric(metric, item.truth) for metric in self.config.metrics}
+    @cached_property
+    def groups(self) -> tuple[tuple[WorkItem, ...], ...]:
+        """The items, in order, with those together that are edited in one batch."""
+        found: dict[tuple[str, tuple[str, ...]], list[WorkItem]] = {}
+        for item in self.items:
+            found.setdefault((item.sample.id, item.group), []).append(item)
+        return tuple(tuple(items) for items in found.values())
 
-    def finished(self, store: Store, item: WorkItem) -> bool:
-        """Whether nothing is left to be done about the item."""
-        record = self.edited(store, item)
-        return record is not None and (record["status"] == "failed" or not self.unmeasured(store, item))
+    def group(self, item: WorkItem) -> tuple[WorkItem, ...]:
+        """The items that are edited in one batch with ``item``, in order."""
+        return self._group_of[item.row.name, item.sample.id]
 
-    def _retried(self, entry: dict[str, Any]) -> bool:
+    def state(self, item: WorkItem) -> ItemState:
+        """What is left of ``item``: two files are read, and none once nothing is left."""
+        place = item.row.name, item.sample.id
+        if (known := self._finished.get(place)) is not None:
+            return known
+        state = self._read(item)
+        if state.finished:
+            self._finished[place] = state
+        return state
+
+    def finished(self, items: Sequence[WorkItem]) -> bool:
+        """Whether nothing is left of any of ``items``."""
+        return all(self.state(item).finished for item in items)
+
+    @cached_property
+    def _group_of(self) -> dict[tuple[str, str], tuple[WorkItem, ...]]:
+        return {(item.row.name, item.sample.id): group for group in self.groups for item in group}
+
+    def _read(self, item: WorkItem) -> ItemState:
+        record = self.store.record(item)
+        if record is None:
+            return ItemState()
+        if record["status"] == "failed":
+            return ItemState("failed", record.get("time", 0.0) < self.retry, reason=record["reason"])
+        scores = current(self.store.scores(item), self.metric_keys)
+        left = tuple(name for name in self.metric_keys if name not in scores or self._is_retried(scores[name]))
+        return ItemState("done", False, left, "", record["nfe"], tuple(undecided(record)), scores)
+
+    def _is_retried(self, entry: Mapping[str, Any]) -> bool:
         return "missing" in entry and entry.get("time", 0.0) < self.retry

@@ -28,8 +28,7 @@ def white(path: str | Path, image: str | Path) -> np.ndarray:
 
 def _check_opaque(path: str | Path) -> None:
     with suppress(OSError), Image.open(path) as opened:  # what cannot be read is said by whoever reads it
-        alpha = opened.convert("RGBA").getchannel("A").getextrema()[0]
-        if alpha < 255:
+        if np.asarray(opened.convert("RGBA").getchannel("A")).min() < 255:
             raise InputError(f"the mask {path} has transparent parts; save it in black, and white where it may change.")
 
 
@@ -42,8 +41,8 @@ def transparent(mask: Image.Image, size: tuple[int, int], where: str) -> np.ndar
 
 def check_runs(runs: object, where: str) -> None:
     """Raise :class:`InputError` unless ``runs`` are what :func:`from_runs` takes."""
-    whole = isinstance(runs, list) and all(type(number) is int and number >= 0 for number in runs)
-    if not whole or len(runs) % 2:
+    numbers = runs if isinstance(runs, list) else [None]
+    if len(numbers) % 2 or not all(type(number) is int and number >= 0 for number in numbers):
         raise InputError(f"{where}: the mask must be a list of whole numbers, start and length of each run.")
 
 
@@ -57,11 +56,11 @@ def from_runs(runs: Sequence[int], size: tuple[int, int], where: str) -> np.ndar
     end, and an odd count. The published decoder takes every image for 512 pixels square; this one asks it.
     """
     width, height = size
-    mask = np.zeros(height * width, bool)
+    flat = np.zeros(height * width, bool)
     for start, length in zip(runs[::2], runs[1::2], strict=True):
-        if start >= mask.size:
-            raise InputError(f"{where}: the mask has a run at {start}, but the image only {mask.size} pixels.")
-        mask[start : start + length] = True
-    mask = mask.reshape(height, width)
+        if start >= flat.size:
+            raise InputError(f"{where}: the mask has a run at {start}, but the image only {flat.size} pixels.")
+        flat[start : start + length] = True
+    mask = flat.reshape(height, width)
     mask[[0, -1]] = mask[:, [0, -1]] = True
     return mask

@@ -1,7 +1,7 @@
 """From a config to items: one sample for one row of the table, each with the hash of what determines it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,16 @@ from ..methods import Method
 from ..methods.frame import frame_of
 from ..methods.request import EditRequest
 from ..methods.resolve import resolve_method
+from ..options import option_names
+from ..progress import OnProgress, Progress
+from ..result import plain
 from . import fingerprint
 from .config import RunConfig
-from .pinned_revisions import pinned_revisions
+from .manifest import pinned_revisions
 from .rows import RowConfig, filter_settings
 from .samples import Dataset, Sample, noise_seed
+
+EVERY = 100  # items between reports of progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,19 +28,24 @@ class WorkItem:
     """One edit. Can be pickled.
 
     Attributes:
-        seed: of the edit's noise.
         key_inputs: all that the edit depends on; ``key`` is its hash.
         truth: hash of what the edit is measured against.
+        group: names of the rows that are computed in one batch for this sample, in order; its own among them.
         previous: the item whose result is edited, in a session of edits.
     """
 
     row: RowConfig
     sample: Sample
-    seed: int
     key: str
     key_inputs: Mapping[str, Any]
     truth: str
+    group: tuple[str, ...]
     previous: "WorkItem | None" = None
+
+    @property
+    def seed(self) -> int:
+        """Of the edit's noise."""
+        return noise_seed(self.key_inputs["seed"], self.sample.id)
 
     @property
     def commit(self) -> str | None:
@@ -43,7 +53,18 @@ class WorkItem:
         return self.key_inputs["model"].get("commit")
 
 
-def work_items(config: RunConfig, limit: int | None = None) -> tuple[WorkItem, ...]:
+@dataclass(frozen=True)
+class _PlannedRow:
+    """A row, and what all its edits depend on."""
+
+    row: RowConfig
+    key_inputs: Mapping[str, Any]
+    group: tuple[str, ...]
+
+
+def work_items(
+    config: RunConfig, limit: int | None = None, on_progress: OnProgress | None = None
+) -> tuple[WorkItem, ...]:
     """The items of a run, of the first ``limit`` samples, in the order in which they are best worked on. A session that
     the limit would cut is left out, unless it is the first.
 
@@ -52,22 +73,33 @@ def work_items(config: RunConfig, limit: int | None = None) -> tuple[WorkItem, .
     run in ``config.out`` was begun with, or else what the hub has now.
     Raises :class:`InputError` for a benchmark that cannot be opened, and a method that does not suit its model.
     """
+    report = on_progress or (lambda made: None)
     samples = _first(config.samples, limit)
-    truths = {sample.id: fingerprint.of_truth(sample) for sample in samples}
-    own = {sample.id: fingerprint.of_sample(sample) for sample in samples}
+    networks = [list(_planned(rows, config)) for rows in _networks(config.rows)]
+    own: dict[str, tuple[dict[str, Any], str]] = {}  # of each sample: what an edit of it depends on, and its truth
     made: dict[tuple[str, str], WorkItem] = {}
-    for rows in _by_network(config.rows):
-        of_row = _identities(rows, config)
+    count = len(samples) * len(config.rows)
+    report(Progress("plan", 0, count))
+    for rows in networks:
         for sample in samples:
-            for row in rows:
-                before = None if sample.previous is None else made[row.name, sample.previous]
-                edited = own[sample.id] if before is None else {**own[sample.id], "image": before.key}
-                all_of_it = {**of_row[row.name], "seed": config.seed, "sample": edited}
-                made[row.name, sample.id] = WorkItem(
-                    row, sample, noise_seed(config.seed, sample.id), fingerprint.digest(all_of_it), all_of_it,
-                    truths[sample.id], before,
-                )  # fmt: skip
+            if sample.id not in own:
+                own[sample.id] = fingerprint.of_sample(sample), fingerprint.of_truth(sample)
+            for planned in rows:
+                made[planned.row.name, sample.id] = _item(planned, sample, *own[sample.id], config.seed, made)
+                if len(made) % EVERY == 0 or len(made) == count:
+                    report(Progress("plan", len(made), count))
     return tuple(made.values())
+
+
+def _item(
+    planned: _PlannedRow, sample: Sample, edited: Mapping[str, Any], truth: str, seed: int,
+    made: Mapping[tuple[str, str], WorkItem],
+) -> WorkItem:  # fmt: skip
+    before = None if sample.previous is None else made[planned.row.name, sample.previous]
+    edited = edited if before is None else {**edited, "image": before.key}
+    key_inputs = {**planned.key_inputs, "seed": seed, "sample": edited}
+    key = fingerprint.digest(key_inputs)
+    return WorkItem(planned.row, sample, key, key_inputs, truth, planned.group, before)
 
 
 def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
@@ -88,32 +120,64 @@ def _check_words(method: Method, row: RowConfig, samples: Dataset) -> None:
             raise InputError(f"no sample of {samples.name} has the {name} that {row.method} works from.")
 
 
-def _by_network(rows: Sequence[RowConfig]) -> Iterator[list[RowConfig]]:
+def _networks(rows: Sequence[RowConfig]) -> Iterator[list[RowConfig]]:
     for network in dict.fromkeys(row.network for row in rows):
         yield [row for row in rows if row.network == network]
 
 
-def _identities(rows: Sequence[RowConfig], config: RunConfig) -> dict[str, dict[str, Any]]:
-    """For rows of one network, by name: what their edits depend on besides seed and sample."""
-    model = rows[0].model
-    at = pinned_revisions(Path(config.out)).get(model)
-    known: Any = model_info(model, at, rows[0].adapter)  # stands for the Flow in what follows
+def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedRow]:
+    """The rows of one network."""
+    at = pinned_revisions(Path(config.out)).get(rows[0].model)
+    known: Any = model_info(rows[0].model, at, rows[0].adapter)  # stands for the Flow in what follows
     network = {
         "version": fingerprint.VERSION,
         "model": fingerprint.of_model(known),
         "adapter": fingerprint.of_adapter(rows[0].adapter),
         "loading": fingerprint.of_loading(config.loading),
     }
-    found = {}
+    methods = {row.name: _checked_method(row, known, config) for row in rows}
+    groups = {name: group for group in _groups(rows, methods, config) for name in group}
     for row in rows:
-        with config.lines.at("methods", row.name):
-            method = resolve_method(row.method, known, row.grag, row.options)
-            method.check_model(known)
-            if row.early_filter is not None:
-                row.early_filter.check(method, EditRequest())
-            _check_words(method, row, config.samples)
-        found[row.name] = {**network, "method": row.method, "options": fingerprint.of_method(method)}
+        key_inputs: dict[str, Any] = {
+            **network,
+            "method": row.method,
+            "options": fingerprint.of_method(methods[row.name]),
+        }
         if row.early_filter is not None:
             early = filter_settings(row.early_filter.suited(known.profile))
-            found[row.name]["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
-    return found
+            key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
+        if len(group := groups[row.name]) > 1:  # a row of a batch is not equal, bit for bit, to one that is alone
+            key_inputs["group"] = [plain(methods[name].control) for name in group]
+        yield _PlannedRow(row, key_inputs, group)
+
+
+def _checked_method(row: RowConfig, known: Any, config: RunConfig) -> Method:
+    with config.lines.at("methods", row.name):
+        method = resolve_method(row.method, known, row.grag, row.options)
+        method.check_model(known)
+        if row.early_filter is not None:
+            row.early_filter.check(method, EditRequest())
+        _check_words(method, row, config.samples)
+    return method
+
+
+def _groups(rows: Sequence[RowConfig], methods: Mapping[str, Method], config: RunConfig) -> Iterator[tuple[str, ...]]:
+    """Rows that differ in nothing but their control share the inversion and the source's row, ``batch_rows`` of them at
+    a time. No groups in sessions, where each row goes on from a picture of its own."""
+    alike: list[tuple[Any, list[str]]] = []
+    alone = any(sample.previous is not None for sample in config.samples)
+    for row in rows:
+        rest = None if alone or row.early_filter is not None else _without_control(methods[row.name])
+        same = next((names for other, names in alike if rest is not None and other == (row.method, rest)), None)
+        if same is None:
+            alike.append(((row.method, rest), same := []))
+        same.append(row.name)
+    for _, names in alike:
+        for start in range(0, len(names), config.batch_rows):
+            yield tuple(names[start : start + config.batch_rows])
+
+
+def _without_control(method: Method) -> Method | None:
+    """The method without its control; ``None`` for one that takes none."""
+    controls = {"grag", "dial"} & set(option_names(type(method)))
+    return replace(method, **dict.fromkeys(controls)) if controls else None  # type: ignore[arg-type]

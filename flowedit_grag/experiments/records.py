@@ -4,7 +4,7 @@
 
     edits/ROW/SAMPLE.KEY.json      how the edit went, and all that determined it
     edits/ROW/SAMPLE.KEY.png
-    metrics/ROW/SAMPLE.KEY.json    scores, each with a hash of what it depends on besides the edit
+    metrics/ROW/SAMPLE.KEY.json    scores with hashes of their metrics, and of the truth they are measured against
 """
 
 import json
@@ -53,11 +53,17 @@ def read_record(files: ItemFiles) -> dict[str, Any] | None:
     return found if whole and whole(found, files) else None
 
 
-def read_scores(files: ItemFiles) -> dict[str, dict[str, Any]]:
-    """By metric: ``of``, the hash of what it depends on, and ``value``, or ``missing`` with the reason."""
+def read_scores(files: ItemFiles, truth: str) -> dict[str, dict[str, Any]]:
+    """By metric: ``of``, the hash of the metric, and ``value``, or ``missing`` with the reason. None of them where they
+    were measured against another ``truth``."""
     found = read_object(files.scores)
-    values = found.get("values") if found.get("key") == files.key else None
+    values = found.get("values") if (found.get("key"), found.get("truth")) == (files.key, truth) else None
     return {name: entry for name, entry in values.items() if _whole(entry)} if isinstance(values, dict) else {}
+
+
+def current(scores: Mapping[str, dict[str, Any]], metrics: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The scores of ``metrics`` (hashes by name), but for those of metrics that have been set up differently since."""
+    return {name: entry for name, entry in scores.items() if entry["of"] == metrics.get(name)}
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def _made(record: Mapping[str, Any], files: ItemFiles) -> bool:
 
 
 def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:
-    """A part of what an edit noted of its settings; hands may have been at it."""
+    """A part of what an edit noted of its settings; the file may have been changed by hand."""
     found = record.get("settings")
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
-from ..backbone.device_placement import DTYPES, OFFLOADS
-from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, load, locate
+from ..backbone.device_placement import Offload
+from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, locate
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
 from ..lora_moe.locate import is_hub_id
@@ -13,21 +13,12 @@ from ..lora_moe.locate import locate as locate_adapter
 from ..methods import METHODS
 from ..methods.early_filter import EarlyFilter
 from ..methods.resolve import check_selection
+from ..options import check_options, make
 from .config_lines import ConfigLines
 from .samples import check_id
 
 OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method
 FILTER = tuple(f.name for f in fields(EarlyFilter) if f.init and f.name != "keep_record")
-LOADING_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "device": ((str,), "text"),
-    "quantization": ((str, Mapping), "text or a mapping"),
-    "lora": ((str, list), "text or a list of texts"),
-    "adapter_scale": ((int, float), "a number"),
-    "attention_backend": ((str,), "text"),
-    "compile": ((bool,), "true or false"),
-    "memory_budget": ((int,), "a whole number of bytes"),
-}
-LOADING = frozenset(load.__kwdefaults__ or ()) - {"adapter", "revision"}  # a key of its own; what the run pins itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,23 +118,44 @@ def check_mapping(values: Any, where: str) -> None:
         raise InputError(f"{where} must be made of 'key: value' lines, not {values!r}.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """What :func:`load` takes, but for the adapter, which is a key of its own, and the revision, which the run pins."""
+
+    dtype: Literal["float32", "fp32", "bfloat16", "bf16", "float16", "fp16"] | None = None
+    device: str | None = None
+    offload: Offload | None = None
+    quantization: Any = None
+    lora: Any = None
+    adapter_scale: Any = None
+    attention_backend: str | None = None
+    compile: bool | None = None
+    memory_budget: Any = None
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if not isinstance(self.quantization, str | Mapping | None):
+            raise InputError(f"quantization must be text or a mapping, not {self.quantization!r}.")
+        for lora in self.lora if isinstance(self.lora, list) else [self.lora]:
+            adapter_text(lora)
+        for name, check in LOADING_CHECKS.items():
+            if getattr(self, name) is not None:
+                check(getattr(self, name))
+
+
+LOADING_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "adapter_scale": check_scale,
+    "memory_budget": check_budget,
+    "quantization": check_quantization,
+    "attention_backend": check_attention_backend,
+}
+
+
 def check_loading(values: Any, lines: ConfigLines) -> None:
     """Raise :class:`InputError` for loading options that :func:`load` does not have."""
     with lines.at("loading"):
         check_mapping(values, "loading")
-    for name, value in values.items():
-        with lines.at("loading", name):
-            if name not in LOADING:
-                raise unknown("key of loading", name, LOADING)
-            known = {"dtype": tuple(DTYPES), "offload": OFFLOADS}.get(name)
-            if known and value is not None and value not in known:
-                raise unknown(name, value, known)
-            kinds, words = LOADING_KINDS.get(name, ((object,), ""))
-            misused = isinstance(value, bool) and bool not in kinds and object not in kinds
-            if value is not None and (misused or not isinstance(value, kinds)):
-                raise InputError(f"{name} must be {words}, not {value!r}.")
-            if value is not None and name in LOADING_CHECKS:
-                LOADING_CHECKS[name](value)
+    blamed(lambda **given: make(Loading, given, "loading"), values, lines, ("loading",))
 
 
 def adapter_text(value: Any) -> str | None:
@@ -152,20 +164,6 @@ def adapter_text(value: Any) -> str | None:
     if adapter is not None and not is_hub_id(adapter):
         locate_adapter(adapter)
     return adapter
-
-
-def _check_loras(value: str | list[Any]) -> None:
-    for one in [value] if isinstance(value, str) else value:
-        adapter_text(one)
-
-
-LOADING_CHECKS = {
-    "adapter_scale": check_scale,
-    "memory_budget": check_budget,
-    "lora": _check_loras,
-    "quantization": check_quantization,
-    "attention_backend": check_attention_backend,
-}
 
 
 def text(name: str, value: Any) -> str:

@@ -45,7 +45,7 @@ def run(
     dtype = dtype_name(config.loading.get("dtype"), config.loading.get("device"))
     config = replace(config, loading={**config.loading, "dtype": dtype})
     retry = time.time() if retry_failed else 0.0
-    job = Job(config, work_items(config, limit), Path(config.out).resolve(), limit, retry)
+    job = Job(config, work_items(config, limit, on_progress), Path(config.out).resolve(), limit, retry)
     begin(job)
     try:
         execute(job, workers, on_progress)

@@ -1,23 +1,29 @@
 """The work of a run: every item edited and measured once, by whoever gets to it first."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from ..editor import Editor
 from ..errors import InputError, first_line
 from ..locks import Locks
+from ..methods import Method
 from ..methods.request import words
 from ..metrics import Images, Missing, measure
 from ..progress import OnProgress, Progress
+from ..result import Result, plain
 from .editors import Editors
 from .folder import LOCKS
-from .job import Job
+from .job import ItemState, Job
 from .plan import WorkItem
-from .store import Store
+from .records import COSTS
 
+Group = tuple[WorkItem, ...]
 PATIENCE = 0.2  # seconds between looks at what others are working on
 
 
@@ -43,104 +49,121 @@ def work(
     if threads:
         torch.set_num_threads(threads)
     with Locks(job.folder / LOCKS) as locks:
-        worker = _ItemRunner(job, locks, device, on_work)
-        left = [item for item in job.items if not job.finished(worker.store, item)]
-        finished = len(job.items) - len(left)
+        worker = _GroupRunner(job, locks, device, on_work)
+        left = [group for group in job.groups if not job.finished(group)]
+        finished = len(job.items) - sum(map(len, left))
         report = on_progress or (lambda done: None)
         report(Progress("edits", finished, len(job.items)))
         while left:
             taken = []
-            for item in left:
+            for group in left:
                 if not should_continue():
                     return
-                if worker.finish(item):
-                    finished += 1
+                if worker.finish(group):
+                    finished += len(group)
                     report(Progress("edits", finished, len(job.items)))
                 else:
-                    taken.append(item)
+                    taken.append(group)
             if len(taken) == len(left):
                 time.sleep(PATIENCE)
             left = taken
 
 
-class _ItemRunner:
+class _GroupRunner:
     def __init__(self, job: Job, locks: Locks, device: str | None, on_work: Callable[[WorkItem], None]):
-        self.job, self.locks, self.store, self.on_work = job, locks, Store(job.folder), on_work
+        self.job, self.locks, self.store, self.on_work = job, locks, job.store, on_work
         loading = {**job.config.loading, **({} if device is None else {"device": device})}
         self.editors = Editors(loading)
         _make_current(loading.get("device"))
 
-    def finish(self, item: WorkItem) -> bool:
-        """Do what is left of an item. Returns whether it is finished; not while others have it, or its turn before."""
-        job, store = self.job, self.store
-        if job.finished(store, item):
+    def finish(self, group: Group) -> bool:
+        """Do what is left of items that are edited together. Returns whether they are finished; not while others have
+        them, or the turn before."""
+        if self.job.finished(group):
             return True
-        if item.previous is not None and not self._can_be_gone_on_from(item.previous):
+        before = group[0].previous
+        if before is not None and not self._can_be_gone_on_from(before):
             return False
-        with self.locks.claimed(item.key) as mine:
-            if not mine:
-                return False
-            store.clear(item)
-            record = job.edited(store, item)  # someone may have finished it since
-            if record is None:
-                self._edit(item)
-                record = store.record(item)
-            names = job.unmeasured(store, item) if record is not None and record["status"] == "done" else []
-            if names and not store.has_image(item):  # damaged since
-                self._edit(item)
-                record = store.record(item)
-            if names and record is not None and record["status"] == "done":
-                self._measure(item, names)
-        return True
+        with self.locks.claimed(group[0].key) as mine:
+            if mine:
+                self._finish(group)
+        return mine
+
+    def _finish(self, group: Group) -> None:
+        for item in group:
+            self.store.clear(item)
+        found = {item: self.job.state(item) for item in group}  # someone may have finished them since
+        missing = [item for item, state in found.items() if state.to_edit or self._is_damaged(item, state)]
+        if missing:
+            self._edit(group, missing)
+        for item in group:
+            state = self.job.state(item) if item in missing else found[item]
+            if state.to_measure:
+                self._measure(item, state.to_measure)
+
+    def _is_damaged(self, item: WorkItem, state: ItemState) -> bool:
+        return bool(state.to_measure) and not self.store.has_image(item)
 
     def _can_be_gone_on_from(self, item: WorkItem) -> bool:
-        """Whether an edit is done, for good or ill. One whose picture was damaged since is made again."""
-        record = self.job.edited(self.store, item)
-        if record is None or record["status"] != "done" or self.store.has_image(item):
-            return record is not None
+        """Whether an edit is there, or has failed. One whose picture was damaged since is made again."""
+        state = self.job.state(item)
+        if state.status != "done" or self.store.has_image(item):
+            return not state.to_edit
         if item.previous is not None and not self._can_be_gone_on_from(item.previous):
             return False
         with self.locks.claimed(item.key) as mine:
             if mine and not self.store.has_image(item):
-                self._edit(item)
+                self._edit((item,), [item])
         return mine
 
-    def _edit(self, item: WorkItem) -> None:
-        editor = self.editors.of(item)  # what this raises is not the sample's fault, and stops the run
-        self.on_work(item)
+    def _edit(self, group: Group, missing: Sequence[WorkItem]) -> None:
+        """Make the edits of a group, and keep those that are ``missing``: the whole group is computed again, because
+        what a batch holds changes the last bits of its rows."""
+        editors = [self.editors.of(item) for item in group]  # what this raises is not the sample's fault: the run stops
+        self.on_work(missing[0])
         try:
-            told = words(editor.method, item.sample, judged=item.row.early_filter is not None)
-            result = editor.edit(self._start(item), **told, seed=item.seed, early_filter=item.row.early_filter)
+            results = self._results(group, editors)
         except torch.AcceleratorError:  # a GPU in this state fails at every other sample too
             raise
         except Exception as error:
-            self.store.fail(item, error)
-        else:
-            self.store.keep(item, result)
+            for item in missing:
+                self.store.fail(item, error)
+            return
+        for item in missing:
+            self.store.keep(item, *results[group.index(item)])
+
+    def _results(self, group: Group, editors: Sequence[Editor]) -> Sequence[tuple[Result, dict[str, Any] | None]]:
+        """Each item's edit, and of several, what they cost together."""
+        item, editor = group[0], editors[0]
+        early = item.row.early_filter
+        told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
+        if len(group) == 1:
+            return [(editor.edit(self._start(item), **told, seed=item.seed, early_filter=early), None)]
+        controls = [one.method.control for one in editors]
+        together = editor.edit_with(self._start(item), controls=controls, **told, seed=item.seed)
+        return _shares(together, group, [one.method for one in editors])
 
     def _start(self, item: WorkItem) -> Image.Image:
         """The picture that is edited."""
         before = item.previous
 
         def result_of(id: str) -> Image.Image:
-            record = None if before is None else self.store.record(before)
-            if before is None or record is None or record["status"] == "failed":
+            if before is None or self.job.state(before).status != "done":
                 raise InputError(f"the turn before, {id!r}, failed.")
             return self.store.image(before)
 
         return item.sample.start(result_of)
 
-    def _measure(self, item: WorkItem, names: list[str]) -> None:
+    def _measure(self, item: WorkItem, names: Sequence[str]) -> None:
         """One number after the other, each kept at once: a metric may kill the process."""
         self.on_work(item)
-        of = self.job.dependencies(item)
         try:
             pictures = self._pictures(item)
         except Exception as error:  # must not cost the edit
-            self.store.keep_scores(item, dict.fromkeys(names, Missing(first_line(error))), of)
+            self.store.keep_scores(item, dict.fromkeys(names, Missing(first_line(error))), self.job.metric_keys)
             return
         for metric in (metric for metric in self.job.config.metrics if metric.name in names):
-            self.store.keep_scores(item, measure([metric], pictures), of)
+            self.store.keep_scores(item, measure([metric], pictures), self.job.metric_keys)
 
     def _pictures(self, item: WorkItem) -> Images:
         sample, source = item.sample, self._start(item)
@@ -152,6 +175,19 @@ class _ItemRunner:
             source_prompt=sample.source_prompt, target_prompt=sample.target_prompt, instruction=sample.instruction,
             edit=sample.edit,
         )  # fmt: skip
+
+
+def _shares(together: Result, group: Group, methods: Sequence[Method]) -> list[tuple[Result, dict[str, Any]]]:
+    """Each picture as the result of its row, with an equal share of the cost; and the group with what it cost."""
+    whole = {name: getattr(together, name) for name in COSTS}
+    share = {name: cost / len(group) for name, cost in whole.items()}
+    about = {"rows": [item.row.name for item in group], **whole}
+    found, settings = [], together.settings
+    for image, control, method in zip(together.images, settings["grag"], methods, strict=True):
+        options = {name: plain(getattr(method, name)) for name in settings["options"]}
+        own = {**settings, "options": options, "grag": control}
+        found.append((replace(together, images=[image], settings=own, **share), about))
+    return found
 
 
 def _read(picture: Callable[[], Image.Image | np.ndarray] | None) -> np.ndarray | Missing | None:

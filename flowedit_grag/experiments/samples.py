@@ -6,12 +6,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..errors import InputError
 from ..lab.tasks import EditingProblem
+from ..options import check_options
 
 LONGEST_ID = 120  # bytes: a file system's 255, less what is put before and behind
 UNSAFE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"/\\|?*]|^[. ]|[. ]$')  # in names of files, on any system
@@ -21,6 +23,9 @@ UNSAFE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"/\\|?*]|^[. ]|[. ]$')  # in
 class Sample:
     """One editing problem. Its pictures are functions, so that it costs nothing until they are called; all of it can
     be pickled. What a benchmark does not give is ``None``.
+
+    ``content`` is a text that says exactly what image, mask and truth show, for benchmarks that draw them: it stands
+    for their pixels in the keys of a run, which can then be planned without drawing anything.
     """
 
     id: str  # unique in its dataset, the same whenever it is opened, and safe as the name of a file
@@ -34,6 +39,7 @@ class Sample:
     turn: int = 1  # place in a session of edits
     previous: str | None = None  # id of the sample whose result is edited, in place of ``image``
     edit: EditingProblem | None = None  # the lab's problem, for its oracle
+    content: str | None = None
 
     def start(self, result_of: Callable[[str], Image.Image]) -> Image.Image:
         """The picture to edit: ``image``, or what became of the turn before, ``result_of(previous)``."""
@@ -69,13 +75,26 @@ class Dataset(Sequence):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index):  # a slice gives a tuple
+    def __getitem__(self, index: Any) -> Any:  # a slice gives a tuple
         return self.samples[index]
 
     @property
     def reasons(self) -> dict[str, int]:
         """Why samples are left out, and how many for each reason."""
         return dict(Counter(reason for _, reason in self.left_out))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What samples come from. A frozen dataclass: its fields are its options (and so its keys in a config), checked
+    against their types."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def open(self) -> Dataset:
+        """The samples. Raises :class:`InputError` for what can be seen to be wrong before anything is edited."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its samples are")
 
 
 def check_id(id: str, where: str) -> None:

@@ -17,7 +17,7 @@ from ..files import written
 from ..metrics import Missing
 from ..result import Result
 from .plan import WorkItem
-from .records import ItemFiles, read_record, read_scores, size
+from .records import COSTS, ItemFiles, read_record, read_scores, size
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -48,17 +48,13 @@ class Store:
             return False
         return True
 
-    def keep(self, item: WorkItem, result: Result) -> None:
-        """Write the picture and the record of an edit."""
+    def keep(self, item: WorkItem, result: Result, group: Mapping[str, Any] | None = None) -> None:
+        """Write the picture and the record of an edit; ``group`` has what it was made in, and what that cost."""
         with self._room(), written(self.picture(item)) as partial:
             result.image.save(partial)
-        cost = {
-            "nfe": result.nfe,
-            "forward_calls": result.forward_calls,
-            "seconds": result.seconds,
-            "peak_memory_mb": result.peak_memory_mb,
-        }
-        self._record(item, "done", bytes=size(self.picture(item)), **cost, settings=result.settings)
+        cost = {name: getattr(result, name) for name in (*COSTS, "peak_memory_mb")}
+        group = {} if group is None else {"group": group}
+        self._record(item, "done", bytes=size(self.picture(item)), **cost, **group, settings=result.settings)
 
     def fail(self, item: WorkItem, error: Exception) -> None:
         """Write the record of an edit that raised ``error``."""
@@ -67,12 +63,13 @@ class Store:
 
     def scores(self, item: WorkItem) -> dict[str, dict[str, Any]]:
         """See :func:`read_scores`."""
-        return read_scores(self._files(item))
+        return read_scores(self._files(item), item.truth)
 
-    def keep_scores(self, item: WorkItem, values: Mapping[str, float | Missing], of: Mapping[str, str]) -> None:
-        """Add scores to those that are there. ``of`` has the hash for each."""
-        entries = {name: {"of": of[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
-        self._write(self._files(item).scores, {"key": item.key, "values": {**self.scores(item), **entries}})
+    def keep_scores(self, item: WorkItem, values: Mapping[str, float | Missing], metrics: Mapping[str, str]) -> None:
+        """Add scores to those that are there. ``metrics`` has the hash of each."""
+        entries = {name: {"of": metrics[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
+        content = {"key": item.key, "truth": item.truth, "values": {**self.scores(item), **entries}}
+        self._write(self._files(item).scores, content)
 
     def clear(self, item: WorkItem) -> None:
         """Take away what a killed process left half-written. Only for whoever has claimed the item."""

@@ -3,15 +3,13 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import InputError
 from ..files import written
 from .job import Job
-from .records import undecided
-from .store import Store
 
 UP, DOWN = "↑", "↓"  # higher is better, lower is better
 INFINITE = "infinite: the pictures are the same"
@@ -33,7 +31,8 @@ class MeanScore:
 @dataclass(frozen=True)
 class RunTableRow:
     """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others. ``undecided``
-    says why the judge of an early filter decided nothing, and how often: the champion stayed."""
+    says why the judge of an early filter decided nothing, and how often: the champion stayed. ``group`` names the rows
+    that it was computed with, if any: ``nfe`` is then its share of what they cost together."""
 
     row: str
     done: int
@@ -42,6 +41,7 @@ class RunTableRow:
     nfe: float | None
     entries: tuple[MeanScore, ...]
     undecided: Mapping[str, int] = field(default_factory=dict)
+    group: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,6 @@ class RunTable:
     left_out: Mapping[str, int]  # why the benchmark leaves out some of what it lists, and how much
     variants: tuple[str, ...] = ()  # of the metrics: backbone and details
 
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
     def markdown(self) -> str:
         """The table, and under it how it is measured and whatever it does not have a number for."""
         arrows = [f"{name} {UP if up else DOWN}" for name, up in zip(self.columns, self.higher_is_better, strict=True)]
@@ -68,10 +64,15 @@ class RunTable:
         text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
         remarks = [f"- {name}: {variant}" for name, variant in zip(self.columns, self.variants, strict=False)]
         remarks += [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
+        remarks += [
+            f"- {', '.join(group)}: computed together, sharing inversion and source; NFE is a row's share of "
+            f"{math.fsum(line.nfe or 0 for line in self.lines if line.row in group):g} an edit"
+            for group in dict.fromkeys(line.group for line in self.lines if line.group)
+        ]
         remarks += [f"- {count} of the benchmark left out ({reason})" for reason, count in self.left_out.items()]
         return "\n".join([text, "", *remarks]).strip() + "\n"
 
-    def _remarks(self, line: RunTableRow):
+    def _remarks(self, line: RunTableRow) -> Iterator[str]:
         for name, entry in zip(self.columns, line.entries, strict=True):
             for reason, count in entry.missing.items():
                 yield f"{line.row}, {name}: {count} missing ({reason})"
@@ -85,8 +86,8 @@ class RunTable:
 
 def table(job: Job) -> RunTable:
     """The table of what is there so far."""
-    store, metrics = Store(job.folder), job.config.metrics
-    lines = tuple(_line(row.name, job, store) for row in job.config.rows)
+    metrics = job.config.metrics
+    lines = tuple(_line(row.name, job) for row in job.config.rows)
     left_out = job.config.samples.reasons
     names, variants = tuple(m.name for m in metrics), tuple(m.variant for m in metrics)
     return RunTable(names, tuple(m.higher_is_better for m in metrics), lines, left_out, variants)
@@ -95,7 +96,7 @@ def table(job: Job) -> RunTable:
 def write(table: RunTable, job: Job) -> None:
     """``table.json`` and ``table.md`` in the run's folder. Raises :class:`InputError` where that cannot be done."""
     try:
-        for name, text in (("table.json", json.dumps(table.plain(), indent=1) + "\n"), ("table.md", table.markdown())):
+        for name, text in (("table.json", json.dumps(asdict(table), indent=1) + "\n"), ("table.md", table.markdown())):
             with written(job.folder / name) as partial:
                 partial.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -105,22 +106,21 @@ def write(table: RunTable, job: Job) -> None:
         ) from None
 
 
-def _line(row: str, job: Job, store: Store) -> RunTableRow:
+def _line(row: str, job: Job) -> RunTableRow:
     items = [item for item in job.items if item.row.name == row]
-    records = {item: store.record(item) for item in items}
-    done = [item for item in items if (record := records[item]) and record["status"] == "done"]
-    failures = {
-        item.sample.id: record["reason"] for item in items if (record := records[item]) and record["status"] == "failed"
-    }
-    scores = [job.scores(store, item) for item in done]
-    entries = tuple(_entry(metric.name, scores) for metric in job.config.metrics)
-    nfe = _mean([float(records[item]["nfe"]) for item in done])  # type: ignore[index]
-    unsure = Counter(reason for item in done for reason in undecided(records[item]))  # type: ignore[arg-type]
-    unfinished = len(items) - len(done) - len(failures)
-    return RunTableRow(row, len(done), unfinished, failures, nfe, entries, dict(sorted(unsure.items())))
+    states = {item.sample.id: job.state(item) for item in items}
+    done = [state for state in states.values() if state.status == "done"]
+    failures = {id: state.reason for id, state in states.items() if state.status == "failed"}
+    entries = tuple(_entry(metric.name, [state.scores for state in done]) for metric in job.config.metrics)
+    unsure = Counter(reason for state in done for reason in state.undecided)
+    together = items[0].group if items and len(items[0].group) > 1 else ()
+    return RunTableRow(
+        row, len(done), len(items) - len(done) - len(failures), failures, _mean([state.nfe for state in done]),
+        entries, dict(sorted(unsure.items())), together,
+    )  # fmt: skip
 
 
-def _entry(name: str, scores: list[dict[str, dict[str, Any]]]) -> MeanScore:
+def _entry(name: str, scores: Sequence[Mapping[str, Mapping[str, Any]]]) -> MeanScore:
     found = [entries[name] for entries in scores if name in entries]
     all_values = [entry["value"] for entry in found if "value" in entry]
     values = [value for value in all_values if math.isfinite(value)]

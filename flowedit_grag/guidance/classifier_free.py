@@ -1,14 +1,12 @@
 """True classifier-free guidance (arXiv:2207.12598): a velocity made of two velocities, in one forward call."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ..backbone.attention_hook import HooksAt
-from ..backbone.flow import Flow
-from ..backbone.sequence import Condition
+from ..backbone.flow import Condition, Flow
 from ..inversion.solver import Velocity
 
 
@@ -51,9 +49,5 @@ class GuidedVelocity:
         return v
 
     def hooked(self, hooks: HooksAt | None) -> "GuidedVelocity":
-        """The same with attention ``hooks``, whose rows are those of the batch (:meth:`batch_rows`)."""
+        """The same with attention ``hooks``, whose rows are those of the batch (:attr:`rows`)."""
         return replace(self, hooks=hooks)
-
-    def batch_rows(self, rows: Sequence[int]) -> tuple[int, ...]:
-        """Where in the batch the given rows of x are evaluated."""
-        return tuple(index for index, row in enumerate(self.rows) if row in rows)

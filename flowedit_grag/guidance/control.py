@@ -31,12 +31,10 @@ class Control(ABC):
 
 @dataclass(frozen=True)
 class ControlledGroup:
-    """Controls as an attention hook: each of ``rows`` with one of its own, on the group ``tokens``. The sequence begins
-    with ``text`` tokens of text."""
+    """Controls as an attention hook on the group ``tokens`` of a sequence that begins with ``text`` tokens of text."""
 
     tokens: slice | Tensor
-    rows: tuple[int, ...]
-    controls: tuple[Control | None, ...]  # one a row
+    controls: tuple[Control | None, ...]  # one for each row of the batch
     text: int
 
     @property
@@ -47,7 +45,7 @@ class ControlledGroup:
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v: ``[batch, tokens, heads, head_dim]``."""
         k, v = k.clone(), v.clone()
-        for row, control in zip(self.rows, self.controls, strict=True):
+        for row, control in enumerate(self.controls):
             if control is not None and not control.is_identity:
                 group = row, self.tokens
                 k[group], v[group] = control(k[group], v[group], q[row, : self.text])

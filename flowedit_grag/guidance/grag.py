@@ -39,10 +39,5 @@ class GRAG(Control):
         raise InputError(f"grag must be None, delta, (lam, delta), a dict of these or a GRAG, not {value!r}.")
 
     def __call__(self, k: Tensor, v: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-        return reweighted(k, self), v
-
-
-def reweighted(group: Tensor, strength: GRAG) -> Tensor:
-    """Eq. 9 on the keys of one group, ``[..., tokens, heads, head_dim]``, its mean taken in float32."""
-    mean = group.mean(dim=-3, keepdim=True, dtype=torch.float32)
-    return (strength.lam * mean + strength.delta * (group - mean)).to(group.dtype)
+        mean = k.mean(dim=-3, keepdim=True, dtype=torch.float32)
+        return (self.lam * mean + self.delta * (k - mean)).to(k.dtype), v

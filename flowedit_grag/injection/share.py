@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..backbone.attention_hook import AttentionHook, Hooks, check_layers, compose
-from ..backbone.flow import Flow
-from ..backbone.sequence import TokenLayout
+from ..backbone.attention_hook import AttentionHook, Hooks, compose
+from ..backbone.flow import Flow, TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control, ControlledGroup
+
+SOURCE = 0  # its row of the batch
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,21 @@ class ShareKV:
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v: ``[batch, tokens, heads, head_dim]``."""
-        return q, self._shared(k), self._shared(v)
-
-    def _shared(self, x: Tensor) -> Tensor:
-        x = x.clone()
+        k, v = k.clone(), v.clone()
         for row in self.rows:
-            x[row, self.tokens] = x[self.source, self.tokens]
-        return x
+            k[row, self.tokens], v[row, self.tokens] = k[self.source, self.tokens], v[self.source, self.tokens]
+        return q, k, v
 
 
 def source_hooks(
     v: GuidedVelocity, layout: TokenLayout, controls: Sequence[Control | None],
     layers: tuple[int, ...] | None = None, share: bool = True,
 ) -> Hooks:  # fmt: skip
-    """In each of ``layers`` (by default the vital ones): K and V of the source (row 0 of x) on the image tokens of
+    """In each of ``layers`` (by default the vital ones): K and V of the source (row 0) on the image tokens of
     every edit (the rows after it), unless not to ``share``; then each edit's control on them, guidance copies too."""
-    rows = v.batch_rows(range(1, len(controls) + 1))
-    group = ControlledGroup(layout.image, rows, tuple(controls[v.rows[row] - 1] for row in rows), layout.text)
-    hooks: list[AttentionHook] = [ShareKV(0, rows, layout.image)] if share else []
+    edits = tuple(index for index, row in enumerate(v.rows) if row != SOURCE)
+    group = ControlledGroup(layout.image, tuple((None, *controls)[row] for row in v.rows), layout.text)
+    hooks: list[AttentionHook] = [ShareKV(SOURCE, edits, layout.image)] if share else []
     hooks += [] if group.is_identity else [group]
     return dict.fromkeys(vital_layers(layers, v.flow), compose(*hooks)) if hooks else {}
 
@@ -56,5 +54,4 @@ def vital_layers(asked: tuple[int, ...] | None, flow: Flow) -> tuple[int, ...]:
             f"the vital layers of {flow.name or 'this model'} are not known; find them with "
             "`flowedit-grag vital-layers` and give them as vital_layers."
         )
-    check_layers(layers, flow.layers)
     return layers

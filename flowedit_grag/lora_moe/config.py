@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from peft import LoraConfig
 from torch import nn
 
 from ..errors import InputError
 from ..options import check_options
+from .layer import MixtureConfig, MixtureLinear
 
 NAME = "adapter"  # of an adapter in a transformer, where nothing else is said
 Router = Literal["published", "softmax_then_topk"]
@@ -61,10 +61,8 @@ class LoraMoeConfig:
             except re.error as error:
                 raise InputError(f"{name} is not a regular expression ({error}).") from None
 
-    def peft(self, ranks: Mapping[str, int] | None = None) -> "MixtureConfig":
+    def peft(self, ranks: Mapping[str, int] | None = None) -> MixtureConfig:
         """The configuration that peft works with. ``ranks`` are those of modules that differ from :attr:`rank`."""
-        from .layer import MixtureLinear
-
         modules = "|".join(part for part in (self.mixtures, self.plain) if part)
         alpha = float(self.rank) if self.alpha is None else self.alpha
         config = MixtureConfig(
@@ -75,14 +73,3 @@ class LoraMoeConfig:
         )  # fmt: skip
         config._register_custom_module({nn.Linear: MixtureLinear})
         return config
-
-
-@dataclass
-class MixtureConfig(LoraConfig):
-    """peft's own configuration with what a mixture adds."""
-
-    experts: int = field(default=1)
-    top_k: int = field(default=1)
-    router: str = field(default="published")
-    mixtures: str = field(default="")
-    merged: bool = field(default=False)  # whether its plain parts are in the model's own weights by now

@@ -2,15 +2,27 @@
 
 import math
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from peft import LoraConfig
 from peft.tuners import lora
 from peft.tuners.lora.layer import LoraVariant
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .config import MixtureConfig
+
+
+@dataclass
+class MixtureConfig(LoraConfig):
+    """peft's own configuration with what a mixture adds."""
+
+    experts: int = field(default=1)
+    top_k: int = field(default=1)
+    router: str = field(default="published")
+    mixtures: str = field(default="")
+    merged: bool = field(default=False)  # whether its plain parts are in the model's own weights by now
 
 
 class MixtureLinear(lora.Linear):

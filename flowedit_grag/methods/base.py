@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ..backbone.attention_hook import check_layers
-from ..backbone.flow import Flow
-from ..backbone.sequence import Condition, TokenLayout
+from ..backbone.flow import Condition, Flow, TokenLayout
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..backbone.sequence import TokenLayout
+from ..backbone.flow import TokenLayout
 from ..errors import InputError
 from ..guidance.control import ControlledGroup
 from ..inversion import Velocity
@@ -74,9 +74,8 @@ class DiptychMethod(Method):
         raise NotImplementedError
 
     def left(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> ControlledGroup:
-        """The controls on the left panel, in the ``rows`` of a batch, each the row of a target."""
-        controls = tuple(targets.controls[row] for row in rows)
-        return ControlledGroup(left_panel(layout), tuple(range(len(rows))), controls, layout.text)
+        """The controls on the left panel, in a batch with the given ``rows`` of the targets."""
+        return ControlledGroup(left_panel(layout), tuple(targets.controls[row] for row in rows), layout.text)
 
 
 def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..backbone.flow import Condition
 from ..backbone.image_flow import ImageFlow
 from ..backbone.profile import Profile
-from ..backbone.sequence import Condition
 from ..errors import InputError
 from ..judges import Judge, judge
 from ..judges.selection import Selection, contact_sheet, select

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbone.attention_hook import Hooks, compose
-from ..backbone.sequence import TokenLayout
+from ..backbone.flow import TokenLayout
 from ..guidance.classifier_free import GuidedVelocity
 from ..injection.recorder import ValueRecorder, recording_bytes
 from ..inversion import Solver, integrate

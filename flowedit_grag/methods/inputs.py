@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backbone.flow import Flow
-from ..backbone.sequence import Condition, TokenLayout
+from ..backbone.flow import Condition, Flow, TokenLayout
 from ..errors import InputError
 from ..guidance.control import Control
 from ..inversion.solver import Solver, Velocity, trajectory

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..backbone.sequence import Condition
+from ..backbone.flow import Condition
 from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..injection.share import source_hooks, vital_layers
@@ -57,10 +57,9 @@ class StableFlow(Method):
     def edit(self, source: Source, prepared: list[Tensor], targets: Targets) -> Steps:
         guidance = (self.inversion_guidance, *(self.guidance,) * len(targets))
         v = self.guided(source, targets, guidance, with_source=True)
-        if self.source_alignment == "aligned":
-            rows = yield from self._sample(source, prepared[0], targets, v, prepared)
-            return rows[1:] / self.nudge
-        return (yield from self._sample(source, prepared[0], targets, v, lagging(prepared)))[1:]
+        aligned = self.source_alignment == "aligned"
+        rows = yield from self._sample(source, prepared[0], targets, v, prepared if aligned else lagging(prepared))
+        return rows[1:] / (self.nudge if aligned else 1)
 
     def generate(self, source: Source, targets: Targets) -> Steps:
         """Edit a generated image: source and targets from the same noise and with the same guidance.

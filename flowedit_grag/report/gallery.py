@@ -20,6 +20,7 @@ from ..errors import first_line
 from ..experiments.samples import Sample
 from .columns import COST
 from .comparison import ALL, LAST, Comparison, Row
+from .runs import Outcome
 
 BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third
 BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about
@@ -63,33 +64,20 @@ def contact_sheet(comparison: Comparison) -> bytes | None:
     names = ["source", *(line.label for line in comparison.lines), *(["ground truth"] if truths else [])]
     rows = []
     for sample in first.values():
-        made = [_made(line, sample.id) for line in comparison.lines]
-        rows.append([*map(_opened, [sample.image, *made, *([sample.truth] if truths else [])])])
-    side = min(SIDES[0], max((max(image.size) for row in rows for image in row if image), default=SIDES[0]))
-    squares = [[_square(image, side) for image in row] for row in rows]
+        made = [_made(line.outcomes.get(sample.id)) for line in comparison.lines]
+        rows.append([_opened(picture) for picture in (sample.image, *made, *([sample.truth] if truths else []))])
+    shown = [image for row in rows for image in row if isinstance(image, Image.Image)]
+    side = min(SIDES[0], max((max(image.size) for image in shown), default=SIDES[0]))
+    white = Image.new("RGB", (side, side), "white")
+    squares = [[white if isinstance(image, str) else ImageOps.pad(image, white.size, color="white") for image in row]
+               for row in rows]  # fmt: skip
     labelled_grid(squares, names, list(first)).save(encoded := BytesIO(), "PNG")
     return encoded.getvalue()
 
 
-def _made(line: Row, id: str) -> Callable[[], Image.Image] | None:
-    outcome = line.outcomes.get(id)
-    return None if outcome is None or outcome.reason else partial(read_image, outcome.picture)
-
-
-def _opened(picture: Callable[[], Image.Image] | None) -> Image.Image | None:
-    try:
-        return picture().convert("RGB") if picture else None
-    except Exception:  # a damaged file, of which the page says so
-        return None
-
-
-def _square(image: Image.Image | None, side: int) -> Image.Image:
-    return ImageOps.pad(image or Image.new("RGB", (1, 1), "white"), (side, side), color="white")
-
-
 def thumbnail(image: Image.Image, side: int) -> str:
     """A data URI of ``image``, scaled down to at most ``side`` pixels."""
-    small = image.convert("RGB")
+    small = image.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     small.save(encoded := BytesIO(), "WEBP", quality=QUALITY)
     return "data:image/webp;base64," + b64encode(encoded.getvalue()).decode()
@@ -109,19 +97,25 @@ def _given(sample: Sample | None, side: int) -> Iterator[dict[str, Any]]:
 
 def _edit(line: Row, id: str, side: int) -> dict[str, Any]:
     outcome = line.outcomes.get(id)
+    found = {**_picture(line.label, _made(outcome), side), "edit": True}
     if outcome is None or outcome.reason:
-        return {
-            "caption": line.label,
-            "reason": f"failed: {outcome.reason}" if outcome else "not finished",
-            "edit": True,
-        }
+        return {**found, "reason": f"failed: {outcome.reason}" if outcome else "not finished"}
     numbers = {column.label: outcome.numbers.get(column.name) for column in line.measured if column not in COST}
-    said = {name: f"{value:.4g}" for name, value in numbers.items() if value is not None}
-    return {**_picture(line.label, lambda: read_image(outcome.picture), side), "numbers": said, "edit": True}
+    return {**found, "numbers": {name: f"{value:.4g}" for name, value in numbers.items() if value is not None}}
 
 
-def _picture(caption: str, picture: Callable[[], Image.Image], side: int) -> dict[str, Any]:
+def _made(outcome: Outcome | None) -> Callable[[], Image.Image] | None:
+    return None if outcome is None or outcome.reason else partial(read_image, outcome.picture)
+
+
+def _picture(caption: str, picture: Callable[[], Image.Image] | None, side: int) -> dict[str, Any]:
+    found = _opened(picture)
+    return {"caption": caption, **({"reason": found} if isinstance(found, str) else {"image": thumbnail(found, side)})}
+
+
+def _opened(picture: Callable[[], Image.Image] | None) -> Image.Image | str:
+    """A picture, or why there is none to show."""
     try:
-        return {"caption": caption, "image": thumbnail(picture(), side)}
+        return picture().convert("RGB") if picture else "there is none"
     except Exception as error:  # a file of the benchmark that is damaged; the rest of the page does not need it
-        return {"caption": caption, "reason": f"cannot be shown: {first_line(error)}"}
+        return f"cannot be shown: {first_line(error)}"

@@ -11,7 +11,7 @@ import yaml
 
 from ..errors import InputError, first_line
 from ..experiments.manifest import NAME, Manifest, ManifestEntry
-from ..experiments.records import ItemFiles, made_on, read_object, read_record, read_scores, undecided
+from ..experiments.records import ItemFiles, current, made_on, read_object, read_record, read_scores, undecided
 
 COSTS = ("nfe", "seconds")
 EARLIER = "cells.json"  # what earlier versions called the manifest
@@ -91,14 +91,14 @@ def _run(folder: Path, name: str) -> Run:
         raise InputError(f"{folder} is of an earlier version; run its config once more.")
     if manifest is None or not manifest.made_with.keys() <= config["methods"].keys():
         raise InputError(
-            f"{folder} has no {NAME}, or a damaged one; run its config once more, which makes nothing again."
+            f"{folder} has no {NAME}, a damaged one, or one of an earlier version; run its config once more."
         )
     outcomes: dict[str, dict[str, Outcome]] = {row: {} for row in manifest.made_with}
     damaged: dict[str, list[Path]] = {row: [] for row in outcomes}
     for item in manifest.items:
         files = ItemFiles(folder, item.row, item.sample, item.key)
         if (record := read_record(files)) is not None:
-            outcomes[item.row][item.sample] = _outcome(files, item, record)
+            outcomes[item.row][item.sample] = _outcome(files, item, record, manifest.metrics)
         elif files.record.exists():
             damaged[item.row].append(files.record)
     every = [one for of_row in outcomes.values() for one in of_row.values()]
@@ -110,7 +110,7 @@ def _run(folder: Path, name: str) -> Run:
         for row, paths in damaged.items() if paths
     ]  # fmt: skip
     environment = read_object(folder / "environment.json")
-    remarks += [*_made_on(name, every), *_left_out(folder, name, manifest)]
+    remarks += [*_made_on(name, every), *_remarks(folder, name, manifest)]
     return Run(name, folder, config, environment, manifest, outcomes, tuple(remarks))
 
 
@@ -124,10 +124,12 @@ def _made_on(name: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"{name}: edits were not all made with the same {fact}: {shares}."
 
 
-def _left_out(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
-    """What the folder holds besides the items of the run."""
+def _remarks(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
+    """What the numbers do not say: shares of costs, and what the folder holds besides the items of the run."""
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
+    if shared := [row for row, way in manifest.made_with.items() if "group" in way]:
+        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of what rows made together cost."
     for reason, count in manifest.left_out.items():
         yield f"{name}: {count} of the benchmark left out ({reason})."
     ours = {ItemFiles(folder, item.row, item.sample, item.key).record for item in manifest.items}
@@ -155,16 +157,16 @@ def _config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _outcome(files: ItemFiles, item: ManifestEntry, record: Mapping[str, Any]) -> Outcome:
+def _outcome(files: ItemFiles, item: ManifestEntry, record: Mapping[str, Any], metrics: Mapping[str, str]) -> Outcome:
     words = record["key_inputs"].get("sample") or {}
     said = {key: str(words[key]) for key in ("instruction", "source_prompt", "target_prompt") if words.get(key)}
     source = "" if item.previous else str(words.get("image") or "")
     about = (item.sample, item.task, said, source, files.image)
     if record["status"] == "failed":
         return Outcome(*about, reason=record["reason"], traceback=str(record.get("traceback", "")))
-    current = {name: entry for name, entry in read_scores(files).items() if entry["of"] == item.of.get(name)}
-    numbers = {name: float(entry["value"]) for name, entry in current.items() if "value" in entry}
-    missing = {name: entry["missing"] for name, entry in current.items() if "missing" in entry}
+    scores = current(read_scores(files, item.truth), metrics)
+    numbers = {name: float(entry["value"]) for name, entry in scores.items() if "value" in entry}
+    missing = {name: entry["missing"] for name, entry in scores.items() if "missing" in entry}
     numbers |= {key: float(record[key]) for key in COSTS}
     if all(name in numbers for name in RIGHT_OF):
         numbers["right"] = min(numbers[name] for name in RIGHT_OF)

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from ..configs_by_name import find_config
 from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
 from ..lora_moe.config import MIXTURES, PLAIN, Router
@@ -155,8 +156,10 @@ def _spelled_out(values: Any) -> dict[str, Any]:
     return {**values, **named}
 
 
-def read(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
-    """The run that the YAML file at ``path`` describes, with some values replaced (``{"adapter": {"rank": 8}}``)."""
+def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+    """The run that the YAML file at ``path`` describes (or the package's config of that name), with some values
+    replaced (``{"adapter": {"rank": 8}}``)."""
+    path = find_config(path)
     try:
         there, given = _spelled_out(OmegaConf.to_container(OmegaConf.load(path))), _spelled_out(overrides or {})
         for key, kind in KINDS.items():
@@ -166,8 +169,6 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
         values = OmegaConf.to_container(OmegaConf.merge(there, given), resolve=True)
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"there is no config at {path}.") from None
     except (OmegaConfBaseException, YAMLError, OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
     return TrainConfig.of(values)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..backbone.families.flux_fill import context_right_of
 from ..backbone.families.flux_transformer import layout_of
+from ..backbone.flow import Condition
 from ..backbone.image import padded, resized
 from ..backbone.image_flow import ImageFlow
-from ..backbone.sequence import Condition
 from ..errors import InputError
 from ..methods.diptych_frame import side_by_side
 from ..methods.diptych_prompts import diptych_prompt

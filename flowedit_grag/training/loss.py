@@ -43,4 +43,4 @@ def velocity(transformer: Any, x: Tensor, sigma: Tensor, batch: Diptychs, dtype:
     """The adapter's float32 weights work in the networks' ``dtype``. ``transformer`` may be wrapped by accelerate."""
     guidance = torch.full_like(sigma, GUIDANCE)
     with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
-        return velocity_of(transformer, x, sigma, batch.condition, guidance, context=batch.context, dtype=dtype)
+        return velocity_of(transformer, x, sigma, batch.condition, guidance, batch.context)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flowedit_grag.backbone.families.flux_transformer import velocity_of
-from flowedit_grag.backbone.sequence import Condition
+from flowedit_grag.backbone.flow import Condition
 
 from . import latents as latent_stage
 from . import model
@@ -135,4 +135,4 @@ def velocity(
 
     ``context`` ``[B, tokens, C]`` is what a Fill model sees beside them.
     """
-    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context=context)
+    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context)

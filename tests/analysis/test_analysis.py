@@ -12,9 +12,10 @@ import torch
 from conftest import GOLDEN
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
 
 from flowedit_grag import InputError
-from flowedit_grag.analysis import entropy, toy
+from flowedit_grag.analysis import entropy, toy, vital_layers
 from flowedit_grag.analysis.bias import bias, bias_share, downsampled
 from flowedit_grag.analysis.branches import Branches
 from flowedit_grag.analysis.moments import Moments
@@ -224,6 +225,45 @@ def test_toy_says_what_the_paper_says(tmp_path):
     assert is_identity == pytest.approx([is_identity[0]] * 5)
     _, shares, *grag = turned
     assert grag[2] > shares > max(grag[:2])
+
+
+# ---- vital layers ----------------------------------------------------------------------------------------------------
+
+
+def test_vitality_is_what_a_picture_loses_without_a_layer(tiny, tmp_path):
+    seen = []
+
+    def similarity(first, second):
+        seen.append(np.abs(np.asarray(first, float) - np.asarray(second, float)).mean())
+        return 1 - seen[-1] / 255
+
+    found = vital_layers.detect(tiny, prompts=["a cat"], seeds=2, steps=1, size=(32, 32), similarity=similarity)
+    pairs = np.array(seen).reshape(len(found.layers), 2)
+    assert found.vitality == pytest.approx((pairs / 255).mean(axis=1))
+    limit = np.mean(found.vitality) + np.std(found.vitality, ddof=1)
+    assert found.vital_layers == [layer for layer, value in enumerate(found.vitality) if value > limit]
+    path, chart = vital_layers.write(found, tmp_path / "vital.json")
+    assert json.loads(path.read_text())["vital_layers"] == found.vital_layers
+    assert Image.open(chart).width > 600
+
+
+def test_similarities(tmp_path, monkeypatch):
+    half = Image.new("RGB", (64, 48), (128, 128, 128))
+    assert vital_layers.pixels(half, half) == 1
+    assert vital_layers.pixels(half, Image.new("RGB", (64, 48), (255, 255, 255))) == pytest.approx(1 - 127 / 255)
+    with pytest.raises(InputError, match="similarity"):
+        vital_layers.detect(None, similarity="dinno", prompts=["a"])
+    monkeypatch.setattr(vital_layers, "DINO", str(tmp_path / "nothing"))
+    with pytest.raises(InputError, match="use similarity='pixels'"):
+        vital_layers.dino(IMAGE, IMAGE)
+    config = Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14)
+    Dinov2Model(config).save_pretrained(tmp_path / "dino")
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 28, "width": 28}).save_pretrained(
+        tmp_path / "dino"
+    )
+    monkeypatch.setattr(vital_layers, "DINO", str(tmp_path / "dino"))
+    assert vital_layers.dino(IMAGE, IMAGE) == pytest.approx(1, abs=1e-6)
+    assert vital_layers.dino(IMAGE, half) < 0.9999
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ import signal
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flowedit_grag.experiments.datasets import Benchmark, Dataset, dataset
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.folder import begin
 from flowedit_grag.methods.frame import Frame
 from flowedit_grag.methods.sdedit import SDEdit
+from flowedit_grag.methods.stableflow_plus import StableFlowPlus
 from flowedit_grag.metrics import Missing
 
 
@@ -32,23 +33,48 @@ class Traced(SDEdit):
     def frame(self):
         return TracedFrame("Traced", self)
 
+    def trace(self, target):
+        _trace(self, f"{self.strength} {target}", target)
+        if self.bomb and Path(self.bomb).exists():
+            Path(self.bomb).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedFlow(StableFlowPlus):
+    """Two steps of StableFlow+, with ``log``, ``poison`` and ``mine`` as there: a line for every batch of edits."""
+
+    steps: int = 2
+    log: str
+    poison: str = ""
+    mine: str = ""
+
+    def frame(self):
+        return TracedFrame("TracedFlow", self)
+
+    def trace(self, target):
+        _trace(self, f"group {target}", target)
+
 
 @dataclass(frozen=True)
 class TracedFrame(Frame):
-    method: Traced
+    """Whose method is told of every batch of edits, when it is about to begin."""
+
+    method: Any
 
     def prompts(self, source, targets, instructions):
-        (target,), method = targets, self.method
-        with open(method.log, "a") as file:
-            file.write(f"{os.getpid()} {method.strength} {target}\n")
-        if method.poison and Path(method.poison).exists() and target == Path(method.poison).read_text():
-            raise RuntimeError("poisoned")
-        if method.bomb and Path(method.bomb).exists():
-            Path(method.bomb).unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if method.mine and target == Path(method.mine).read_text():
-            os.kill(os.getpid(), signal.SIGKILL)
+        (target,) = targets
+        self.method.trace(target)
         return super().prompts(source, targets, instructions)
+
+
+def _trace(method, line, target):
+    with open(method.log, "a") as file:
+        file.write(f"{os.getpid()} {line}\n")
+    if method.poison and Path(method.poison).exists() and target == Path(method.poison).read_text():
+        raise RuntimeError("poisoned")
+    if method.mine and target == Path(method.mine).read_text():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)

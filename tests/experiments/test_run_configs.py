@@ -1,19 +1,23 @@
 """Configs of runs: what their keys stand for, and what is wrong with one."""
 
 import json
+import re
 import sys
+from dataclasses import fields
 
 import pytest
 from conftest import ROOT
 from kill_thirty import done, finished, settings, write
 from PIL import Image
 
+from flowedit_grag.backbone.load import load
 from flowedit_grag.cli.arguments import key_values
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import fingerprint
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import EXECUTORS
 from flowedit_grag.experiments.plan import work_items
+from flowedit_grag.experiments.rows import Loading
 from flowedit_grag.metrics.dino import DINO
 from flowedit_grag.metrics.viescore import VIEScore
 from flowedit_grag.report.runs import read_runs
@@ -68,7 +72,7 @@ def judge(*given): return silent(*given)
         fingerprint._own_code.cache_clear()
         config = read(write(tmp_path / "run", methods=rows, metrics=["own_code:Metric", "psnr"]))
         keys = {item.row.name: item.key for item in work_items(config, limit=1)}
-        found.append({**keys, **{metric.name: fingerprint.of_metric(metric, "") for metric in config.metrics}})
+        found.append({**keys, **{metric.name: fingerprint.of_metric(metric) for metric in config.metrics}})
     before, after = found
     assert {name for name, key in before.items() if after[name] == key} == {"ours", "psnr"}
 
@@ -79,8 +83,8 @@ def test_weights_in_a_folder_are_part_of_a_numbers_hash(tmp_path):
         (tmp_path / "weights").write_text(content)
         fingerprint._folder.cache_clear()
         hashes |= {
-            fingerprint.of_metric(DINO(model=str(tmp_path)), ""),
-            fingerprint.of_metric(VIEScore(judge=f"vlm:{tmp_path}"), ""),
+            fingerprint.of_metric(DINO(model=str(tmp_path))),
+            fingerprint.of_metric(VIEScore(judge=f"vlm:{tmp_path}")),
             fingerprint.of_judge(f"clip:{tmp_path}")["weights"],
         }
     assert len(hashes) == 6
@@ -153,12 +157,17 @@ out: runs/x
         ("out: runs/x", "out: ${seed}\nseed: ${out}", "x.yaml cannot be read"),
         ("out: runs/x", "out: &a [*a]", "x.yaml, line 13: out.0 contains itself"),
         ("out: runs/x", "<<: &b {a: *b}", "contains itself"),
-        ("out: runs/x", "out: runs/x\nloading: {dtyp: float32}", r"line 14: unknown key of loading 'dtyp'"),
-        ("out: runs/x", "out: runs/x\nloading: {dtype: float31}", r"line 14: unknown dtype 'float31'"),
-        ("out: runs/x", "out: runs/x\nloading: {compile: 1}", "line 14: compile must be true or false, not 1"),
+        ("out: runs/x", "out: runs/x\nloading: {dtyp: float32}", r"line 14: unknown option of loading 'dtyp'"),
+        ("out: runs/x", "out: runs/x\nloading: {dtype: float31}", r"line 14: unknown value of dtype 'float31'"),
+        ("out: runs/x", "out: runs/x\nloading: {compile: 1}", "line 14: compile must be of type bool, not 1"),
         ("out: runs/x", "out: runs/x\nloading: {adapter_scale: true}", "line 14: adapter_scale must be a number"),
         ("out: runs/x", "out: runs/x\nloading: {adapter_scale: .nan}", "line 14: adapter_scale must be a number"),
-        ("out: runs/x", "out: runs/x\nloading: {memory_budget: -5}", "line 14: memory_budget must be a whole number"),
+        (
+            "out: runs/x",
+            "out: runs/x\nloading: {memory_budget: -5}",
+            "line 14: memory_budget must be a whole number",
+        ),
+        ("out: runs/x", "out: runs/x\nloading: {quantization: 5}", "line 14: quantization must be text or a mapping"),
         ("out: runs/x", "out: runs/x\nloading: {quantization: fo}", "line 14: unknown quantization 'fo'"),
         ("out: runs/x", "out: runs/x\nloading: {attention_backend: fo}", "line 14: unknown attention_backend 'fo'"),
         ("out: runs/x", "out: runs/x\nloading: 0", "line 14: loading must be made of 'key: value' lines, not 0"),
@@ -233,7 +242,7 @@ def test_a_run_goes_on_where_there_is_less_memory(tmp_path):
 
 
 @pytest.mark.parametrize("made_with", [[], {"a": 5}, {"a": {"model": 3}}])
-def test_a_list_of_cells_that_hands_have_been_at(tmp_path, made_with):
+def test_a_manifest_that_was_changed_by_hand(tmp_path, made_with):
     done(out := tmp_path / "run", limit=1)
     (out / "manifest.json").write_text(json.dumps({"made_with": made_with}))
     done(out, limit=1)
@@ -285,10 +294,55 @@ def test_flags(tmp_path):
     assert set(EXECUTORS) == {"serial", "local", "ray"}
 
 
-@pytest.mark.parametrize("path", [CONFIGS / "sweep_delta.yaml", *sorted(CONFIGS.glob("*/*table*.yaml"))], ids=str)
+RUNS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if not path.stem.startswith("train")]
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
 def test_our_own_configs(path):
     assert read(path).rows
     head = path.read_text().partition("\nmodel:")[0]
+    name = path.relative_to(CONFIGS).with_suffix("")
     assert all(line.startswith("#") for line in head.splitlines())
-    for part in ("arXiv:", f"flowedit-grag run configs/{path.relative_to(CONFIGS)}", "Cost", "Expected"):
+    for part in ("arXiv:", f"flowedit-grag run {name}", "Cost", "Expected", "NFE"):
         assert part in head
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("lab/*.yaml")), ids=lambda path: path.stem)
+def test_what_was_measured_here_stands_in_the_docs_alone(path):
+    expected = path.read_text().partition("model:")[0].partition("# Expected: ")[2]
+    if not path.stem.startswith("train"):
+        assert expected.startswith(("docs/results.md.\n", "docs/lab.md, "))
+    assert not re.search(r"\d\.\d\d", expected.partition("Not as")[0])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("lab/*.yaml")), ids=lambda path: path.stem)
+def test_our_lab_configs_can_be_planned(path, tmp_path):
+    """Every row suits its model; the header says how many edits there are."""
+    if path.stem.startswith("train"):
+        return
+    config = read(path, {"out": str(tmp_path)})
+    items = work_items(config)
+    samples = len({item.sample.id for item in items})
+    assert len(items) == samples * len(config.rows)
+    assert f"{samples} edits in " in path.read_text()
+    assert config.dataset.split == "validation"
+
+
+def test_tasks_of_the_lab(tmp_path):
+    config = read(write(tmp_path / "run", dataset={"name": "lab", "per_task": 2, "tasks": ["style", "color"]}))
+    found = {sample.id: sample.instruction for sample in config.samples}
+    assert list(found) == [f"validation-{task}-00{index}" for index in range(2) for task in ("style", "color")]
+    every = {sample.id: sample.instruction for sample in read(write(tmp_path / "run")).samples}
+    assert found["validation-style-000"] == every["validation-style-000"]
+    for tasks, said in (
+        (["colour"], "unknown task 'colour'; did you mean 'color'"),
+        ([], "at least one"),
+        (["add", "add"], "each once"),
+        ([1], "tasks must be of type str"),
+    ):
+        with pytest.raises(InputError, match=rf"run.yaml, line \d+: .*{said}"):
+            read(write(tmp_path / "run", dataset={"name": "lab", "tasks": tasks}))
+
+
+def test_loading_has_what_load_takes():
+    assert {f.name for f in fields(Loading)} == set(load.__kwdefaults__) - {"adapter", "revision"}

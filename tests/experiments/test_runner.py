@@ -30,7 +30,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import ray
-from flowedit_grag.experiments.executors.failures import Failures
+from flowedit_grag.experiments.executors.monitor import Failures
 from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.table import _entry
@@ -93,7 +93,8 @@ def test_a_finished_run_does_nothing_again(whole, tmp_path):
     run(read(write(whole)), on_progress=seen.append)
     assert begun(whole).total() == ITEMS
     assert (whole / "table.json").read_bytes() == before
-    assert [(one.step, one.steps) for one in seen] == [(ITEMS, ITEMS)]
+    assert [(one.step, one.steps) for one in seen if one.stage == "edits"] == [(ITEMS, ITEMS)]
+    assert [(one.step, one.steps) for one in seen if one.stage == "plan"] == [(0, ITEMS), (ITEMS, ITEMS)]
 
 
 def test_limit_then_all(whole, tmp_path):
@@ -334,7 +335,7 @@ def interruptible():
 @pytest.mark.parametrize(("executor", "workers"), [("serial", None), ("local", 2)])
 def test_interrupted_and_gone_on_with(whole, tmp_path, executor, workers):
     def interrupt(made):
-        if made.step:
+        if made.step and made.stage == "edits":
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

@@ -64,7 +64,7 @@ def test_attention_weight_scales_the_scores_after_the_softmax(qkv):
             weights[:, GROUP] *= 2.5
         return weights
 
-    edit = ControlledGroup(GROUP, (0, 1), (None, AttentionWeight(2.5)), TEXT)
+    edit = ControlledGroup(GROUP, (None, AttentionWeight(2.5)), TEXT)
     np.testing.assert_allclose(attention(*arrays(edit(*qkv))), attention(*arrays(qkv), scaled), rtol=1e-12)
 
 
@@ -81,7 +81,7 @@ def test_attention_gate_lets_the_most_correlated_tokens_through(qkv, threshold, 
         shut = [token for token in GROUP.tolist() if token not in through] if row == 0 else []
         return np.where(np.isin(np.arange(10), shut), 0, weights)
 
-    edit = ControlledGroup(GROUP, (0,), (AttentionGate(threshold),), TEXT)
+    edit = ControlledGroup(GROUP, (AttentionGate(threshold),), TEXT)
     before = [tensor.clone() for tensor in qkv]
     np.testing.assert_allclose(attention(*arrays(edit(*qkv))), attention(*arrays(qkv), gated), rtol=1e-12)
     assert all(torch.equal(a, b) for a, b in zip(qkv, before, strict=True))

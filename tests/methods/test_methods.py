@@ -168,7 +168,7 @@ def test_true_guidance_of_one_is_off_and_the_velocity_is_linear_in_it(tiny):
     torch.testing.assert_close(away, alone, atol=1e-5, rtol=0)
     torch.testing.assert_close(v(1.0, 4.0)[1], away[1] + 4 * (plain[1] - away[1]), atol=1e-4, rtol=0)
     torch.testing.assert_close(v(1.0, 4.0)[0], plain[0], atol=1e-5, rtol=0)
-    assert GuidedVelocity(tiny, both, (2.0, 3.0), (1.0, 4.0), negative).batch_rows([1]) == (1, 2)
+    assert GuidedVelocity(tiny, both, (2.0, 3.0), (1.0, 4.0), negative).rows == (0, 1, 1)
 
 
 def test_flowedit_n_min_ends_with_plain_sampling(tiny):

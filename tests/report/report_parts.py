@@ -60,7 +60,7 @@ def run(out, *, per_task=2, more="", config=CONFIG, fails=(), without=(), unfini
         values = {metric.name: known.get(metric.name, 0.5) for metric in settings.metrics}
         if place in without:
             values["ssim_outside"] = Missing("no window fits")
-        store.keep_scores(item, values, job.dependencies(item))
+        store.keep_scores(item, values, job.metric_keys)
         for name, value in values.items():
             if not isinstance(value, Missing):
                 numbers.setdefault(item.row.name, {}).setdefault(name, {})[item.sample.id] = value

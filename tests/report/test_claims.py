@@ -96,7 +96,7 @@ def test_claims_can_come_out_against_the_paper(tmp_path):
 
 def measured(folder, name, records, of=None):
     """The file of a measurement whose records these are."""
-    of = {"weights": weights("lab")} if of is None else of
+    of = {"weights": weights("lab"), "split": "validation"} if of is None else of
     text = "".join(json.dumps({"key": str(n), "of": of, **record}) + "\n" for n, record in enumerate(records))
     (folder / f"{name}.jsonl").write_text(text + '{"half')
     return Evidence((), folder)
@@ -111,7 +111,7 @@ def test_entropy_is_judged_over_all_tokens(tmp_path, fall, verdict):
     ]  # fmt: skip
     (claim,) = found("entropy", measured(tmp_path, "entropy", records)).values()
     assert claim.verdict == verdict
-    assert claim.measured.endswith("n = 10")
+    assert claim.measured.endswith("n = 10, validation")
     if verdict == "holds":
         assert claim.measured.startswith("-0.00")
         assert "it falls with every step in 3.0 of 3 layers" in claim.measured
@@ -141,7 +141,7 @@ def test_second_order_is_judged_against_solvers_that_one_would_use(tmp_path, gai
     assert tuple(claim.verdict for claim in claims) == verdicts
     assert [claim.text.split(" than ")[1].split(",")[0] for claim in claims] == ["ddim", "uni_inv"]
     assert claims[0].measured.startswith(f"psnr {gains[0]:+.1f} dB (")
-    assert claims[0].measured.endswith("at 112 NFE against 56, n = 20")
+    assert claims[0].measured.endswith("at 112 NFE against 56, n = 20, validation")
     assert "at 112 NFE against 57" in claims[1].measured
 
 

@@ -412,6 +412,7 @@ def test_tables_say_what_they_are_of(made):
     remarks = (folder / "report" / "tables.md").read_text()
     assert "- flowedit, ssim_outside: 1 missing (no window fits)." in remarks
     assert "- FlowEdit + GRAG: 1 not finished." in remarks
+    assert "NFE and seconds of flowedit, FlowEdit + GRAG" in remarks
     assert r"- flowedit: 1 failed (RuntimeError: \<b>no luck\</b> with validation-color-000)." in remarks
 
 
@@ -534,14 +535,17 @@ def test_edits_of_two_versions_are_said(made, tmp_path):
     assert "edits were not all made with the same torch: 1 with 2.12.0, 1 with 2.13.0." in text
 
 
-def test_numbers_of_an_earlier_metric_are_left_out(made, tmp_path):
+def test_numbers_of_an_earlier_metric_or_truth_are_left_out(made, tmp_path):
     folder = copy(made, tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text())
     changed = next(item for item in manifest["items"] if item["row"] == "sdedit")
-    changed["of"]["psnr_outside"] = "another"
+    changed["truth"], manifest["metrics"]["ssim_outside"] = "another", "another"
     (folder / "manifest.json").write_text(json.dumps(manifest))
     report([folder], tmp_path / "report")
-    assert "sdedit, psnr_outside: 1 missing (not measured yet)" in (tmp_path / "report" / "tables.md").read_text()
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert "sdedit, psnr_outside: 1 missing (not measured yet)" in text
+    assert "flowedit, psnr_outside:" not in text
+    assert re.search(r"flowedit, ssim_outside: \d+ missing \(not measured yet\)", text)
 
 
 def test_a_run_of_an_earlier_version(made, tmp_path):
@@ -553,7 +557,7 @@ def test_a_run_of_an_earlier_version(made, tmp_path):
 def test_a_run_without_its_list_of_items(made, tmp_path):
     folder = copy(made, tmp_path)
     (folder / "manifest.json").write_text("{")
-    refused([folder], tmp_path / "report", "has no manifest.json, or a damaged one; run its config once more")
+    refused([folder], tmp_path / "report", "has no manifest.json, a damaged one, or one of an earlier version; run its")
 
 
 @pytest.mark.parametrize("damage", ["dataset: lab", "methods: [sdedit]"])
@@ -569,7 +573,7 @@ def test_rows_that_the_config_has_not(made, tmp_path):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["methods"].pop("sdedit")
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    refused([folder], tmp_path / "report", "has no manifest.json, or a damaged one")
+    refused([folder], tmp_path / "report", "has no manifest.json, a damaged one")
 
 
 def of_turns(made, tmp_path):

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...tokenize import tokenize
 from ..attention_hook import check_layers
+from ..flow import Condition, TokenLayout
 from ..image import ImageLike, padded, read_image
 from ..image_flow import ImageFlow
-from ..sequence import Condition, TokenLayout
 from .flux_fill import context_right_of
 from .flux_transformer import PATCH, PROCESSORS, layout_of, velocity_of
 
@@ -138,8 +138,7 @@ class FluxFlow(ImageFlow):
         return layout_of(latents, condition.embeds.shape[1])
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Condition, guidance: Tensor) -> Tensor:
-        dtype = self.transformer.dtype
-        return velocity_of(self.transformer, x, sigma, condition, guidance, context=self.context, dtype=dtype)
+        return velocity_of(self.transformer, x, sigma, condition, guidance, self.context)
 
     def filling(self, latents: Tensor, column: int) -> "FluxFlow":
         """A Fill model as it paints the token columns from ``column`` on of the picture in ``latents``."""

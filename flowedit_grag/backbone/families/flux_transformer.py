@@ -10,7 +10,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..attention_hook import AttentionHook
-from ..sequence import Condition, TokenLayout
+from ..flow import Condition, TokenLayout
 
 PATCH = 2  # FLUX packs 2 x 2 latent pixels into a token
 
@@ -37,25 +37,22 @@ def image_ids(layout: TokenLayout, device: torch.device | str) -> Tensor:
 
 
 def velocity_of(
-    transformer: Any, x: Tensor, sigma: Tensor, condition: Condition, guidance: Tensor, *,
-    context: Tensor | None = None, dtype: torch.dtype | None = None,
-) -> Tensor:  # fmt: skip
+    transformer: Any, x: Tensor, sigma: Tensor, condition: Condition, guidance: Tensor, context: Tensor | None = None
+) -> Tensor:
     """The velocity ``[B, C, h, w]`` that ``transformer`` predicts for ``x`` ``[B, C, h, w]`` at ``sigma`` ``[B]``.
 
     Args:
         guidance: distilled guidance scale ``[B]``; models without its embedding ignore it.
         context: ``[B or 1, tokens, C']``, what a Fill model sees beside the noisy tokens.
-        dtype: of what goes in; by default that of ``x``.
     """
-    config = getattr(transformer, "module", transformer).config  # accelerate may wrap it
-    layout, dtype = layout_of(x, condition.embeds.shape[1]), dtype or x.dtype
-    tokens = pack(x)
+    network = getattr(transformer, "module", transformer)  # accelerate may wrap it
+    layout, dtype, tokens = layout_of(x, condition.embeds.shape[1]), network.dtype, pack(x)
     if context is not None:
         tokens = torch.cat([tokens, context.to(tokens).expand(len(tokens), -1, -1)], dim=-1)
     out = transformer(
         hidden_states=tokens.to(dtype),
         timestep=sigma.to(x.device, dtype),
-        guidance=guidance.to(x.device, dtype) if config.guidance_embeds else None,
+        guidance=guidance.to(x.device, dtype) if network.config.guidance_embeds else None,
         encoder_hidden_states=condition.embeds.to(x.device, dtype),
         pooled_projections=condition.pooled.to(x.device, dtype),
         txt_ids=torch.zeros(layout.text, 3, device=x.device),

@@ -4,8 +4,7 @@ import os
 from typing import Any
 
 from ...registry import Registry
-from ..samples import Dataset
-from .base import Benchmark
+from ..samples import Benchmark, Dataset
 
 DATASETS = Registry(
     "dataset",

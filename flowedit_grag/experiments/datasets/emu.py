@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 from ...tables import ParquetTable, text
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample
 
 COLUMNS = ("idx", "task", "instruction", "input_caption", "output_caption")
 PLACEHOLDERS = ("a train station in city",)  # stands where a caption was never written

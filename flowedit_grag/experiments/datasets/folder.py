@@ -12,8 +12,7 @@ from ...backbone.image import read_image
 from ...errors import InputError, unknown
 from ...tables import existing, json_lines, read_text, require, text
 from ..masks import white
-from ..samples import Dataset, Sample, check_id
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample, check_id
 
 COLUMNS = ("image", "id", "source_prompt", "target_prompt", "instruction", "mask", "truth", "task")
 

@@ -6,31 +6,36 @@ from typing import Literal
 
 from PIL import Image
 
-from ...errors import InputError
+from ...errors import InputError, unknown
 from ...lab.render import render
 from ...lab.scene import Scene
 from ...lab.splits import problems
-from ...lab.tasks import EditingProblem
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ...lab.tasks import TASKS, EditingProblem
+from ..samples import Benchmark, Dataset, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lab(Benchmark):
-    """``per_task`` problems of every task. Whatever is chosen is chosen on the split ``validation``; ``test`` is looked
-    at only to fill a published table."""
+    """``per_task`` problems of each of ``tasks``, by default of all. Whatever is chosen is chosen on the split
+    ``validation``; ``test`` is looked at only to fill a published table."""
 
     split: Literal["validation", "test"] = "validation"
     per_task: int = 25
+    tasks: tuple[str, ...] = TASKS
 
     def __post_init__(self):
         super().__post_init__()
         if self.per_task < 1:
             raise InputError(f"per_task must be from 1 on, not {self.per_task}.")
+        for task in self.tasks:
+            if task not in TASKS:
+                raise unknown("task", task, TASKS)
+        if len(set(self.tasks)) < len(self.tasks) or not self.tasks:
+            raise InputError(f"tasks must name at least one task, and each once, not {list(self.tasks)}.")
 
     def open(self) -> Dataset:
         """The tasks take turns, so that the first few samples are of every kind."""
-        edits = problems(self.split, self.per_task)
+        edits = problems(self.split, self.per_task, self.tasks)
         indices = range(self.per_task)
         samples = (
             _sample(edit, f"{self.split}-{edit.task}-{index:03d}")
@@ -51,6 +56,7 @@ def _sample(edit: EditingProblem, id: str) -> Sample:
         truth=partial(_drawn, edit.target),
         task=edit.task,
         edit=edit,
+        content=repr(edit),
     )
 
 

@@ -13,8 +13,7 @@ from ...backbone.image import read_image
 from ...errors import InputError
 from ...tables import ParquetTable, text
 from ..masks import transparent
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample
 from .magicbrush_release import Release, opened
 
 COLUMNS = ("img_id", "turn_index", "instruction")

@@ -13,8 +13,7 @@ from ...backbone.image import read_image
 from ...errors import InputError
 from ...tables import existing, read_text, require, text
 from ..masks import check_runs, from_runs
-from ..samples import Dataset, Sample
-from .base import Benchmark
+from ..samples import Benchmark, Dataset, Sample
 
 TASKS = (  # by editing_type_id
     "random", "change object", "add object", "delete object", "change content", "change pose", "change color",

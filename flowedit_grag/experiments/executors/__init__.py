@@ -10,7 +10,7 @@ EXECUTORS = Registry(
     "executor",
     __name__,
     {
-        "serial": "serial:run",
+        "serial": "local:serial",
         "local": "local:run",
         "ray": "ray:run",
     },

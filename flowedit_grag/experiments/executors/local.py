@@ -1,4 +1,5 @@
-"""Processes on this machine: one for each GPU, or as many as are asked for."""
+"""This machine: one item after the other in this process, or processes of their own, one for each GPU or as many as are
+asked for."""
 
 import multiprocessing
 import os
@@ -14,8 +15,7 @@ from ...progress import OnProgress
 from ..job import Job
 from ..plan import WorkItem
 from ..runner import work
-from .failures import MOST_IN_A_ROW, Failures
-from .monitor import EVERY, Monitor
+from .monitor import EVERY, MOST_IN_A_ROW, Failures, Monitor
 
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
@@ -24,6 +24,13 @@ PATIENT = ("OMP_WAIT_POLICY", "PASSIVE")
 # Workers are forked from a process that has imported what they need, and no more: CUDA does not survive a fork.
 FORKED = multiprocessing.get_context("forkserver")
 IMPORTED = ["flowedit_grag.experiments.runner", "diffusers.pipelines.flux.pipeline_flux"]
+
+
+def serial(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
+    """In this process. Raises :class:`InputError` for more than one of ``workers``."""
+    if workers not in (None, 1):
+        raise InputError(f"the executor serial has one worker, not {workers}; choose --executor local.")
+    work(job, on_progress)
 
 
 def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
@@ -98,9 +105,6 @@ class Worker:
 def _labour(job: Job, device: str | None, threads: int, complaints: Connection, key: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     parent = multiprocessing.parent_process()
-
-    def parent_lives() -> bool:
-        return parent is None or parent.is_alive()
 
     def note(item: WorkItem) -> None:
         key.value = item.key.encode()

@@ -17,9 +17,8 @@ from ...progress import OnProgress
 from ..job import Job
 from ..plan import WorkItem
 from ..runner import work
-from .failures import MOST_IN_A_ROW, Failures
 from .local import PATIENT
-from .monitor import EVERY, Monitor
+from .monitor import EVERY, MOST_IN_A_ROW, Failures, Monitor
 
 HOW = "ray's log says how"  # a worker died: an actor has no exit code
 # A part of what the cluster's first machine alone has: without that machine there is no cluster anyway.

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...analysis import toy
 from ..intervals import mean
-from .base import GRAG, Claim, Evidence, judged, not_measured
+from .base import GRAG, Claim, Evidence, judged, not_measured, sample
 
 ENTROPY = "the entropy of attention over all tokens falls as delta grows, on average over layers"
 WORD = "with delta a word keeps its share of attention beside the source's tokens, with lambda it is drowned"
@@ -22,20 +22,21 @@ def entropy_falls(evidence: Evidence) -> Iterator[Claim]:
     """
     source = f"{GRAG}, Fig. S2"
     pictures: dict[str, dict[int, dict[float, float]]] = {}
-    for record in evidence.records("entropy"):
+    records = evidence.records("entropy")
+    for record in records:
         of_layer = pictures.setdefault(record["id"], {}).setdefault(record["layer"], {})
         of_layer[record["delta"]] = record["all"]
     deltas = sorted({delta for layers in pictures.values() for of in layers.values() for delta in of})
     curves = [[[of[delta] for delta in deltas] for of in layers.values() if len(of) == len(deltas)]
               for layers in pictures.values()]  # fmt: skip
     if len(deltas) < 2 or not all(curves) or not curves:
-        yield not_measured(source, ENTROPY, "`python -m benchmarks entropy`")
+        yield not_measured(source, ENTROPY, "run `python -m benchmarks entropy` first")
         return
     fall = mean([float(np.mean([curve[0] - curve[-1] for curve in layers])) for layers in curves])
     throughout = np.mean([sum(all(b < a for a, b in pairwise(curve)) for curve in layers) for layers in curves])
     measured = (
         f"{-fall.value:+.4f} nats ({-fall.high:+.4f} to {-fall.low:+.4f}) from delta {deltas[0]:g} to {deltas[-1]:g}; "
-        f"it falls with every step in {throughout:.1f} of {max(map(len, curves))} layers, n = {fall.n}"
+        f"it falls with every step in {throughout:.1f} of {max(map(len, curves))} layers, {sample(fall.n, records)}"
     )
     yield Claim(source, ENTROPY, measured, judged(fall))
 

@@ -61,12 +61,18 @@ class Evidence:
         return [record for record in found if record.get("of") == of]
 
 
+def sample(n: int, records: list[Record]) -> str:
+    """How many, and of which split."""
+    split = records[0]["of"].get("split")
+    return f"n = {n}" + (f", {split}" if split else "")
+
+
 Judge = Callable[[Evidence], Iterator[Claim]]
 
 
-def not_measured(source: str, text: str, config: str) -> Claim:
-    """A claim that ``config``, or a command, would measure."""
-    return Claim(source, text, f"run {config} first", "not measured")
+def not_measured(source: str, text: str, why: str) -> Claim:
+    """A claim that nothing was measured of, and ``why``: mostly, what to run."""
+    return Claim(source, text, why, "not measured")
 
 
 def judged(difference: Mean) -> Verdict:

@@ -38,32 +38,29 @@ def grag_effects(evidence: Evidence) -> Iterator[Claim]:
             more = turned > rest
             text = f"GRAG on {method}: {'more' if more else 'less'} {what} ({column} {rest:g} to {turned:g})"
             find = _named(with_grag, method, paper)
-            yield _claim(evidence, paper.source, text, metric, find, "configs/lab/table1.yaml", is_above=more)
+            yield _claim(evidence, paper.source, text, metric, find, "run configs/lab/table1.yaml first", more)
 
 
 def icedit_steps(evidence: Evidence) -> Iterator[Claim]:
     """What the prompt and the adapters do for edits from instructions."""
     for what, better, worse in STEPS_UP:
         for metric, way in WAYS.items():
-            find, config = _named(better, worse), "configs/lab/instructions.yaml"
-            yield _claim(evidence, f"{ICEDIT}, Table 3", f"{what} {way}", metric, find, config)
+            find, wanted = _named(better, worse), "run configs/lab/instructions.yaml first"
+            yield _claim(evidence, f"{ICEDIT}, Table 3", f"{what} {way}", metric, find, wanted)
 
 
 def early_filter(evidence: Evidence) -> Iterator[Claim]:
     """The paper's claim is about a VLM's judgement. A judge that is also the grader proves nothing of it."""
     for metric, way in WAYS.items():
         text = f"an early filter with a VLM as its judge, {SEEDS} seeds of {STEPS} steps, over one seed, {way}"
-        claim = _claim(evidence, f"{ICEDIT}, Table 3", text, metric, _filtered, "a config whose judge is a VLM")
-        if claim.verdict == "not measured":
-            claim = Claim(claim.source, text, GRADED, "not measured")
-        yield claim
+        yield _claim(evidence, f"{ICEDIT}, Table 3", text, metric, _filtered, GRADED)
 
 
 def _claim(
-    evidence: Evidence, source: str, text: str, metric: str, find: Callable[[Comparison], Pair | None], config: str,
+    evidence: Evidence, source: str, text: str, metric: str, find: Callable[[Comparison], Pair | None], otherwise: str,
     is_above: bool = True,
 ) -> Claim:  # fmt: skip
-    """Of the first comparison that has both rows and the metric."""
+    """Of the first comparison that has both rows and the metric; ``otherwise`` says why it is not measured."""
     for comparison in evidence.comparisons:
         if (pair := find(comparison)) is None or (column := pair[0].column([metric])) is None:
             continue
@@ -72,7 +69,7 @@ def _claim(
         claimed = found if is_above else paired(comparison, second, first, column)
         measured = f"{metric} {_gap(found, column.is_rate)}, n = {found.n}, {comparison.title}"
         return Claim(source, text, measured, judged(claimed))
-    return not_measured(source, text, config)
+    return not_measured(source, text, otherwise)
 
 
 def _gap(found: Mean, is_rate: bool) -> str:

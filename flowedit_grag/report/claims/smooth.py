@@ -35,7 +35,7 @@ def _claim(evidence: Evidence, label: str, turned: str, metric: str) -> Claim:
             f"{theirs.value:.2f} ({theirs.low:.2f} to {theirs.high:.2f}), n = {gap.n}, {comparison.title}"
         )
         return Claim(SOURCE, text, measured, judged(gap))
-    return not_measured(SOURCE, text, "configs/lab/table2.yaml")
+    return not_measured(SOURCE, text, "run configs/lab/table2.yaml first")
 
 
 def _curve(comparison: Comparison, turned: str) -> Curve | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..intervals import difference
-from .base import GRAG, Claim, Evidence, judged, not_measured
+from .base import GRAG, Claim, Evidence, judged, not_measured, sample
 
 SECOND = "midpoint"  # StableFlow+'s
 FIRST = {"ddim": "StableFlow's own", "uni_inv": "a first-order solver that corrects itself"}
@@ -21,9 +21,9 @@ def second_order(evidence: Evidence) -> Iterator[Claim]:
         text = f"a solver of second order ({SECOND}) reconstructs better than {name}, {what}"
         theirs = by_solver.get(name, {})
         if not (both := ours.keys() & theirs.keys()):
-            yield not_measured(source, text, "`python -m benchmarks reconstruction`")
+            yield not_measured(source, text, "run `python -m benchmarks reconstruction` first")
             continue
         gain = difference([ours[index]["psnr"] for index in both], [theirs[index]["psnr"] for index in both])
         nfe = [sum(of[index]["nfe"] for index in both) / len(both) for of in (ours, theirs)]
-        measured = f"psnr {gain.gap('dB')} at {nfe[0]:.0f} NFE against {nfe[1]:.0f}, n = {gain.n}"
+        measured = f"psnr {gain.gap('dB')} at {nfe[0]:.0f} NFE against {nfe[1]:.0f}, {sample(gain.n, records)}"
         yield Claim(source, text, measured, judged(gain))

@@ -1,0 +1,183 @@
+"""Rows that differ only in their strength: one inversion, one batch, and the same pictures whatever happens between."""
+
+import json
+
+import pytest
+from conftest import ROOT
+from kill_thirty import begun, check, done, finished, pictures, start, write
+
+from flowedit_grag.errors import InputError
+from flowedit_grag.experiments.config import read
+from flowedit_grag.experiments.job import Job
+from flowedit_grag.experiments.plan import work_items
+from flowedit_grag.guidance.grag import GRAG
+
+pytestmark = pytest.mark.usefixtures("one_model")
+DELTAS = (0.8, 1.0, 1.2)
+SAMPLES, STEPS = 8, 2
+
+
+def sweep(out, **options):
+    """Three rows that differ in delta."""
+    row = {"method": "runner_parts:TracedFlow", "log": f"{out}.log", **options}
+    return {"metrics": ["psnr_outside"], "methods": {f"delta {delta}": {**row, "grag": delta} for delta in DELTAS}}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, lab):
+    """A sweep that nothing interrupts."""
+    from flowedit_grag.experiments import editors
+
+    out = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(editors, "load", lambda model, **loading: lab)
+        done(out, **sweep(out))
+    return out
+
+
+def records(out):
+    return [json.loads(path.read_text()) for path in sorted(out.glob("edits/*/*.json"))]
+
+
+def planned(tmp_path, **changes):
+    out = tmp_path / "run"
+    return work_items(read(write(out, **{**sweep(out), **changes})))
+
+
+def test_one_inversion_a_sweep_and_its_nfe(whole):
+    group = 2 * STEPS + 2 * STEPS * (1 + len(DELTAS))  # midpoint: the inversion, then source and edits side by side
+    assert begun(whole).total() == SAMPLES
+    found = records(whole)
+    assert sum(record["nfe"] for record in found) == pytest.approx(SAMPLES * group)
+    for record in found:
+        assert record["group"]["nfe"] == group
+        assert record["group"]["rows"] == [f"delta {delta}" for delta in DELTAS]
+        assert record["nfe"] == pytest.approx(group / len(DELTAS))
+        assert record["settings"]["grag"] == record["settings"]["options"].get("grag", record["settings"]["grag"])
+        assert f"delta {record['settings']['grag']['delta']}" == record["row"]
+    text = (whole / "table.md").read_text()
+    rows = ", ".join(f"delta {delta}" for delta in DELTAS)
+    assert f"- {rows}: computed together, sharing inversion and source; NFE is a row's share of {group} an edit" in text
+
+
+def test_a_member_is_close_to_its_row_alone_and_strengths_differ(whole, tmp_path, lab):
+    import numpy as np
+    from PIL import Image
+
+    done(out := tmp_path / "run", **sweep(out), batch_rows=1, limit=1)
+    made = {path.parent.name: np.asarray(Image.open(path), int) for path in whole.glob("edits/*/*color-000.*.png")}
+    alone = {path.parent.name: np.asarray(Image.open(path), int) for path in out.glob("edits/*/*color-000.*.png")}
+    assert made.keys() == alone.keys() == {f"delta {delta}" for delta in DELTAS}
+    assert max(np.abs(made[row] - alone[row]).max() for row in made) <= 1
+    assert sum(record["nfe"] for record in records(out)) == 3 * (2 * STEPS + 2 * STEPS * 2)
+    assert (made["delta 0.8"] != made["delta 1.2"]).any()
+
+
+def test_missing_members_are_made_again_in_the_same_group(whole, tmp_path):
+    done(out := tmp_path / "run", **sweep(out))
+    lost = [*sorted(out.glob("edits/delta 1.0/*"))[:4], *sorted(out.glob("edits/delta 1.2/*"))[:2]]
+    for path in lost:
+        path.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("edits/delta 0.8/*")}
+    done(out, **sweep(out))
+    assert pictures(out) == pictures(whole)
+    assert (out / "table.json").read_bytes() == (whole / "table.json").read_bytes()
+    assert begun(out).total() == SAMPLES + 2, "two samples had lost members"
+    assert {path: path.stat().st_mtime_ns for path in out.glob("edits/delta 0.8/*")} == kept
+
+
+def test_a_kill_between_members(whole, tmp_path):
+    path = write(out := tmp_path / "run", **sweep(out))
+    process = start(path)
+    while process.is_alive() and not len(finished(out)) % len(DELTAS):
+        process.join(0.001)
+    process.kill()
+    process.join()
+    done(out, **sweep(out))
+    check(out, whole, 1)
+
+
+def test_workers_share_groups(whole, tmp_path):
+    done(out := tmp_path / "run", **sweep(out), executor="local", workers=2)
+    check(out, whole, 0)
+
+
+def test_the_key_depends_on_the_group(tmp_path):
+    every = {item.row.name: item.key for item in planned(tmp_path)}
+    assert len(set(every.values())) == len(DELTAS)
+    rows = sweep(tmp_path / "run")["methods"]
+    fewer = {item.row.name: item.key for item in planned(tmp_path, methods=dict(list(rows.items())[:2]))}
+    other = {item.row.name: item.key for item in planned(tmp_path, methods=dict(reversed(rows.items())))}
+    alone = {item.row.name: item.key for item in planned(tmp_path, batch_rows=1)}
+    renamed = [item.key for item in planned(tmp_path, methods={f"my {name}": row for name, row in rows.items()})]
+    for row in ("delta 0.8", "delta 1.0"):
+        assert len({keys[row] for keys in (every, fewer, other, alone)}) == 4
+    assert {*renamed} == {item.key for item in planned(tmp_path)}
+
+
+def test_what_is_grouped(tmp_path):
+    log = {"log": "x", "method": "runner_parts:TracedFlow"}
+    rows = {
+        "rest": log,
+        "grag": {**log, "grag": 1.1},
+        "dial": {**log, "dial": {"name": "attention_weight", "gamma": 0.9}},
+        "steps": {**log, "steps": 3},
+        "icedit": {"method": "icedit-t2i", "early_filter": {"seeds": 2, "steps": 1}, "steps": 2},
+        "icedit + GRAG": {"method": "icedit-t2i", "early_filter": {"seeds": 2, "steps": 1}, "steps": 2, "grag": 1.1},
+        "sdedit": {"method": "sdedit"},
+        "same": {"method": "sdedit"},
+    }
+    groups = {item.row.name: item.group for item in planned(tmp_path, methods=rows)}
+    together = ("rest", "grag", "dial")
+    assert groups == {name: together if name in together else (name,) for name in rows}
+    pairs = {item.group for item in planned(tmp_path, batch_rows=2)}
+    assert pairs == {("delta 0.8", "delta 1.0"), ("delta 1.2",)}
+    session = {item.group for item in planned(tmp_path, dataset={"name": "runner_parts:Session"})}
+    assert session == {(f"delta {delta}",) for delta in DELTAS}
+
+
+def test_a_group_that_fails_fails_as_a_whole_and_is_retried(whole, tmp_path):
+    out, poison = tmp_path / "run", tmp_path / "poison"
+    changes = sweep(out, poison=str(poison))
+    sample = read(write(out, **changes)).samples[2]
+    poison.write_text(sample.target_prompt)
+    failed = done(out, **changes)
+    assert [dict(line.failures) for line in failed.lines] == [{sample.id: "RuntimeError: poisoned"}] * len(DELTAS)
+    poison.unlink()
+    assert [line.done for line in done(out, **changes, retry_failed=True).lines] == [SAMPLES] * len(DELTAS)
+    assert pictures(out) == pictures(whole)
+
+
+def test_a_group_that_kills_workers_fails_as_a_whole_and_the_others_do_not_wait(tmp_path):
+    out, mine = tmp_path / "run", tmp_path / "mine"
+    changes = sweep(out, mine=str(mine))
+    mine.write_text("")
+    sample = read(write(out, **changes)).samples[2]
+    mine.write_text(sample.target_prompt)
+    made = done(out, **changes, executor="local", workers=1)
+    assert [(line.done, list(line.failures)) for line in made.lines] == [(SAMPLES - 1, [sample.id])] * len(DELTAS)
+
+
+def test_a_group_that_does_not_fit_into_memory_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("flowedit_grag.methods.base.rows_that_fit", lambda flow, layout: 3)
+    (line, *_) = done(out := tmp_path / "run", **sweep(out), limit=1).lines
+    assert list(line.failures.values()) == [
+        "InputError: of the 3 rows of a batch 2 fit into memory; set batch_rows to that"
+    ]
+
+
+@pytest.mark.parametrize("value", [0, "many", True, 1.5])
+def test_batch_rows_is_a_number(tmp_path, value):
+    with pytest.raises(InputError, match=r"run.yaml, line \d+: batch_rows must be a whole number from 1 on"):
+        read(write(tmp_path / "run", batch_rows=value))
+
+
+def test_the_sweep_of_our_configs_costs_what_its_header_says():
+    config = read(ROOT / "configs" / "sweep_delta.yaml")
+    job = Job(config, work_items(config), ROOT)
+    assert {len(group) for group in job.groups} == {7}
+    assert [row.grag for row in config.rows] == [GRAG(delta=delta) for delta in (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)]
+    (steps,) = {row.options["steps"] for row in config.rows}
+    nfe = len(job.groups) * (2 * steps + 2 * steps * (1 + 7))
+    assert nfe == 17_280
+    assert f"{nfe:,} NFE" in (ROOT / "configs" / "sweep_delta.yaml").read_text()
