@@ -11,7 +11,6 @@ from ..methods import Method
 from ..methods.frame import frame_of
 from ..methods.request import EditRequest
 from ..methods.resolve import resolve_method
-from ..options import option_names
 from ..progress import OnProgress, Progress
 from ..result import plain
 from . import fingerprint
@@ -179,5 +178,4 @@ def _groups(rows: Sequence[RowConfig], methods: Mapping[str, Method], config: Ru
 
 def _without_control(method: Method) -> Method | None:
     """The method without its control; ``None`` for one that takes none."""
-    controls = {"grag", "dial"} & set(option_names(type(method)))
-    return replace(method, **dict.fromkeys(controls)) if controls else None  # type: ignore[arg-type]
+    return replace(method, control=None) if method.takes_control else None

@@ -12,7 +12,7 @@ from PIL import Image
 from ..editor import Editor
 from ..errors import InputError, first_line
 from ..locks import Locks
-from ..methods import Method
+from ..methods import Method, written_options
 from ..methods.request import words
 from ..metrics import Images, Missing, measure
 from ..progress import OnProgress, Progress
@@ -184,7 +184,7 @@ def _shares(together: Result, group: Group, methods: Sequence[Method]) -> list[t
     about = {"rows": [item.row.name for item in group], **whole}
     found, settings = [], together.settings
     for image, control, method in zip(together.images, settings["grag"], methods, strict=True):
-        options = {name: plain(getattr(method, name)) for name in settings["options"]}
+        options = {name: plain(value) for name, value in written_options(method).items() if name != "grag"}
         own = {**settings, "options": options, "grag": control}
         found.append((replace(together, images=[image], settings=own, **share), about))
     return found

@@ -31,7 +31,7 @@ def judge(spec: str | Judge) -> Judge:
 def _named(spec: str) -> Judge:
     kind, _, rest = spec.partition(":")
     if kind in JUDGES:
-        return JUDGES[kind].named(rest)
+        return JUDGES[kind](*JUDGES[kind].arguments(rest))
     try:
         found = JUDGES[spec]
     except InputError as error:

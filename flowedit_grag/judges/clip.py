@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from PIL import Image
 
@@ -23,10 +23,10 @@ class CLIPJudge:
     def __post_init__(self):
         check_name(self.model)
 
-    @classmethod
-    def named(cls, rest: str) -> Self:
+    @staticmethod
+    def arguments(rest: str) -> tuple[str, ...]:
         """From what follows ``clip:`` in a judge's name: a folder or a hub id, or nothing."""
-        return cls(rest) if rest else cls()
+        return (rest,) if rest else ()
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
         scores = self.score(instruction, first), self.score(instruction, second)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -18,12 +17,12 @@ from .base import Verdict
 class LabJudge:
     """What was asked counts first, then how much of everything else is still the original's."""
 
-    @classmethod
-    def named(cls, rest: str) -> Self:
+    @staticmethod
+    def arguments(rest: str) -> tuple[()]:
         """From what follows ``lab`` in a judge's name: nothing."""
         if rest:
             raise InputError(f"the lab's judge has no models to choose from; say 'lab', not 'lab:{rest}'.")
-        return cls()
+        return ()
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
         asked, source = parse(instruction), _read(original)

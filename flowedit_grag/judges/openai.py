@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from io import BytesIO
 from threading import Thread
-from typing import Any, Self
+from typing import Any
 
 from PIL import Image
 
@@ -53,14 +53,9 @@ class OpenAIJudge:
         if not self.model or not re.match(r"https?://[\w\[]", self.url):
             raise InputError(f"{self.url!r} is not the address of a server, as in http://localhost:8000/v1.")
 
-    @classmethod
-    def named(cls, rest: str) -> Self:
-        """From what follows ``openai:`` in a judge's name: ``MODEL@URL``."""
-        return cls(*cls.parts(rest))
-
     @staticmethod
-    def parts(rest: str) -> tuple[str, str]:
-        """Model and address. Raises :class:`InputError` where one is missing."""
+    def arguments(rest: str) -> tuple[str, str]:
+        """From what follows ``openai:`` in a judge's name, ``MODEL@URL``. Raises :class:`InputError` for less."""
         model, _, url = re.sub(r"@(?=https?://)", "\n", rest, count=1).partition("\n")
         if not model or not url:
             raise InputError("the remote judge is named openai:MODEL@URL, as in openai:qwen@http://localhost:8000/v1.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from PIL import Image
 
@@ -32,14 +32,9 @@ class VLMJudge:
     def __post_init__(self):
         check_name(self.model)
 
-    @classmethod
-    def named(cls, rest: str) -> Self:
-        """From what follows ``vlm:`` in a judge's name: a folder or a hub id."""
-        return cls(*cls.parts(rest))
-
     @staticmethod
-    def parts(rest: str) -> tuple[str]:
-        """The model. Raises :class:`InputError` where there is none."""
+    def arguments(rest: str) -> tuple[str]:
+        """From what follows ``vlm:`` in a judge's name: a folder or a hub id. Raises :class:`InputError` for none."""
         if not rest:
             raise InputError("the VLM judge needs a model, as in vlm:Qwen/Qwen2.5-VL-7B-Instruct.")
         return (rest,)

@@ -32,7 +32,7 @@ class AdapterMetadata:
 
     @classmethod
     def of(cls, path: Path) -> "AdapterMetadata":
-        """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other notes."""
+        """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other metadata."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -42,17 +42,17 @@ class AdapterMetadata:
             raise InputError(f"{path} {NOT_WHOLE.format(reason=first_line(error))}") from None
         try:
             if OURS in metadata:
-                noted = json.loads(metadata[OURS])
-                return cls(noted["top_k"], noted["router"], noted["alpha_over_rank"], noted.get("width"))
-            noted = json.loads(metadata.get(DIFFUSERS, "{}"))
-            if uneven := [name for name in UNEVEN if noted.get(f"transformer.{name}")]:
+                stored = json.loads(metadata[OURS])
+                return cls(stored["top_k"], stored["router"], stored["alpha_over_rank"], stored.get("width"))
+            stored = json.loads(metadata.get(DIFFUSERS, "{}"))
+            if uneven := [name for name in UNEVEN if stored.get(f"transformer.{name}")]:
                 raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
-            rank, alpha = noted.get("transformer.r"), noted.get("transformer.lora_alpha")
+            rank, alpha = stored.get("transformer.r"), stored.get("transformer.lora_alpha")
             return cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
         except InputError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-            raise InputError(f"{path} has notes that cannot be read ({error}).") from None
+            raise InputError(f"{path} has metadata that cannot be read ({error}).") from None
 
     @classmethod
     def from_config(cls, config: Any, width: int | None = None) -> "AdapterMetadata":

@@ -62,7 +62,7 @@ class ModuleWeights:
 
 
 def read_adapter_weights(path: Path) -> dict[str, ModuleWeights]:
-    """The adapter's parts by module name. Raises :class:`InputError` for files that are not adapters."""
+    """The adapter by module name. Raises :class:`InputError` for files that are not adapters."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -70,7 +70,7 @@ def read_adapter_weights(path: Path) -> dict[str, ModuleWeights]:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} {NOT_WHOLE.format(reason=first_line(error))}") from None
-    parts: dict[str, ModuleWeights] = defaultdict(ModuleWeights)
+    modules: dict[str, ModuleWeights] = defaultdict(ModuleWeights)
     for key, tensor in tensors.items():
         found = KEY.fullmatch(key)
         if found is None:
@@ -82,20 +82,20 @@ def read_adapter_weights(path: Path) -> dict[str, ModuleWeights]:
             )
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} has weights that are not finite, in {key!r}.")
-        part, expert = parts[found["module"]], int(found["expert"] or 0)
+        weights, expert = modules[found["module"]], int(found["expert"] or 0)
         if found["route"]:
-            part.route = tensor
+            weights.route = tensor
             continue
-        side = part.a if found["side"] == "A" else part.b
+        side = weights.a if found["side"] == "A" else weights.b
         if expert in side:
             raise InputError(f"{path} has plain LoRA and experts for one module, {found['module']}.")
         side[expert] = tensor
-    if not parts:
+    if not modules:
         raise InputError(f"{path} is empty; it is not an adapter.")
-    for module, part in parts.items():
-        if problem := part.problem():
+    for module, weights in modules.items():
+        if problem := weights.problem():
             raise InputError(f"{path} is not a complete adapter: of {module}, {problem}.")
-    return dict(parts)
+    return dict(modules)
 
 
 def is_mixture(keys: Iterable[str]) -> bool:
@@ -113,14 +113,14 @@ def _foreign(path: Path, key: str, keys: Iterable[str]) -> str:
     return f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}."
 
 
-def check_shapes(path: Path, parts: dict[str, ModuleWeights], transformer: Any) -> None:
-    """Raise :class:`InputError` unless every part fits a linear layer of ``transformer``."""
+def check_shapes(path: Path, modules: dict[str, ModuleWeights], transformer: Any) -> None:
+    """Raise :class:`InputError` unless all fit a linear layer of ``transformer``."""
     layers = dict(transformer.named_modules())
-    for module, part in parts.items():
+    for module, weights in modules.items():
         layer = layers.get(module)
         layer = getattr(layer, "base_layer", layer)
         if not isinstance(layer, nn.Linear):
             raise InputError(f"{path} is an adapter of another model: this one has no linear layer {module!r}.")
-        wanted, found = (layer.in_features, layer.out_features), (part.a[0].shape[1], part.b[0].shape[0])
+        wanted, found = (layer.in_features, layer.out_features), (weights.a[0].shape[1], weights.b[0].shape[0])
         if wanted != found:
             raise InputError(f"{path} is an adapter of another model: {module} maps {wanted} here, {found} there.")

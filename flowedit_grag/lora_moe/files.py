@@ -22,7 +22,7 @@ class Adapter:
     """A file that has been read and found whole, and not yet compared with a model."""
 
     path: Path
-    parts: dict[str, ModuleWeights]
+    modules: dict[str, ModuleWeights]
     metadata: AdapterMetadata
 
     def add_to(
@@ -30,47 +30,47 @@ class Adapter:
         scale: float = 1.0,
     ) -> LoraMoeConfig:  # fmt: skip
         """Add it to ``transformer`` and activate it alone; see :func:`load_adapter`."""
-        check_shapes(self.path, self.parts, transformer)
+        check_shapes(self.path, self.modules, transformer)
         if not name or "." in name:  # which torch does not take as a module's name
             raise InputError(f"an adapter cannot be called {name!r}; give it a name without dots.")
         if name in getattr(transformer, "peft_config", {}):
             raise InputError(f"the model already has an adapter called {name!r}; unload it, or load the model again.")
-        config, ranks = self._config(top_k, router), {module: part.rank for module, part in self.parts.items()}
+        config, ranks = self._config(top_k, router), {module: weights.rank for module, weights in self.modules.items()}
         others = {f"^{re.escape(module)}": own for module, own in ranks.items() if own != config.rank}
         self._check_room(transformer)
         transformer.add_adapter(config.peft(others), adapter_name=name)
-        weights = {
+        tensors = {
             f"{module}.{key}.{name}.weight": tensor
-            for module, part in self.parts.items()
-            for key, tensor in part.stacked().items()
+            for module, weights in self.modules.items()
+            for key, tensor in weights.stacked().items()
         }
-        transformer.load_state_dict(weights, strict=False)
+        transformer.load_state_dict(tensors, strict=False)
         for layer in (module for module in transformer.modules() if isinstance(module, LoraLayer)):
             layer.set_scale(name, scale)
         transformer.set_adapter(name)
         return config
 
     def _config(self, top_k: int | None, router: Router | None) -> LoraMoeConfig:
-        mixed = [module for module, part in self.parts.items() if part.route is not None]
-        experts = {len(self.parts[module].a) for module in mixed} or {1}
+        mixed = [module for module, weights in self.modules.items() if weights.route is not None]
+        experts = {len(self.modules[module].a) for module in mixed} or {1}
         if len(experts) > 1:
             raise InputError(f"{self.path} has mixtures of {sorted(experts)} experts; one adapter has one number.")
-        rank = max(part.rank for part in self.parts.values())
+        rank = max(weights.rank for weights in self.modules.values())
         try:
             return LoraMoeConfig(
                 experts=experts.pop(), rank=rank, alpha=self.metadata.alpha_over_rank * rank,
                 top_k=(self.metadata.top_k if top_k is None else top_k) if mixed else 1,
                 router=router or self.metadata.router,
-                mixtures=_any_of(mixed), plain=_any_of([module for module in self.parts if module not in mixed]),
+                mixtures=_any_of(mixed), plain=_any_of([module for module in self.modules if module not in mixed]),
             )  # fmt: skip
         except InputError as error:
             raise InputError(f"{self.path} cannot be loaded so: {error}") from None
 
     def _check_room(self, transformer: Any) -> None:
         """A LoRA layer of peft's own cannot become a mixture."""
-        for module, part in self.parts.items():
+        for module, weights in self.modules.items():
             layer = transformer.get_submodule(module)
-            if part.route is not None and isinstance(layer, LoraLayer) and not isinstance(layer, MixtureLinear):
+            if weights.route is not None and isinstance(layer, LoraLayer) and not isinstance(layer, MixtureLinear):
                 raise InputError(
                     f"{self.path} is a mixture and cannot join a LoRA that is already there, in {module}; "
                     "load it first, as adapter=, and LoRAs after it."
@@ -119,9 +119,9 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
                 tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
         raise InputError(f"there is no adapter called {name!r} to save.")
-    notes = {"format": "pt", **AdapterMetadata.from_config(transformer.peft_config[name], width).metadata()}
+    metadata = {"format": "pt", **AdapterMetadata.from_config(transformer.peft_config[name], width).metadata()}
     with written(path) as partial:
-        partial.write_bytes(save(tensors, metadata=notes))  # save_file would leave a file of its own when killed
+        partial.write_bytes(save(tensors, metadata=metadata))  # save_file would leave a file of its own when killed
     return path
 
 

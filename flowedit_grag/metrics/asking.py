@@ -16,7 +16,6 @@ from ..judges.prompt import quoted
 from .base import Images, OwnMetric
 
 LONGEST = 300  # characters of a reason
-COMPARES = "the judge {!r} only compares; scores need openai:MODEL@URL or vlm:MODEL."
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,9 @@ def scores(spec: str, question: Question, with_source: bool, images: Images) -> 
     shown = (images.source, images.edited) if with_source else (images.edited,)
     text = question.text.replace("{instruction}", quoted(images.instruction or ""))
     try:
-        answer = _judge(spec).answer(text, [Image.fromarray(picture) for picture in shown], question.schema)
+        answer = _answering(spec, judge(spec)).answer(
+            text, [Image.fromarray(picture) for picture in shown], question.schema
+        )
         return numbers(answer, question)
     except InputError as error:
         return one_line(str(error), LONGEST)
@@ -112,15 +113,14 @@ def check_judge(spec: str) -> None:
     """Raise :class:`InputError` for a name that is no judge's, or one's that only compares. Whether it can be had here
     is not asked: a report reads its numbers anywhere."""
     kind, _, rest = spec.partition(":")
-    known = kind in JUDGES
-    if spec and not hasattr(JUDGES[kind] if known else judge(spec), "answer"):
-        raise InputError(COMPARES.format(spec))
-    if spec and known:
-        JUDGES[kind].parts(rest)
+    if spec and kind in JUDGES:
+        _answering(spec, JUDGES[kind]).arguments(rest)
+    elif spec:
+        _answering(spec, judge(spec))
 
 
-def _judge(spec: str) -> Any:
-    found = judge(spec)
+def _answering(spec: str, found: Any) -> Any:
+    """The judge ``found``, or a class of them. Raises :class:`InputError` for one that only compares."""
     if not hasattr(found, "answer"):
-        raise InputError(COMPARES.format(spec))
+        raise InputError(f"the judge {spec!r} only compares; scores need openai:MODEL@URL or vlm:MODEL.")
     return found

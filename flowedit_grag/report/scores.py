@@ -54,7 +54,7 @@ def parameters(line: Row) -> int | None:
         return None
     if fingerprint(found.path) != adapter["files"]:
         return None
-    tensors = [tensor for part in found.parts.values() for tensor in (*part.a.values(), *part.b.values(), part.route)]
+    tensors = [tensor for part in found.modules.values() for tensor in (*part.a.values(), *part.b.values(), part.route)]
     return sum(tensor.numel() for tensor in tensors if tensor is not None)
 
 

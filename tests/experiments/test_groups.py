@@ -159,7 +159,7 @@ def test_a_group_that_kills_workers_fails_as_a_whole_and_the_others_do_not_wait(
 
 
 def test_a_group_that_does_not_fit_into_memory_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("flowedit_grag.methods.base.rows_that_fit", lambda flow, layout: 3)
+    monkeypatch.setattr("flowedit_grag.backbone.image_flow.ImageFlow.rows_that_fit", lambda self, layout: 3)
     (line, *_) = done(out := tmp_path / "run", **sweep(out), limit=1).lines
     assert list(line.failures.values()) == [
         "InputError: of the 3 rows of a batch 2 fit into memory; set batch_rows to that"

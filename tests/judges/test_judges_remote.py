@@ -157,7 +157,7 @@ def test_an_answer_in_a_fence_is_an_answer():
 
 
 def test_addresses():
-    assert OpenAIJudge.named("m@http://[::1]:8000/v1").url == "http://[::1]:8000/v1"
+    assert judge("openai:m@http://[::1]:8000/v1").url == "http://[::1]:8000/v1"
     with pytest.raises(InputError, match="is not the address of a server"):
         OpenAIJudge("m", "localhost:8000")
 

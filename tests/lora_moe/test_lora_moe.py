@@ -250,7 +250,7 @@ def test_a_saved_adapter_remembers_its_router(tmp_path):
     found = load_adapter(fill(), path, top_k=1, router="published")
     assert (found.top_k, found.router) == (1, "published")
     save_file(load_file(path), path, metadata={"flowedit_grag": "[1"})  # as a damaged copy
-    with pytest.raises(InputError, match="notes that cannot be read"):
+    with pytest.raises(InputError, match="metadata that cannot be read"):
         load_adapter(fill(), path)
 
 
@@ -504,7 +504,7 @@ def test_what_the_layout_cannot_say_is_not_saved(tmp_path, change):
         ({"top_k": 9}, r"safetensors cannot be loaded so: LoRA-MoE needs 1 <= top_k <= experts"),
     ],
 )
-def test_notes_that_make_no_sense(tmp_path, noted, said):
+def test_metadata_that_makes_no_sense(tmp_path, noted, said):
     tensors, path = load_file(next(MOE.glob("*.safetensors"))), tmp_path / "lora.safetensors"
     notes = {"top_k": 1, "router": "published", "alpha_over_rank": 1.0, **noted}
     save_file(tensors, path, metadata={"flowedit_grag": json.dumps(notes)})

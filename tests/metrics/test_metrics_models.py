@@ -8,9 +8,9 @@ from test_judges_models import alphabet, clip_folder, vlm_folder  # noqa: F401 (
 from test_metrics import PAIRS, published
 from torch import nn
 
+from flowedit_grag.judges import judge
 from flowedit_grag.judges.pretrained import check_name
 from flowedit_grag.metrics import Images, Missing, metric
-from flowedit_grag.metrics.asking import _judge
 from flowedit_grag.metrics.lpips import FILES
 from flowedit_grag.metrics.lpips_network import layers
 
@@ -345,8 +345,7 @@ def test_missing_lpips_weights_say_where_to_put_them(tmp_path):
 
 
 def test_a_local_model_writes_its_scores(vlm_folder, monkeypatch):  # noqa: F811
-    judge = _judge(f"vlm:{vlm_folder}")
-    processor, network = judge._loaded
+    processor, network = judge(f"vlm:{vlm_folder}")._loaded
     letters, seen = processor.tokenizer.convert_ids_to_tokens, []
 
     def generate(said):

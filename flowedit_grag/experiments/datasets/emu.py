@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ...tables import ParquetTable, text
 from ..samples import Benchmark, Dataset, Sample
-from .rows import text
-from .tables import ParquetTable
 
 COLUMNS = ("idx", "task", "instruction", "input_caption", "output_caption")
 PLACEHOLDERS = ("a train station in city",)  # stands where a caption was never written

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +10,9 @@ from typing import Any
 
 from ...backbone.image import read_image
 from ...errors import InputError, unknown
+from ...tables import existing, json_lines, read_text, require, text
 from ..masks import white
 from ..samples import Benchmark, Dataset, Sample, check_id
-from .rows import existing, read_text, require, text
 
 COLUMNS = ("image", "id", "source_prompt", "target_prompt", "instruction", "mask", "truth", "task")
 
@@ -32,8 +31,8 @@ class Folder(Benchmark):
         file = _prompts(Path(self.path))
         lines = _csv(file) if file.suffix == ".csv" else _jsonl(file)
         samples: dict[str, Sample] = {}
-        for number, values in lines:
-            sample = _sample(file.parent, values, where := f"{file}, line {number}")
+        for where, values in lines:
+            sample = _sample(file.parent, values, where)
             check_id(sample.id, where)
             if sample.id in samples:
                 raise InputError(f"{where}: the id {sample.id!r} is there twice; give each line an id of its own.")
@@ -53,32 +52,23 @@ def _prompts(path: Path) -> Path:
     return files[0]
 
 
-def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number of the line and values of each row."""
+def _csv(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What to call each row in errors, and its values."""
     rows = csv.DictReader(io.StringIO(read_text(file)), strict=True)
     try:
         _check_columns(rows.fieldnames or [], str(file))
         for values in rows:
             if None in values or None in values.values():  # how the reader marks too many and too few
                 raise InputError(f"{file}, line {rows.line_num} does not have {len(rows.fieldnames or [])} fields.")
-            yield rows.line_num, values
+            yield f"{file}, line {rows.line_num}", values
     except csv.Error as error:
         raise InputError(f"{file}, line {rows.reader.line_num} is not CSV ({error}).") from None
 
 
-def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(read_text(file).split("\n"), start=1):  # prompts may hold other line breaks
-        if not line.strip():
-            continue
-        where = f"{file}, line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{where} is not JSON ({getattr(error, 'msg', error)}).") from None
-        if not isinstance(values, dict):
-            raise InputError(f'{where} is not like {{"image": "cat.png", "instruction": "make it a dog"}}.')
+def _jsonl(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for where, values in json_lines(file, '{"image": "cat.png", "instruction": "make it a dog"}'):
         _check_columns(values, where)
-        yield number, values
+        yield where, values
 
 
 def _check_columns(found: Collection[str], where: str) -> None:

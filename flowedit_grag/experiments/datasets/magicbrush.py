@@ -11,11 +11,10 @@ from PIL import Image
 
 from ...backbone.image import read_image
 from ...errors import InputError
+from ...tables import ParquetTable, text
 from ..masks import transparent
 from ..samples import Benchmark, Dataset, Sample
 from .magicbrush_release import Release, opened
-from .rows import text
-from .tables import ParquetTable
 
 COLUMNS = ("img_id", "turn_index", "instruction")
 PICTURES = ("source_img", "mask_img", "target_img")

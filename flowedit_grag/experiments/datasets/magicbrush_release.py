@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...backbone.image import UNREADABLE
 from ...errors import InputError, first_line
-from .rows import existing, read_text, require, text
+from ...tables import existing, read_text, require, text
 
 SESSIONS, CAPTIONS = "edit_sessions.json", "local_descriptions.json"
 NAMES = ("input", "mask", "output", "instruction")

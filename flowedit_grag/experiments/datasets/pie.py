@@ -11,9 +11,9 @@ import numpy as np
 
 from ...backbone.image import read_image
 from ...errors import InputError
+from ...tables import existing, read_text, require, text
 from ..masks import check_runs, from_runs
 from ..samples import Benchmark, Dataset, Sample
-from .rows import existing, read_text, require, text
 
 TASKS = (  # by editing_type_id
     "random", "change object", "add object", "delete object", "change content", "change pose", "change color",

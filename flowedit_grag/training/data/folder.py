@@ -1,15 +1,17 @@
 """Pairs in a folder: ``source/``, ``target/`` and ``instructions.jsonl``."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...backbone.image import read_image
-from ...errors import InputError, first_line
+from ...errors import InputError
 from ...options import check_options
+from ...tables import existing, json_lines, text
 from . import Pair
 
-INSTRUCTIONS = "instructions.jsonl"
+INSTRUCTIONS, PANELS = "instructions.jsonl", ("source", "target")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,29 +28,17 @@ class FolderSource:
     def open(self) -> "FolderPairs":
         """Raises :class:`InputError` for lines that cannot be read and pictures that are not there."""
         folder = Path(self.path)
-        file = folder / INSTRUCTIONS
-        try:
-            lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold what splitlines() splits at
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file} cannot be read ({first_line(error)}).") from None
-        entries = [_entry(folder, line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]
-        return FolderPairs(folder, entries)
+        lines = json_lines(folder / INSTRUCTIONS, '{"image": "0001.png", "instruction": "make it red"}')
+        return FolderPairs(folder, [_entry(folder, values, where) for where, values in lines])
 
 
-def _entry(folder: Path, line: str, where: str) -> tuple[str, str]:
+def _entry(folder: Path, values: Mapping[str, Any], where: str) -> tuple[str, str]:
     """The name of the pictures and the instruction."""
-    try:
-        values = json.loads(line)
-        image, instruction = values["image"], values["instruction"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f'{where} is not like {{"image": "0001.png", "instruction": "make it red"}}.') from None
-    if not isinstance(image, str) or not isinstance(instruction, str):
-        raise InputError(f"{where}: image and instruction must be text.")
-    if not instruction.strip():
-        raise InputError(f"{where}: the instruction is empty.")
-    for panel in ("source", "target"):
-        if not (folder / panel / image).is_file():
-            raise InputError(f"{where}: there is no image at {folder / panel / image}.")
+    image, instruction = (text(values, name, where) for name in ("image", "instruction"))
+    if image is None or instruction is None:
+        raise InputError(f"{where} needs an image and an instruction.")
+    for panel in PANELS:
+        existing(folder / panel / image, where)
     return image, instruction
 
 
@@ -64,5 +54,5 @@ class FolderPairs:
 
     def __getitem__(self, index: int) -> Pair:
         image, instruction = self.entries[index]
-        source, target = (read_image(self.folder / panel / image) for panel in ("source", "target"))
+        source, target = (read_image(self.folder / panel / image) for panel in PANELS)
         return Pair(source, target, instruction, str(self.folder / "source" / image))

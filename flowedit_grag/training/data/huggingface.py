@@ -1,15 +1,13 @@
 """Pairs in tables of MagicBrush or OmniEdit: parquet files, or data sets of the hub."""
 
+from bisect import bisect
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
-
-from ...backbone.image import UNREADABLE, read_image
-from ...errors import InputError, first_line, needed
+from ...errors import InputError
 from ...options import check_options
-from ..optimizers import EXTRA
+from ...tables import ParquetTable, load_rows
 from . import Pair
 
 COLUMNS = {  # data set -> columns of source, target, instruction
@@ -42,40 +40,28 @@ class HuggingFaceSource:
 
 @dataclass(frozen=True)
 class _Table:
-    name: str
-    rows: Any  # datasets.Dataset, its pictures decoded when a row is asked for
-    columns: tuple[str, str, str]
+    table: ParquetTable
+    pictures: tuple[str, str]
     instructions: list[Any]  # as they are; read without the pictures
 
     @classmethod
     def read(cls, path: str, split: str) -> "_Table":
-        datasets = needed("datasets", "training", EXTRA)
-        rows = _rows(datasets, path, split)
+        rows = load_rows(path, split, or_all=True)
         columns = next((names for names in COLUMNS.values() if set(names) <= set(rows.column_names)), None)
         if columns is None:
             known = "; ".join(f"{name}: {', '.join(names)}" for name, names in COLUMNS.items())
             raise InputError(f"{path} has the columns {', '.join(rows.column_names)}; known are {known}.")
-        instructions = list(rows[columns[2]])
-        try:
-            for name in columns[:2]:
-                rows = rows.cast_column(name, datasets.Image())
-        except Exception as error:  # of arrow, which has many
-            raise InputError(f"{path} has no pictures in its column {name!r} ({first_line(error)}).") from error
-        return cls(path, rows, columns, instructions)
+        source, target, instruction = columns
+        return cls(ParquetTable.of(path, rows, (source, target)), (source, target), list(rows[instruction]))
 
     def pair(self, row: int) -> Pair:
         """Raises :class:`InputError` for one that cannot be used."""
-        name = f"{self.name}, row {row}"
-        instruction = _wording(self.instructions[row], name)
-        try:
-            values = self.rows[row]
-        except UNREADABLE as error:
-            raise InputError(f"{name}: a picture cannot be read ({first_line(error)}).") from None
-        for column in self.columns[:2]:
-            if values[column] is None:
-                raise InputError(f"{name}: there is no picture in {column!r}.")
-        source, target = (read_image(values[column]) for column in self.columns[:2])
-        return Pair(source, target, instruction, name)
+        where, said = self.table.where(row), self.instructions[row]
+        wording = said[0] if isinstance(said, list) and said else said
+        if not isinstance(wording, str) or not wording.strip():
+            raise InputError(f"{where}: the instruction is empty.")
+        source, target = (self.table.image(row, column) for column in self.pictures)
+        return Pair(source, target, wording, where)
 
 
 class TablePairs:
@@ -83,32 +69,11 @@ class TablePairs:
 
     def __init__(self, tables: list[_Table]):
         self.tables = tables
-        self.ends = np.cumsum([len(table.instructions) for table in tables])
+        self.ends = list(accumulate(len(table.instructions) for table in tables))
 
     def __len__(self) -> int:
-        return int(self.ends[-1])
+        return self.ends[-1]
 
     def __getitem__(self, index: int) -> Pair:
-        number = int(np.searchsorted(self.ends, index, side="right"))
-        return self.tables[number].pair(index - (int(self.ends[number - 1]) if number else 0))
-
-
-def _rows(datasets: Any, path: str, split: str) -> Any:
-    place = Path(path)
-    found = sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
-    files = [str(file) for file in [file for file in found if file.stem.startswith(split)] or found]
-    if place.exists() and not files:
-        raise InputError(f"there are no parquet files in {path}.")
-    try:
-        if place.exists():
-            return datasets.load_dataset("parquet", data_files=files, split="train")
-        return datasets.load_dataset(path, split=split)
-    except Exception as error:  # of many libraries: arrow, fsspec, the hub's client
-        raise InputError(f"the data set {path!r} cannot be read ({first_line(error)}).") from error
-
-
-def _wording(said: Any, where: str) -> str:
-    said = said[0] if isinstance(said, list) and said else said
-    if not isinstance(said, str) or not said.strip():
-        raise InputError(f"{where}: the instruction is empty.")
-    return said
+        number = bisect(self.ends, index)
+        return self.tables[number].pair(index - (self.ends[number - 1] if number else 0))

@@ -1,0 +1,139 @@
+"""Tables of pictures and prompts: parquet files, data sets of the hub, lines of JSON; and what a row may hold."""
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from .backbone.image import UNREADABLE, read_image
+from .errors import InputError, first_line, needed
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """Rows whose ``pictures``, columns of theirs, are decoded one by one, when asked for."""
+
+    name: str
+    rows: Any  # datasets.Dataset
+
+    @classmethod
+    def read(cls, path: str, split: str, columns: Collection[str], pictures: Collection[str]) -> "ParquetTable":
+        """``path`` is a parquet file, a folder of them, or a hub id. ``columns`` and ``pictures`` are those needed.
+
+        Raises :class:`InputError` for tables that cannot be read and columns that are missing.
+        """
+        rows = load_rows(path, split)
+        require((*columns, *pictures), rows.column_names, path)
+        return cls.of(path, rows, pictures)
+
+    @classmethod
+    def of(cls, name: str, rows: Any, pictures: Collection[str]) -> "ParquetTable":
+        """``rows`` as :func:`load_rows` gives them. Raises :class:`InputError` for columns without ``pictures``."""
+        kind = needed("datasets", "a table", "flowedit-grag[eval]").Image()
+        for column in pictures:
+            try:
+                rows = rows.cast_column(column, kind)
+            except (ValueError, TypeError, NotImplementedError) as error:  # arrow's are of these
+                raise InputError(f"{name}: the column {column!r} holds no pictures ({first_line(error)}).") from None
+        return cls(name, rows)
+
+    def values(self, columns: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """For each row, what to call it in errors and its values in ``columns``."""
+        for number, values in enumerate(self.rows.select_columns(list(columns))):
+            yield self.where(number), values
+
+    def where(self, row: int) -> str:
+        return f"{self.name}, row {row}"
+
+    def picture(self, row: int, column: str) -> Image.Image:
+        """A picture in the mode it has."""
+        try:
+            picture = self.rows.select_columns([column])[row][column]
+        except UNREADABLE as error:
+            raise InputError(f"{self.where(row)}: {column} cannot be read ({first_line(error)}).") from None
+        if picture is None:
+            raise InputError(f"{self.where(row)}: there is no {column}.")
+        return picture
+
+    def image(self, row: int, column: str) -> Image.Image:
+        """A picture in RGB."""
+        return read_image(self.picture(row, column))
+
+
+def load_rows(path: str, split: str, or_all: bool = False) -> Any:
+    """The rows of a parquet file, a folder of them, or a hub id.
+
+    Of a folder those files are taken that are named after the split (``dev-00000-of-00004.parquet``,
+    ``dev/0000.parquet``), or all of them where there are none, if ``or_all``. Raises :class:`InputError`.
+    """
+    datasets, place = needed("datasets", "a table", "flowedit-grag[eval]"), Path(path)
+    try:
+        if place.exists():
+            return datasets.load_dataset("parquet", data_files=_files(place, split, or_all), split="train")
+        return datasets.load_dataset(path, split=split)
+    except InputError:
+        raise
+    except Exception as error:  # of many libraries: arrow, fsspec, the hub's client
+        raise InputError(f"{path!r} cannot be read ({first_line(error)}).") from error
+
+
+def _files(place: Path, split: str, or_all: bool) -> list[str]:
+    if place.is_file():
+        return [str(place)]
+    every = sorted(place.rglob("*.parquet"))
+    named = [file for file in every if split in (file.stem.partition("-")[0], file.parent.name)]
+    if not named and not (or_all and every):
+        raise InputError(f"there is no {'' if or_all else f'{split}-'}*.parquet in {place}.")
+    return [str(file) for file in named or every]
+
+
+def json_lines(file: Path, like: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """For each line of ``file`` that is not empty, what to call it in errors and its values.
+
+    Raises :class:`InputError` for one that is no object, as ``like`` is.
+    """
+    for number, line in enumerate(read_text(file).split("\n"), start=1):  # prompts may hold other line breaks
+        if not line.strip():
+            continue
+        where = f"{file}, line {number}"
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where} is not JSON ({getattr(error, 'msg', error)}).") from None
+        if not isinstance(values, dict):
+            raise InputError(f"{where} is not like {like}.")
+        yield where, values
+
+
+def require(needed: Collection[str], found: Collection[str], where: str) -> None:
+    """Raise :class:`InputError`, naming what is missing and what was found, unless all ``needed`` columns are there."""
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise InputError(f"{where} has no {', '.join(missing)}; it has {', '.join(map(str, found)) or 'nothing'}.")
+
+
+def text(values: Mapping[str, Any], name: str, where: str) -> str | None:
+    """The text called ``name`` without space around it; ``None`` where there is none."""
+    value = values.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"{where}: {name} must be text, not {value!r}.")
+    return (value or "").strip() or None
+
+
+def read_text(file: Path) -> str:
+    """What ``file`` says, in UTF-8 with or without the mark that spreadsheets put before it."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read ({first_line(error)}).") from None
+
+
+def existing(path: Path, where: str) -> Path:
+    """``path``, if there is a file."""
+    if not os.path.isfile(path):  # unlike Path.is_file, also false for names that are too long
+        raise InputError(f"{where}: there is no image at {path}.")
+    return path
