@@ -93,7 +93,7 @@ def _experts(bench: Bench, opened: Opened, records: Records) -> Path:
         if (found := records.find(**asked)) is None:
             with recorded_usage(opened(MIXTURE).transformer) as usage:
                 _edit(opened(MIXTURE), sample)
-            found = records.add(asked, experts={layer: own.tolist() for layer, own in usage.counts.items()})
+            found = records.add(asked, experts={layer: own.tolist() for layer, own in usage.items()})
         for layer, own in found["experts"].items():
             of_layer = counts.setdefault(layer, {})
             of_layer[sample.task] = of_layer.get(sample.task, 0) + np.array(own)

@@ -13,7 +13,7 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
-from ..lora_moe.adapter_weights import is_mixture, read_adapter_weights
+from ..lora_moe.adapter_file import is_mixture, read_adapter_weights
 from ..lora_moe.config import NAME
 from ..lora_moe.locate import locate as locate_adapter
 from .device_placement import Offload, check_offload, checked_device, checked_dtype, put

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ..lora_moe.adapter_metadata import AdapterMetadata
+from ..lora_moe.adapter_file import AdapterMetadata
 from ..lora_moe.locate import locate as locate_adapter
 from .known_models import profile_of
 from .load import commit, in_one_sentence, locate

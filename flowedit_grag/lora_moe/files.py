@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from peft.tuners.lora import LoraLayer
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import written
-from .adapter_metadata import AdapterMetadata
-from .adapter_weights import ModuleWeights, check_shapes, read_adapter_weights
+from .adapter_file import AdapterMetadata, ModuleWeights, read_adapter_weights
 from .config import NAME, LoraMoeConfig, Router
 from .layer import MixtureLinear
 from .locate import FILE_NAME, locate
@@ -30,14 +29,13 @@ class Adapter:
         scale: float = 1.0,
     ) -> LoraMoeConfig:  # fmt: skip
         """Add it to ``transformer`` and activate it alone; see :func:`load_adapter`."""
-        check_shapes(self.path, self.modules, transformer)
         if not name or "." in name:  # which torch does not take as a module's name
             raise InputError(f"an adapter cannot be called {name!r}; give it a name without dots.")
         if name in getattr(transformer, "peft_config", {}):
             raise InputError(f"the model already has an adapter called {name!r}; unload it, or load the model again.")
+        self._check_fits(transformer)
         config, ranks = self._config(top_k, router), {module: weights.rank for module, weights in self.modules.items()}
         others = {f"^{re.escape(module)}": own for module, own in ranks.items() if own != config.rank}
-        self._check_room(transformer)
         transformer.add_adapter(config.peft(others), adapter_name=name)
         tensors = {
             f"{module}.{key}.{name}.weight": tensor
@@ -61,15 +59,23 @@ class Adapter:
                 experts=experts.pop(), rank=rank, alpha=self.metadata.alpha_over_rank * rank,
                 top_k=(self.metadata.top_k if top_k is None else top_k) if mixed else 1,
                 router=router or self.metadata.router,
-                mixtures=_any_of(mixed), plain=_any_of([module for module in self.modules if module not in mixed]),
+                mixtures="|".join(map(re.escape, mixed)),
+                plain="|".join(re.escape(module) for module in self.modules if module not in mixed),
             )  # fmt: skip
         except InputError as error:
             raise InputError(f"{self.path} cannot be loaded so: {error}") from None
 
-    def _check_room(self, transformer: Any) -> None:
-        """A LoRA layer of peft's own cannot become a mixture."""
+    def _check_fits(self, transformer: Any) -> None:
+        """Every module needs a linear layer of its shape, and a mixture one without a LoRA of peft's own."""
+        layers, other = dict(transformer.named_modules()), f"{self.path} is an adapter of another model"
         for module, weights in self.modules.items():
-            layer = transformer.get_submodule(module)
+            layer = layers.get(module)
+            linear = getattr(layer, "base_layer", layer)
+            if not isinstance(linear, nn.Linear):
+                raise InputError(f"{other}: this one has no linear layer {module!r}.")
+            wanted, found = (linear.in_features, linear.out_features), (weights.a[0].shape[1], weights.b[0].shape[0])
+            if wanted != found:
+                raise InputError(f"{other}: {module} maps {wanted} here, {found} there.")
             if weights.route is not None and isinstance(layer, LoraLayer) and not isinstance(layer, MixtureLinear):
                 raise InputError(
                     f"{self.path} is a mixture and cannot join a LoRA that is already there, in {module}; "
@@ -119,9 +125,11 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
                 tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
         raise InputError(f"there is no adapter called {name!r} to save.")
-    metadata = {"format": "pt", **AdapterMetadata.from_config(transformer.peft_config[name], width).metadata()}
-    with written(path) as partial:
-        partial.write_bytes(save(tensors, metadata=metadata))  # save_file would leave a file of its own when killed
+    config = transformer.peft_config[name]
+    top_k, router = getattr(config, "top_k", 1), getattr(config, "router", "published")
+    metadata = AdapterMetadata(top_k, router, config.lora_alpha / config.r, width)
+    with written(path) as partial:  # save_file would leave a file of its own when killed
+        partial.write_bytes(save(tensors, metadata=metadata.written()))
     return path
 
 
@@ -143,7 +151,3 @@ def _published(module: Any, name: str) -> dict[str, Tensor]:
     experts = {f"lora_A.expert_{index}": part for index, part in enumerate(a.chunk(count))}
     experts |= {f"lora_B.expert_{index}": part for index, part in enumerate(b.chunk(count, dim=1))}
     return {**experts, "lora_route": module.lora_route[name].weight}
-
-
-def _any_of(modules: list[str]) -> str:
-    return "|".join(re.escape(module) for module in modules)

@@ -35,7 +35,7 @@ def merge_plain(transformer: Any, name: str = NAME) -> int:
         module.merged_adapters.remove(name)
         module.delete_adapter(name)
         if not module.lora_A:
-            _replace(transformer, module_name, module.get_base_layer())
+            transformer.set_submodule(module_name, module.get_base_layer())
         else:
             module.set_adapter(active)  # peft would activate another in its place
     if not any(isinstance(module, LoraLayer) and name in module.lora_A for module in transformer.modules()):
@@ -43,8 +43,3 @@ def merge_plain(transformer: Any, name: str = NAME) -> int:
     elif plain:
         transformer.peft_config[name].merged = True
     return len(plain)
-
-
-def _replace(transformer: nn.Module, name: str, layer: nn.Module) -> None:
-    parent, _, attribute = name.rpartition(".")
-    setattr(transformer.get_submodule(parent), attribute, layer)

@@ -6,13 +6,13 @@ from statistics import fmean
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from ..analysis.charts import Series, heatmap, line_panels
 from ..backbone.image_flow import ImageFlow
 from ..contact_sheet import labelled_strip
 from ..editor import Editor
 from ..files import written
-from ..lora_moe import Usage
 from .config import TrainConfig
 from .data import Pair
 
@@ -50,7 +50,7 @@ def loss_curve(log: Sequence[dict[str, float]], path: Path) -> Path:
     return line_panels({"": [Series(name, points)]}, path, "step", "flow matching loss", "Training")
 
 
-def expert_usage(usage: Usage, path: Path) -> Path:
-    """Which part of the tokens each expert got, module by module."""
-    shares = usage.shares()
-    return heatmap(list(shares.values()), list(shares), path, "expert", "Share of tokens")
+def expert_usage(counts: dict[str, Tensor], path: Path) -> Path:
+    """Which part of the tokens each expert got, module by module. ``counts`` are ``[experts]``."""
+    shares = [(count / count.sum()).tolist() for count in counts.values()]
+    return heatmap(shares, list(counts), path, "expert", "Share of tokens")

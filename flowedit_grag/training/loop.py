@@ -15,7 +15,7 @@ from ..backbone.image_flow import ImageFlow
 from ..backbone.load import load
 from ..errors import InputError, first_line, memory_advice, needed
 from ..files import check_writable
-from ..lora_moe import Usage, recorded_usage, save_adapter
+from ..lora_moe import recorded_usage, save_adapter
 from ..lora_moe.config import NAME
 from ..lora_moe.files import FILE_NAME
 from ..methods.icedit import ICEdit
@@ -119,7 +119,7 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             if lines := self.folder.lines():
                 loss_curve(lines, path / "loss.png")
-            if usage.counts:
+            if usage:
                 expert_usage(usage, path / "experts.png")
         return path / FILE_NAME
 
@@ -202,7 +202,7 @@ class TrainingRun:
         self.accelerator.wait_for_everyone()
 
     @torch.no_grad()
-    def _usage(self) -> Usage:
+    def _usage(self) -> dict[str, Tensor]:
         """Which experts the tokens of the next samples go to."""
         calls = USAGE_CALLS if self.config.adapter.experts > 1 else 0
         with recorded_usage(self.flow.transformer, NAME) as usage:

@@ -1,24 +1,81 @@
-"""What is in an adapter file: the published LoRA-MoE layout and plain LoRA, told apart by their keys."""
+"""What is in an adapter file: the published LoRA-MoE layout or plain LoRA, told apart by their keys, and metadata."""
 
+import json
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import InputError, first_line
-from .adapter_metadata import NOT_WHOLE
+from .config import Router
 
 KEY = re.compile(
     r"transformer\.(?P<module>.+)\.(?:lora_(?P<side>[AB])(?:\.expert_(?P<expert>\d+))?|(?P<route>lora_route))\.weight"
 )
-
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 MIXTURE_WORDS = ("expert", "route", "gate")
+OURS = "flowedit_grag"  # keys in a file's metadata
+DIFFUSERS = "lora_adapter_metadata"
+UNEVEN = ("use_rslora", "alpha_pattern", "rank_pattern")  # the scale is then no one alpha over rank
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A safetensors file. Raises :class:`InputError` for what is none, or not whole."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        reason = first_line(error)
+        raise InputError(f"{path} is not a whole safetensors file ({reason}); download it again.") from None
+
+
+@dataclass(frozen=True)
+class AdapterMetadata:
+    """The defaults are what was published, where files say nothing. ``width`` is that of a panel in training."""
+
+    top_k: int = 1
+    router: Router = "published"
+    alpha_over_rank: float = 1.0
+    width: int | None = None
+
+    def __post_init__(self):
+        for name, kinds in (("top_k", int), ("width", int | None), ("alpha_over_rank", int | float)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not (value is None or 0 < value < math.inf):
+                raise ValueError(f"{name} is {value!r}")
+
+    @classmethod
+    def of(cls, path: Path) -> "AdapterMetadata":
+        """From a safetensors file, ours or one that diffusers wrote. Raises :class:`InputError` for other metadata."""
+        with opened(path) as file:
+            metadata = file.metadata() or {}
+        try:
+            if OURS in metadata:
+                stored = json.loads(metadata[OURS])
+                return cls(stored["top_k"], stored["router"], stored["alpha_over_rank"], stored.get("width"))
+            stored = json.loads(metadata.get(DIFFUSERS, "{}"))
+            if uneven := [name for name in UNEVEN if stored.get(f"transformer.{name}")]:
+                raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
+            rank, alpha = stored.get("transformer.r"), stored.get("transformer.lora_alpha")
+            return cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
+        except InputError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+            raise InputError(f"{path} has metadata that cannot be read ({error}).") from None
+
+    def written(self) -> dict[str, str]:
+        """As the metadata of a safetensors file."""
+        return {"format": "pt", OURS: json.dumps(asdict(self))}
 
 
 @dataclass
@@ -46,12 +103,8 @@ class ModuleWeights:
             return f"it goes down to rank {down} and up from rank {up}"
         if self.route is None and len(self.a) > 1:
             return "it has experts and no router"
-        if self.route is not None and self.route.ndim != 2:
-            return f"its router is {list(self.route.shape)}"
-        if self.route is not None and len(self.route) != len(self.a):
-            return f"its router knows {len(self.route)} experts and there are {len(self.a)}"
         if self.route is not None and self.route.shape != (len(self.a), self.a[0].shape[1]):
-            return f"its router is {list(self.route.shape)}"
+            return f"its router is {list(self.route.shape)} for {len(self.a)} experts of width {self.a[0].shape[1]}"
         return None
 
     def stacked(self) -> dict[str, Tensor]:
@@ -63,13 +116,8 @@ class ModuleWeights:
 
 def read_adapter_weights(path: Path) -> dict[str, ModuleWeights]:
     """The adapter by module name. Raises :class:`InputError` for files that are not adapters."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} {NOT_WHOLE.format(reason=first_line(error))}") from None
+    with opened(path) as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping
     modules: dict[str, ModuleWeights] = defaultdict(ModuleWeights)
     for key, tensor in tensors.items():
         found = KEY.fullmatch(key)
@@ -111,16 +159,3 @@ def _foreign(path: Path, key: str, keys: Iterable[str]) -> str:
         return f"{path} seems to be a mixture of experts in a layout that is not known here: it has {key!r}."
     advice = "; diffusers may know this layout: give it as lora=" if "lora" in key else ""
     return f"{path} is not a LoRA or LoRA-MoE adapter of a FLUX transformer: it has {key!r}{advice}."
-
-
-def check_shapes(path: Path, modules: dict[str, ModuleWeights], transformer: Any) -> None:
-    """Raise :class:`InputError` unless all fit a linear layer of ``transformer``."""
-    layers = dict(transformer.named_modules())
-    for module, weights in modules.items():
-        layer = layers.get(module)
-        layer = getattr(layer, "base_layer", layer)
-        if not isinstance(layer, nn.Linear):
-            raise InputError(f"{path} is an adapter of another model: this one has no linear layer {module!r}.")
-        wanted, found = (layer.in_features, layer.out_features), (weights.a[0].shape[1], weights.b[0].shape[0])
-        if wanted != found:
-            raise InputError(f"{path} is an adapter of another model: {module} maps {wanted} here, {found} there.")
