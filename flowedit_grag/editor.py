@@ -21,9 +21,8 @@ from .measure import measured
 from .methods import Method, written_options
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
-from .methods.frame import frame_of
+from .methods.frame import EditRequest, frame_of
 from .methods.inputs import Source, run_to_end
-from .methods.request import EditRequest
 from .methods.resolve import check_selection, default_model, resolve_method
 from .progress import OnProgress
 from .result import Result, Strip, plain
@@ -158,7 +157,7 @@ class Editor:
             steps = self.method.generate(job, self.method.targets(target))
             images = [self.flow.decode(row[None], (width, height)) for row in run_to_end(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
-        return Result.of(cost, images[1:], images[0], settings)
+        return Result(images=images[1:], source=images[0], settings=settings, **vars(cost))
 
     def _edited(
         self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
@@ -175,28 +174,26 @@ class Editor:
             source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
-            if whole:
-                self._check_memory(len(target), Source(self.flow, latents, source, iter(())))
-            job: dict[str, Any] = {"source": source, "target": target}
+            job = Source(self.flow, latents, source, iter(()))
+            if whole and len(target) > (fit := self.method.targets_at_once(job)):
+                raise InputError(f"of the {len(target)} rows of a batch {fit} fit into memory; set batch_rows to that.")
             if early_filter is None:
-                steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
+                steps = self.method.iterate(
+                    self.flow, latents, source=source, target=target, noise=noise, grag=strengths
+                )
                 edits = run_to_end(steps, on_progress)
             else:
                 assert isinstance(self.method, DiptychMethod)  # which early_filter.check has seen to
                 steps = early_filter.iterate(
-                    self.method, self.flow, latents, **job, seed=seed, instruction=request.instructions[0], shown=worked
-                )
+                    self.method, self.flow, latents, source=source, target=target, seed=seed,
+                    instruction=request.instructions[0], shown=worked,
+                )  # fmt: skip
                 edits, filtered = run_to_end(steps, on_progress)
             images = [frame.decode(self.flow, row[None], original) for row in edits]
-        layout = self.method.canvas(Source(self.flow, latents, source, iter(())))
-        settings = self._settings(source_prompt, targets, strengths, seed, worked.size, layout)
+        settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(job))
         if filtered is not None:
             settings["early_filter"] = filtered.record()
-        return kind.of(cost, images, original, settings, filtered)
-
-    def _check_memory(self, rows: int, source: Source) -> None:
-        if rows > (fit := self.method.targets_at_once(source)):
-            raise InputError(f"of the {rows} rows of a batch {fit} fit into memory; set batch_rows to that.")
+        return kind(images=images, source=original, settings=settings, filtered=filtered, **vars(cost))
 
     def _warn_if_foreign(self, image: Image.Image) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""

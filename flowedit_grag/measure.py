@@ -31,7 +31,11 @@ def measured(flow: Flow) -> Iterator[Measured]:
     calls, nfe = flow.cost.calls, flow.cost.nfe
     device = flow.device
     cuda = device.type == "cuda"
-    _reset_peak(device)
+    if cuda:
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError), open("/proc/self/clear_refs", "w") as file:  # Linux: "5" resets the peak
+            file.write("5")
     start = time.perf_counter()
     try:
         yield cost
@@ -41,14 +45,6 @@ def measured(flow: Flow) -> Iterator[Measured]:
         cost.seconds = time.perf_counter() - start
         cost.forward_calls, cost.nfe = flow.cost.calls - calls, flow.cost.nfe - nfe
         cost.peak_memory_mb = (torch.cuda.max_memory_allocated(device) if cuda else _peak_resident()) / MB
-
-
-def _reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with suppress(OSError), open("/proc/self/clear_refs", "w") as file:  # Linux: "5" resets the peak
-        file.write("5")
 
 
 def _peak_resident() -> int:

@@ -1,15 +1,13 @@
 """What an edit returns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from PIL import Image
 
 from .contact_sheet import labelled_strip
 from .guidance.grag import GRAG
 from .inversion import Solver
-from .measure import Measured
 from .methods.early_filter import Filtered
 
 
@@ -39,15 +37,6 @@ class Result:
     def image(self) -> Image.Image:
         """The first edit."""
         return self.images[0]
-
-    @classmethod
-    def of(
-        cls, cost: Measured, images: Sequence[Image.Image], source: Image.Image, settings: dict[str, Any],
-        filtered: Filtered | None = None,
-    ) -> Self:  # fmt: skip
-        """A result with what was ``measured``."""
-        spent = (cost.nfe, cost.forward_calls, cost.seconds, cost.peak_memory_mb)
-        return cls(list(images), source, *spent, settings, filtered)
 
 
 @dataclass(frozen=True)

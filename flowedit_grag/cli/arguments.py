@@ -71,7 +71,7 @@ def words(instruction: str | None, source_prompt: str | None, target_prompt: str
     """What the edit is to be, for ``Editor``. Raises :class:`InputError` where it is not said."""
     if instruction is None and (source_prompt is None or target_prompt is None):
         raise InputError("say what to edit: give --source-prompt and --target-prompt, or --instruction.")
-    from ..methods.request import EditRequest
+    from ..methods.frame import EditRequest
 
     EditRequest.of(instruction, source_prompt, target_prompt)
     return {"instruction": instruction, "source_prompt": source_prompt, "target_prompt": target_prompt}

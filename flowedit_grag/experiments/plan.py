@@ -9,7 +9,6 @@ from ..backbone.model_info import model_info
 from ..errors import InputError
 from ..methods import Method
 from ..methods.frame import frame_of
-from ..methods.request import EditRequest
 from ..methods.resolve import resolve_method
 from ..progress import OnProgress, Progress
 from ..result import plain
@@ -155,7 +154,7 @@ def _checked_method(row: RowConfig, known: Any, config: RunConfig) -> Method:
         method = resolve_method(row.method, known, row.grag, row.options)
         method.check_model(known)
         if row.early_filter is not None:
-            row.early_filter.check(method, EditRequest())
+            row.early_filter.check(method)
         _check_words(method, row, config.samples)
     return method
 

@@ -13,7 +13,7 @@ from ..editor import Editor
 from ..errors import InputError, first_line
 from ..locks import Locks
 from ..methods import Method, written_options
-from ..methods.request import words
+from ..methods.frame import words
 from ..metrics import Images, Missing, measure
 from ..progress import OnProgress, Progress
 from ..result import Result, plain

@@ -1,6 +1,7 @@
 """An editing problem as files."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def write_edit(folder: Path, seed: int, task: str | None = None) -> Path:
     source, target, mask = edit.images()
     facts = {
         "task": edit.task, "seed": seed, "source_prompt": edit.source_prompt, "target_prompt": edit.target_prompt,
-        "instruction": edit.instruction, "source": edit.source.to_dict(), "target": edit.target.to_dict(),
+        "instruction": edit.instruction, "source": asdict(edit.source), "target": asdict(edit.target),
     }  # fmt: skip
     try:
         for name, pixels in (("source", source), ("target", target), ("mask", mask.astype(np.uint8) * 255)):

@@ -4,37 +4,36 @@ There is no trained network here. Whatever does not look like something the rend
 the oracle never guesses.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from . import world
-from .colors import read_color
+from .render import STRIPE_SHADE
 from .scene import Scene
-from .templates import FittedShape, read_shape
+from .templates import read_shape
 
 BACKGROUND_TOLERANCE = 45.0  # RGB distance of a fitted background from its palette
 FOREGROUND_DISTANCE = 22.0  # RGB distance from the fitted background at which a pixel is an item's
 SMALLEST_ITEM = 0.006  # of the image; less is a speck
 SPECKS_ALLOWED = 0.01  # of the image: more of them is a mess, not a scene
 POSITION_TOLERANCE = 0.11  # of the image sides
+COLOR_TOLERANCE = 38.0  # mean RGB distance of an item's pixels from what the renderer would draw
+STRIPED_BETWEEN = (0.22, 0.78)  # share of the darker stripes
+LIGHTS = (0.88, 0.93, 0.98, 1.02)  # brightness that the renderer's shades and light come to
 RADIUS_LIMITS = (0.085, 0.25)  # / shorter side; outside, an item is neither small nor large
 
 
 @dataclass(frozen=True)
 class ItemReading:
-    """What an item looks like; ``None`` is unreadable."""
+    """What an item looks like, attribute by attribute as in :data:`world.ATTRIBUTES`; ``None`` is unreadable."""
 
     shape: str | None
     color: str | None
     size: str | None
     position: str | None
     fill: str | None
-
-    @property
-    def readable(self) -> bool:
-        return None not in (getattr(self, f.name) for f in fields(self))
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Reading:
     @property
     def readable(self) -> bool:
         """Whether every attribute could be read."""
-        return self.background is not None and self.items is not None and all(item.readable for item in self.items)
+        return None not in (self.background, self.items, *(each for item in self.items or () for each in astuple(item)))
 
     def item_at(self, position: str) -> ItemReading | None:
         """The item that stands at ``position``."""
@@ -57,8 +56,7 @@ class Reading:
         """Whether every stated attribute of ``scene``, and nothing else, was read."""
         if not self.readable or self.background != scene.background:
             return False
-        seen = [tuple(getattr(item, name) for name in world.ATTRIBUTES) for item in self.items or ()]
-        return sorted(seen) == sorted(tuple(item.stated.values()) for item in scene.items)
+        return sorted(map(astuple, self.items or ())) == sorted(tuple(item.stated.values()) for item in scene.items)
 
 
 def read(image: np.ndarray) -> Reading:
@@ -109,10 +107,11 @@ def components(mask: np.ndarray) -> list[np.ndarray] | None:
 
 def _read_item(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> ItemReading:
     height, width = part.shape
-    color, fill = read_color(pixels, ground, part)
+    color, fill = _read_color(pixels, part)
     # a blurred edge lies where half of the item's contrast is left; dark stripes need the lower limit
     contrast = np.linalg.norm(pixels - ground, axis=-1)
-    fitted = max(read_shape(part), read_shape(part & (contrast > np.median(contrast[part]) / 2)), key=_overlap)
+    strong = part & (contrast > np.median(contrast[part]) / 2)
+    fitted = max(read_shape(part), read_shape(strong), key=lambda fitted: fitted.overlap)
     size = None
     if fitted.shape is not None and RADIUS_LIMITS[0] < fitted.radius / min(height, width) < RADIUS_LIMITS[1]:
         limit = float(np.prod(list(world.SIZES.values()))) ** 0.5  # geometric mean
@@ -121,8 +120,27 @@ def _read_item(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> Item
     return ItemReading(fitted.shape, color, size, position, fill)
 
 
-def _overlap(fitted: FittedShape) -> float:
-    return fitted.overlap
+def _read_color(pixels: np.ndarray, part: np.ndarray) -> tuple[str | None, str | None]:
+    """Colour and fill of the item that covers ``part`` ``[H, W]`` bool; ``None`` where nothing drawn looks like it."""
+    inside = ndimage.binary_erosion(part)
+    samples = pixels[inside if inside.sum() >= 20 else part]
+    best: tuple[float, str | None, str | None] = (np.inf, None, None)
+    for color in world.COLORS:
+        for light in LIGHTS:
+            error, share = _fit(samples / light, color)
+            flat = share <= STRIPED_BETWEEN[0]
+            if error < best[0] and (flat or share < STRIPED_BETWEEN[1]):
+                best = error, color, "flat" if flat else "striped"
+    return best[1:] if best[0] < COLOR_TOLERANCE else (None, None)
+
+
+def _fit(samples: np.ndarray, color: str) -> tuple[float, float]:
+    """Mean distance of ``samples`` from the line between a colour and its stripes, and the share that is striped."""
+    base = np.array(world.COLORS[color], float)
+    line = (STRIPE_SHADE - 1) * base
+    along = np.clip((samples - base) @ line / (line @ line), 0, 1)
+    error = np.linalg.norm(samples - base - along[:, None] * line, axis=1)
+    return float(error.mean() + 8 * np.mean(np.minimum(along, 1 - along))), float((along > 0.5).mean())
 
 
 def _position(x: float, y: float) -> str | None:

@@ -1,6 +1,6 @@
 """Scenes: what a caption states, and the nuisance detail that it does not."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,10 +45,6 @@ class Scene:
     background: str
     gradient_angle: float = 0.0  # radians
     shade: float = 1.0
-
-    def to_dict(self) -> dict:
-        """As plain types, for JSON."""
-        return asdict(self)
 
 
 def sample_item(rng: np.random.Generator, position: str | None = None) -> Item:

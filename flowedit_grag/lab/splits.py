@@ -15,7 +15,7 @@ SPLITS = {"validation": (5_000_011, 3_000_017), "test": (6_000_037,)}  # streams
 
 def scenes(split: str, count: int) -> list[Scene]:
     """The first ``count`` scenes of a split: one item each, every third has two."""
-    return [_scene(split, index) for index in range(count)]
+    return [sample_scene(_rng(split, index, 0), items=2 if index % 3 == 2 else 1) for index in range(count)]
 
 
 def problems(split: str, per_task: int, tasks: tuple[str, ...] = TASKS) -> list[EditingProblem]:
@@ -23,10 +23,6 @@ def problems(split: str, per_task: int, tasks: tuple[str, ...] = TASKS) -> list[
     return [
         sample_edit(_rng(split, index, 1, TASKS.index(task)), task) for task in tasks for index in range(per_task)
     ]  # fmt: skip
-
-
-def _scene(split: str, index: int) -> Scene:
-    return sample_scene(_rng(split, index, 0), items=2 if index % 3 == 2 else 1)
 
 
 def _rng(split: str, index: int, *stream: int) -> np.random.Generator:

@@ -1,7 +1,6 @@
 """Editing tasks whose right answer can be drawn: source scene, target scene, instruction, mask."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -62,19 +61,25 @@ class EditingProblem:
 def sample_edit(rng: np.random.Generator, task: str | None = None) -> EditingProblem:
     """Draw an editing problem; ``task`` is one of ``TASKS`` (drawn too where not given)."""
     task = task or str(rng.choice(TASKS))
-    source = _source(rng, task)
+    source, shape, said = _source(rng, task), "", ""
     if task == "background":
-        value = _other(rng, world.BACKGROUNDS, source.background)
-        return EditingProblem(task, source, replace(source, background=value), _say(rng, task, value=value))
-    if task == "add":
+        said = _other(rng, world.BACKGROUNDS, source.background)
+        target = replace(source, background=said)
+    elif task == "add":
         item = sample_item(rng, world.OPPOSITE[source.items[0].position])
-        value = f"{noun_phrase(item)} {PLACES[item.position][0]}"
-        return EditingProblem(task, source, replace(source, items=(*source.items, item)), _say(rng, task, value=value))
-    index = int(rng.integers(len(source.items)))
-    item = source.items[index]
-    changed, value = _change(rng, task, item)
-    items = (*source.items[:index], *((changed,) if changed else ()), *source.items[index + 1 :])
-    return EditingProblem(task, source, replace(source, items=items), _say(rng, task, shape=item.shape, value=value))
+        said = f"{noun_phrase(item)} {PLACES[item.position][0]}"
+        target = replace(source, items=(*source.items, item))
+    else:
+        index = int(rng.integers(len(source.items)))
+        item, changed = source.items[index], []
+        if task != "remove":
+            field = FIELDS[task]
+            value = _other(rng, world.ATTRIBUTES[field], getattr(item, field))
+            changed, said = [Item(**{**vars(item), field: value})], world.SAID.get(value, value)
+        target = replace(source, items=(*source.items[:index], *changed, *source.items[index + 1 :]))
+        shape = item.shape
+    instruction = str(rng.choice(INSTRUCTIONS[task])).format(shape=shape, value=said)
+    return EditingProblem(task, source, target, instruction)
 
 
 def _source(rng: np.random.Generator, task: str) -> Scene:
@@ -89,19 +94,5 @@ def _source(rng: np.random.Generator, task: str) -> Scene:
         return scene
 
 
-def _change(rng: np.random.Generator, task: str, item: Item) -> tuple[Item | None, str]:
-    """The item after the task (``None``: gone), and the value that the instruction names."""
-    if task == "remove":
-        return None, ""
-    field = FIELDS[task]
-    value = _other(rng, world.ATTRIBUTES[field], getattr(item, field))
-    changes: dict[str, Any] = {field: value}
-    return replace(item, **changes), world.SAID.get(value, value)
-
-
 def _other(rng: np.random.Generator, values, current: str) -> str:
     return str(rng.choice([value for value in values if value != current]))
-
-
-def _say(rng: np.random.Generator, task: str, **slots: str) -> str:
-    return str(rng.choice(INSTRUCTIONS[task])).format(**slots)

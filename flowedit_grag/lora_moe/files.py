@@ -125,9 +125,9 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
                 tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
         raise InputError(f"there is no adapter called {name!r} to save.")
-    config = transformer.peft_config[name]
-    top_k, router = getattr(config, "top_k", 1), getattr(config, "router", "published")
-    metadata = AdapterMetadata(top_k, router, config.lora_alpha / config.r, width)
+    config: Any = transformer.peft_config[name]
+    router: Any = getattr(config, "router", "published")
+    metadata = AdapterMetadata(getattr(config, "top_k", 1), router, config.lora_alpha / config.r, width)
     with written(path) as partial:  # save_file would leave a file of its own when killed
         partial.write_bytes(save(tensors, metadata=metadata.written()))
     return path

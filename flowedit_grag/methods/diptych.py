@@ -13,8 +13,7 @@ from ..guidance.control import ControlledGroup
 from ..inversion import Velocity
 from ..progress import Progress
 from .base import Method
-from .diptych_frame import DiptychFrame
-from .diptych_prompts import PromptStyle
+from .diptych_frame import DiptychFrame, PromptStyle
 from .inputs import Source, Steps, Targets
 
 
@@ -75,7 +74,9 @@ class DiptychMethod(Method):
 
     def left(self, layout: TokenLayout, targets: Targets, rows: tuple[int, ...]) -> ControlledGroup:
         """The controls on the left panel, in a batch with the given ``rows`` of the targets."""
-        return ControlledGroup(left_panel(layout), tuple(targets.controls[row] for row in rows), layout.text)
+        grid = torch.arange(layout.tokens).view(layout.height, layout.width)
+        tokens = layout.text + grid[:, : layout.width // 2].flatten()  # strided in the sequence
+        return ControlledGroup(tokens, tuple(targets.controls[row] for row in rows), layout.text)
 
 
 def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:
@@ -85,14 +86,3 @@ def denoised(v: Velocity, x: Tensor, sigmas: list[float]) -> Steps:
         x = x + (s1 - s0) * velocity
         yield Progress("edit", step, len(sigmas) - 1, x, clean=x - s1 * velocity)
     return x
-
-
-def beside(left: Tensor, right: Tensor) -> Tensor:
-    """The latents of a diptych; positions continue to the right."""
-    return torch.cat([left, right], dim=-1)
-
-
-def left_panel(layout: TokenLayout) -> Tensor:
-    """Indices of the image tokens in the left half of the grid: strided in the sequence."""
-    grid = torch.arange(layout.tokens).view(layout.height, layout.width)
-    return layout.text + grid[:, : layout.width // 2].flatten()

@@ -2,19 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter, maximum_filter
 from torch import Tensor
 
 from ..backbone.image import padded, resized
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
-from .diptych_prompts import PromptStyle, diptych_prompt
 from .frame import Frame
-from .paste import pasted
 
+PromptStyle = Literal["direct", "in-context", "descriptive"]
+DIPTYCH = "A diptych with two side-by-side images of the same scene."
+IN_CONTEXT = DIPTYCH + " On the right, the scene is exactly the same as on the left but {instruction}"
+DESCRIPTIVE = "A diptych with two side-by-side images. On the left, {source}. On the right, {target}."
 TALLEST = 8  # times the width: beyond, memory and not the model decides
+CHANGED = 0.06  # of the grey levels, of an area: above what two decodings of one thing differ by
+STRONG = 0.3  # of a single pixel: a line or a dot, which is nothing in the mean of an area
+BLUR, GROW, FEATHER = 1 / 128, 1 / 32, 1 / 128  # of a panel's width
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ class DiptychFrame(Frame):
         """The source's prompt may be left out; the targets' prompts are those of whole diptychs."""
         if self.takes_captions:
             source, captions = super().prompts(source, targets, ())  # an instruction beside them is for a judge
-            return source, [diptych_prompt("", "descriptive", source=source, target=target) for target in captions]
+            return source, [
+                DESCRIPTIVE.format(source=source.strip(" ."), target=target.strip(" .")) for target in captions
+            ]
         if not instructions:
             raise InputError(f"{self.name} takes an instruction: say what should change, as in 'make the star green'.")
         if targets:
@@ -83,3 +92,24 @@ def panels(sheet: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, Imag
     width, height = size
     middle = sheet.width // 2
     return sheet.crop((0, 0, width, height)), sheet.crop((middle, 0, middle + width, height))
+
+
+def diptych_prompt(instruction: str, style: PromptStyle = "in-context") -> str:
+    """The prompt for both panels: ``"direct"`` is the ``instruction`` alone, ``"in-context"`` puts it into a
+    description of the diptych. Raises :class:`InputError` for an empty one."""
+    if not instruction.strip():
+        raise InputError("the instruction is empty; say what should change, as in 'make the star green'.")
+    return instruction.strip() if style == "direct" else IN_CONTEXT.format(instruction=instruction.strip())
+
+
+def pasted(edit: Image.Image, left: Image.Image, original: Image.Image) -> Image.Image:
+    """``edit`` at the size of ``original``, with the original's pixels wherever ``edit`` agrees with ``left``.
+
+    ``left`` is the source as the model shows it: the right panel is compared with it and not with the original, since
+    autoencoder and model change both panels alike.
+    """
+    apart = np.abs(np.asarray(edit, np.float32) - np.asarray(left, np.float32)).max(axis=-1) / 255
+    changed = (gaussian_filter(apart, max(0.5, BLUR * edit.width)) > CHANGED) | (apart > STRONG)
+    grown = maximum_filter(changed, size=1 + 2 * max(1, round(GROW * edit.width))).astype(np.float32)
+    mask = Image.fromarray(np.uint8(255 * gaussian_filter(grown, max(0.5, FEATHER * edit.width))))
+    return Image.composite(resized(edit, original.size), original, resized(mask, original.size))

@@ -1,8 +1,7 @@
 """Inference-time scaling (ICEdit, arXiv:2504.20690, §3.3): short previews of several seeds; a judge picks one."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,18 +12,18 @@ from ..backbone.flow import Condition
 from ..backbone.image_flow import ImageFlow
 from ..backbone.profile import Profile
 from ..errors import InputError
-from ..judges import Judge, judge
+from ..judges import judge
 from ..judges.selection import Selection, contact_sheet, select
+from ..options import check_options
 from ..progress import Progress
 from ..seeds import generator
 from .base import Method
 from .diptych import DiptychMethod
-from .frame import frame_of
+from .frame import EditRequest, frame_of
 from .inputs import Source, Steps, Targets, draws, subprogress
-from .request import EditRequest
 
 JUDGE = "vlm:Qwen/Qwen2.5-VL-7B-Instruct"
-SWITCHES = ("one_batch", "both_orders", "resume", "keep_record")
+RECORDED = ("steps", "one_batch", "both_orders", "resume")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,41 +48,39 @@ class EarlyFilter:
 
     seeds: int = 6
     steps: int = 10
-    judge: str | Judge | None = None
+    judge: Any = None
     one_batch: bool = True
     both_orders: bool = False
     resume: bool = False
     keep_record: bool = False
-    _judge: Judge | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name in ("seeds", "steps"):
-            if type(value := getattr(self, name)) is not int or value < 1:
-                raise InputError(f"an early filter's {name} must be a whole number from 1 on, not {value!r}.")
-        for name in SWITCHES:
-            if type(value := getattr(self, name)) is not bool:
-                raise InputError(f"an early filter's {name} must be true or false, not {value!r}.")
-        object.__setattr__(self, "_judge", None if self.judge is None else judge(self.judge))
+        check_options(self)
+        if self.seeds < 1 or self.steps < 1:
+            raise InputError(f"an early filter needs seeds and steps from 1 on, not {self.seeds} and {self.steps}.")
+        if self.judge is not None:
+            judge(self.judge)
 
     def suited(self, profile: Profile) -> "EarlyFilter":
         """With the judge that suits a model, where none was chosen."""
-        known = {"judge": JUDGE, **profile.for_method("early_filter", {"judge"})}
-        return self if self.judge is not None else replace(self, **known)
+        if self.judge is not None:
+            return self
+        return replace(self, **{"judge": JUDGE, **profile.for_method("early_filter", {"judge"})})
 
-    def check(self, method: Method, request: EditRequest) -> None:
-        """Raise :class:`InputError` unless ``method`` can be filtered and one edit is request."""
-        if len(request.instructions) > 1 or len(request.target_prompts) > 1:
+    def check(self, method: Method, request: EditRequest | None = None) -> None:
+        """Raise :class:`InputError` unless ``method`` can be filtered, and the ``request`` is for one edit."""
+        if request and (len(request.instructions) > 1 or len(request.target_prompts) > 1):
             raise InputError("an early filter works on one instruction; give it alone.")
         if not isinstance(method, DiptychMethod):
             raise InputError(f"an early filter works with icedit and icedit-t2i, not with {type(method).__name__}.")
-        if frame_of(method).takes_captions and not request.instructions:
+        if request and frame_of(method).takes_captions and not request.instructions:
             raise InputError("an early filter's judge goes by an instruction; give one beside the captions.")
         if self.resume and self.steps > method.steps:
             raise InputError(f"previews of {self.steps} steps cannot be resumed by an edit of {method.steps}.")
 
     def iterate(
         self, method: DiptychMethod, flow: ImageFlow, latents: Tensor, *, source: Condition, target: Condition,
-        grag: Sequence | None = None, seed: int = 0, instruction: str, shown: Image.Image,
+        seed: int, instruction: str, shown: Image.Image,
     ) -> Steps:  # fmt: skip
         """Edit towards one target from the best of the seeds, yielding :class:`Progress`.
 
@@ -93,13 +90,12 @@ class EarlyFilter:
         :class:`InputError` for a judge that cannot be made ready, before anything is sampled.
         """
         chosen = self.suited(flow.profile)
-        chosen_judge = chosen._judge
-        assert chosen_judge is not None
+        chosen_judge = judge(chosen.judge)
         getattr(chosen_judge, "prepare", lambda: None)()
         seeds = tuple(range(seed, seed + self.seeds))
         first = method.source(flow, latents, source, generator(seeds[0]))
         jobs = [first, *(replace(first, noise=draws(generator(number), latents)) for number in seeds[1:])]
-        targets = method.targets(target, grag)
+        targets = method.targets(target)
         context = yield from method.context(first)
         noise = torch.cat([method.start(job, context) for job in jobs])
         schedule = flow.schedule(method.steps, noise)
@@ -115,7 +111,8 @@ class EarlyFilter:
         best = slice(selection.winner, selection.winner + 1)
         x, sigmas = (states[best], schedule[self.steps :]) if self.resume else (noise[best], schedule)
         edit = yield from method.sample(first, context, x, targets, sigmas)
-        return edit, Filtered(chosen, seeds, selection, tuple(previews) if self.keep_record else ())
+        kept = tuple(previews) if self.keep_record else ()
+        return edit, Filtered(selection.winner, selection.comparisons, chosen, seeds, kept)
 
     def _previews(
         self, method: DiptychMethod, job: Source, context: Any, noise: Tensor, targets: Targets, sigmas: list[float]
@@ -133,48 +130,33 @@ class EarlyFilter:
 
 
 @dataclass(frozen=True)
-class Filtered:
+class Filtered(Selection):
     """What an :class:`EarlyFilter` did.
 
     Attributes:
         seeds: what was tried.
-        selection: how one of them won.
         previews: one for each seed, where the filter keeps a record.
     """
 
     filter: EarlyFilter
     seeds: tuple[int, ...]
-    selection: Selection
     previews: tuple[Image.Image, ...] = ()
 
     @property
     def seed(self) -> int:
         """The winner."""
-        return self.seeds[self.selection.winner]
-
-    @property
-    def undecided(self) -> int:
-        """Comparisons without a winner; in each the champion stayed."""
-        return self.selection.undecided
-
-    @property
-    def ties(self) -> int:
-        """Those of them in which the judge found both equally good."""
-        return self.selection.ties
+        return self.seeds[self.winner]
 
     def record(self) -> dict[str, Any]:
         """Settings, every comparison and its answer, as plain types."""
-        judge = self.filter.judge if isinstance(self.filter.judge, str) else _name(self.filter.judge)
-        settings = {name: getattr(self.filter, name) for name in ("steps", *SWITCHES) if name != "keep_record"}
-        return {"judge": judge, **settings, "seeds": list(self.seeds), "seed": self.seed, **self.selection.record()}
+        judge = self.filter.judge
+        name = judge if isinstance(judge, str) else getattr(judge, "__qualname__", type(judge).__qualname__)
+        settings = {name: getattr(self.filter, name) for name in RECORDED}
+        return {"judge": name, **settings, "seeds": list(self.seeds), "seed": self.seed, **super().record()}
 
     def contact_sheet(self, source: Image.Image) -> Image.Image:
         """All previews beside the source, the winner marked. Raises :class:`InputError` where none were kept."""
         if not self.previews:
             raise InputError("the previews were not kept; ask for them with EarlyFilter(keep_record=True).")
         labels = [f"seed {seed}" for seed in self.seeds]
-        return contact_sheet(source, self.previews, labels, self.selection.winner)
-
-
-def _name(judge: Judge | None) -> str:
-    return getattr(judge, "__qualname__", type(judge).__qualname__)
+        return contact_sheet(source, self.previews, labels, self.winner)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -47,3 +48,54 @@ class Frame:
 def frame_of(method: Method) -> Frame:
     """A method's own frame, or the image as it is."""
     return method.frame() or Frame(type(method).__name__)
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """An instruction, or captions of the image as it is and as it should become; a target each."""
+
+    instructions: tuple[str, ...] = ()
+    source_prompt: str = ""
+    target_prompts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        instruction: str | Sequence[str] | None,
+        source_prompt: str | None,
+        target_prompt: str | Sequence[str] | None,
+    ) -> "EditRequest":
+        """From what an ``Editor`` is given. Raises :class:`InputError` for texts that are empty."""
+        source = None if source_prompt is None else [source_prompt]
+        return cls(
+            _said(instruction, "the instruction is empty; say what should change, as in 'make the star green'."),
+            "".join(_said(source, "the source prompt is empty; describe the image as it is.")),
+            _said(target_prompt, "a target prompt is empty; describe the image as it should become."),
+        )
+
+    def prompts(self, method: Method) -> tuple[str, list[str]]:
+        """The prompts of the source and of every target that ``method`` makes of it."""
+        return frame_of(method).prompts(self.source_prompt, self.target_prompts, self.instructions)
+
+
+def _said(texts: str | Sequence[str] | None, complaint: str) -> tuple[str, ...]:
+    """All ``texts`` that were given. Raises :class:`InputError` with the ``complaint`` where one says nothing."""
+    if texts is None:
+        return ()
+    if not isinstance(texts, str | Sequence):
+        raise InputError(f"prompts and instructions are texts, or lists of them, not {texts!r}.")
+    listed = (texts,) if isinstance(texts, str) else tuple(texts)
+    if not listed or not all(isinstance(text, str) and text.strip() for text in listed):
+        raise InputError(complaint)
+    return listed
+
+
+def words(method: Method, sample: Any, judged: bool = False) -> dict[str, str | None]:
+    """What ``method`` is told of a sample: captions if it works with them, else the instruction alone; a judge of
+    previews always goes by the instruction."""
+    captions = frame_of(method).takes_captions
+    return {
+        "instruction": sample.instruction if judged or not captions else None,
+        "source_prompt": sample.source_prompt if captions else None,
+        "target_prompt": sample.target_prompt if captions else None,
+    }

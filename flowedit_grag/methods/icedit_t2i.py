@@ -10,10 +10,9 @@ from torch import Tensor
 
 from ..backbone.attention_hook import Hooks, compose
 from ..backbone.flow import TokenLayout
-from ..guidance.classifier_free import GuidedVelocity
 from ..injection.recorder import ValueRecorder, recording_bytes
 from ..inversion import Solver, integrate
-from .diptych import DiptychMethod, beside, denoised
+from .diptych import DiptychMethod, denoised
 from .inputs import Source, Steps, Targets, inverted
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class ICEditT2I(DiptychMethod):
     def context(self, source: Source) -> Steps:
         """Invert the source. The recorder's size is logged before it starts."""
         flow, x = source.flow, source.latents
-        sigmas = flow.schedule(self.steps, beside(x, x))  # the diptych's own
+        sigmas = flow.schedule(self.steps, torch.cat([x, x], dim=-1))  # the diptych's own
         visited = evaluated_at(sigmas[::-1], self.solver)
         places = sorted({min(visited, key=lambda place: abs(place - sigma)) for sigma in sigmas[:-1]})
         recorder = self._recorder(source, len(places))
@@ -68,13 +67,10 @@ class ICEditT2I(DiptychMethod):
         return replace(source.layout, width=2 * source.layout.width)
 
     def start(self, source: Source, context: Recording) -> Tensor:
-        return beside(context.noise, next(source.noise))
+        return torch.cat([context.noise, next(source.noise)], dim=-1)
 
     def sample(self, source: Source, context: Recording, x: Tensor, targets: Targets, sigmas: list[float]) -> Steps:
-        return (yield from denoised(self._injected(source, context, targets), x, sigmas))
-
-    def _injected(self, source: Source, context: Recording, targets: Targets) -> GuidedVelocity:
-        """The targets' velocity with the left panel's recorded values, and the controls on that panel."""
+        """With the left panel's recorded values, and the controls on that panel."""
         v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)
         left, rows = self.left(self.canvas(source), targets, v.rows), range(len(v.rows))
 
@@ -82,7 +78,7 @@ class ICEditT2I(DiptychMethod):
             values = context.recorder.inject(context.nearest(sigma), rows, left.tokens)
             return {layer: hook if left.is_identity else compose(hook, left) for layer, hook in values.items()}
 
-        return v.hooked(hooks)
+        return (yield from denoised(v.hooked(hooks), x, sigmas))
 
     def _recorder(self, source: Source, slots: int) -> ValueRecorder:
         flow, layout = source.flow, source.layout

@@ -1,6 +1,7 @@
 """The adapter that is trained."""
 
 import re
+from dataclasses import replace
 
 import torch
 from diffusers.training_utils import cast_training_params
@@ -8,16 +9,17 @@ from torch import nn
 
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
-from ..lora_moe.config import NAME
-from .config import AdapterConfig
+from ..lora_moe.config import NAME, LoraMoeConfig
 
 
-def add_adapter(flow: ImageFlow, config: AdapterConfig, seed: int) -> dict[str, nn.Parameter]:
+def add_adapter(flow: ImageFlow, config: LoraMoeConfig, seed: int) -> dict[str, nn.Parameter]:
     """Freeze the model and add an adapter; returns its weights, float32 whatever the model's, drawn from ``seed``.
 
     Raises :class:`InputError` where no layer has a name that the adapter is meant for, or one that is not linear.
     """
-    adapter = config.lora_moe().peft()
+    if config.experts == 1:  # which needs no router
+        config = replace(config, mixtures="", plain="|".join(filter(None, (config.mixtures, config.plain))))
+    adapter = config.peft()
     meant = {
         name: module for name, module in flow.transformer.named_modules()
         if re.fullmatch(str(adapter.target_modules), name)

@@ -1,6 +1,7 @@
 """What a training run is made of: a YAML file, key by key."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,43 +13,12 @@ from yaml import YAMLError
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line
 from ..lora_moe import LoraMoeConfig
-from ..lora_moe.config import MIXTURES, PLAIN, Router
 from ..options import check_options, make
-from ..registry import Registry
 from ..seeds import generator
 from .data import SOURCES
 from .optimizers import OPTIMIZERS, ProdigyConfig
 
-KINDS = {"optimizer": "name", "data": "source"}  # sections, and the key that says which kind it is
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdapterConfig:
-    """The adapter (§B.3); alpha is the rank. With one expert the modules of ``mixtures`` get plain LoRA too.
-
-    Attributes: see :class:`LoraMoeConfig`.
-    """
-
-    experts: int = 4
-    rank: int = 32
-    top_k: int = 1
-    router: Router = "published"
-    mixtures: str = MIXTURES
-    plain: str = PLAIN
-
-    def __post_init__(self):
-        check_options(self)
-        self.lora_moe()
-
-    def lora_moe(self) -> LoraMoeConfig:
-        """As the adapter's layers take it."""
-        mixtures, plain = self.mixtures, self.plain
-        if self.experts == 1:
-            mixtures, plain = "", "|".join(part for part in (mixtures, plain) if part)
-        return LoraMoeConfig(
-            experts=self.experts, rank=self.rank, alpha=self.rank, top_k=self.top_k, router=self.router,
-            mixtures=mixtures, plain=plain,
-        )  # fmt: skip
+KINDS = {"optimizer": ("name", OPTIMIZERS), "data": ("source", SOURCES)}  # sections, the key of their kind, all kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +61,8 @@ class TrainConfig:
         dtype: of the networks; the adapter is trained in float32 whatever theirs.
         gradient_checkpointing: compute activations twice and store few of them.
         checkpoint_every: steps between checkpoints.
-        adapter, optimizer, samples: sections of their own.
+        adapter: see :class:`LoraMoeConfig`. With one expert the modules of ``mixtures`` get plain LoRA too.
+        optimizer, samples: sections of their own.
     """
 
     model: str
@@ -107,7 +78,7 @@ class TrainConfig:
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     gradient_checkpointing: bool = False
     checkpoint_every: int = 500
-    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    adapter: LoraMoeConfig = field(default_factory=LoraMoeConfig)
     optimizer: Any = field(default_factory=ProdigyConfig)
     samples: SamplesConfig = field(default_factory=SamplesConfig)
 
@@ -121,39 +92,41 @@ class TrainConfig:
     @classmethod
     def of(cls, values: Any) -> "TrainConfig":
         """The run that a mapping describes. Raises :class:`InputError` for what cannot be used, naming the key."""
-        parts = {
-            "adapter": _section("adapter", lambda: make(AdapterConfig, values.get("adapter", {}), "adapter")),
-            "samples": _section("samples", lambda: make(SamplesConfig, values.get("samples", {}), "samples")),
-            "optimizer": _chosen("optimizer", OPTIMIZERS, values.get("optimizer", {"name": "prodigy"})),
-            "data": _chosen("data", SOURCES, values.get("data")),
-        }
-        return _section("the config", lambda: make(cls, {**values, **parts}, "the config"))
+        values = {"optimizer": {"name": "prodigy"}, **values}
+        made: dict[str, Any] = {}
+        for name, section in (("adapter", LoraMoeConfig), ("samples", SamplesConfig)):
+            with _said_of(name):
+                made[name] = make(section, values.get(name, {}), name)
+        for name, (kind, registry) in KINDS.items():
+            options = values.get(name)
+            if not isinstance(options, Mapping) or kind not in options:
+                raise InputError(f"{name} does not say {kind!r}, one of: {', '.join(registry)}.")
+            with _said_of(name):
+                made[name] = registry.make(options[kind], options, object)
+        with _said_of("the config"):
+            return make(cls, {**values, **made}, "the config")
 
 
-def _section(name: str, made: Callable[[], Any]) -> Any:
-    """What ``made`` gives; what it refuses is said of the section ``name``."""
+@contextmanager
+def _said_of(section: str) -> Iterator[None]:
+    """What is refused in the block is said of the ``section``."""
     try:
-        return made()
+        yield
     except InputError as error:
-        raise InputError(str(error) if name in str(error) else f"{name}: {error}") from None
-
-
-def _chosen(name: str, registry: Registry, values: Any) -> Any:
-    """A section that says itself which kind it is, of all that the ``registry`` has."""
-    if not isinstance(values, Mapping) or KINDS[name] not in values:
-        raise InputError(f"{name} does not say {KINDS[name]!r}, one of: {', '.join(registry)}.")
-    return _section(name, lambda: registry.make(values[KINDS[name]], values, object))
+        raise InputError(str(error) if section in str(error) else f"{section}: {error}") from None
 
 
 def _spelled_out(values: Any) -> dict[str, Any]:
     """With ``optimizer: adamw`` as ``optimizer: {name: adamw}``. Raises :class:`InputError` for what is no section."""
     if not isinstance(values, Mapping):
         raise InputError(f"a config is made of 'key: value' lines, not {values!r}.")
-    named = {key: {kind: values[key]} for key, kind in KINDS.items() if isinstance(values.get(key), str)}
-    for key in KINDS:
-        if not isinstance({**values, **named}.get(key, {}), Mapping):
-            raise InputError(f"{key} must be made of 'key: value' lines, not {values[key]!r}.")
-    return {**values, **named}
+    sections = {key: values[key] for key in KINDS if key in values}
+    for key, section in sections.items():
+        if isinstance(section, str):
+            sections[key] = {KINDS[key][0]: section}
+        elif not isinstance(section, Mapping):
+            raise InputError(f"{key} must be made of 'key: value' lines, not {section!r}.")
+    return {**values, **sections}
 
 
 def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -162,7 +135,7 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainC
     path = find_config(path)
     try:
         there, given = _spelled_out(OmegaConf.to_container(OmegaConf.load(path))), _spelled_out(overrides or {})
-        for key, kind in KINDS.items():
+        for key, (kind, _) in KINDS.items():
             wanted = given.get(key, {}).get(kind)
             if wanted not in (None, there.get(key, {}).get(kind)):
                 there[key] = {}  # another kind has keys of its own

@@ -12,8 +12,7 @@ from ..backbone.flow import Condition
 from ..backbone.image import padded, resized
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
-from ..methods.diptych_frame import side_by_side
-from ..methods.diptych_prompts import diptych_prompt
+from ..methods.diptych_frame import diptych_prompt, side_by_side
 from ..methods.icedit import ICEdit
 from .data import Pair
 

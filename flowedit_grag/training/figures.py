@@ -1,6 +1,7 @@
 """What a run draws: edits of a few pairs with the adapter as it is now, the loss, and which experts are used."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,22 +24,15 @@ def write_samples(flow: ImageFlow, config: TrainConfig, pairs: Sequence[Pair], p
     """Source, edit and target of every pair, a row each. The noise is that of ``config.seed``, whatever the step."""
     options: dict[str, Any] = {} if config.samples.steps is None else {"steps": config.samples.steps}
     editor = Editor("icedit", flow, width=config.width, **options)
-    with written(path) as partial:
-        _stacked([_row(editor, pair, config.seed) for pair in pairs]).save(partial)
-
-
-def _row(editor: Editor, pair: Pair, seed: int) -> Image.Image:
-    edit = editor.edit(pair.source, instruction=pair.instruction, seed=seed).image
-    return labelled_strip([pair.source, edit, pair.target], ["source", pair.instruction, "target"])
-
-
-def _stacked(rows: Sequence[Image.Image]) -> Image.Image:
+    rows = []
+    for pair in pairs:
+        edit = editor.edit(pair.source, instruction=pair.instruction, seed=config.seed).image
+        rows.append(labelled_strip([pair.source, edit, pair.target], ["source", pair.instruction, "target"]))
     sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)), "white")
-    top = 0
-    for row in rows:
+    for row, top in zip(rows, accumulate((row.height for row in rows), initial=0), strict=False):
         sheet.paste(row, (0, top))
-        top += row.height
-    return sheet
+    with written(path) as partial:
+        sheet.save(partial)
 
 
 def loss_curve(log: Sequence[dict[str, float]], path: Path) -> Path:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -25,27 +25,15 @@ from .config import TrainConfig
 FREE = {"out", "steps", "checkpoint_every", "samples.every", "samples.steps", "gradient_checkpointing"}
 MENDED = {"optimizer.lr", "dtype"}  # but for these, for steps that give no number otherwise
 
-
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Files are whole or not there; the log is appended to, and cut back to the checkpoint on resuming."""
 
-    path: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.jsonl"
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoint, self.config, self.log = path / "checkpoint.pt", path / "config.yaml", path / "log.jsonl"
 
     def check(self, config: TrainConfig) -> None:
         """Raise :class:`InputError` if a run with other settings is here, naming the first that differs."""

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -88,9 +87,15 @@ class TrainingRun:
 
     def resume(self) -> None:
         """Go back to the last checkpoint, or to the beginning, and drop what was logged after it."""
-        state = self.folder.load()
-        if state:
-            self._restore(state)
+        if state := self.folder.load():
+            for what, now in (("processes", self.accelerator.num_processes), ("pairs", len(self.pairs))):
+                if now != (before := state.get(what, now)):
+                    raise InputError(f"{self.folder.path} was begun with {before} {what} and cannot go on with {now}.")
+            with torch.no_grad():
+                for name, parameter in self.trainable.items():
+                    parameter.copy_(state["adapter"][name])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
         if self.accelerator.is_main_process:
             self.folder.begin(self.config)
             self.folder.rewind(self.step)
@@ -165,16 +170,6 @@ class TrainingRun:
         return every > 0 and self.step % every == 0
 
     # ---- what is written -------------------------------------------------------------------------------------
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        for what, now in (("processes", self.accelerator.num_processes), ("pairs", len(self.pairs))):
-            if now != (before := state.get(what, now)):
-                raise InputError(f"{self.folder.path} was begun with {before} {what} and cannot go on with {now}.")
-        with torch.no_grad():
-            for name, parameter in self.trainable.items():
-                parameter.copy_(state["adapter"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

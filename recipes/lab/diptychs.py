@@ -6,7 +6,7 @@ from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import PLACES, caption, describe
 from flowedit_grag.lab.render import render
 from flowedit_grag.lab.tasks import EditingProblem
-from flowedit_grag.methods.diptych_prompts import DIPTYCH, IN_CONTEXT
+from flowedit_grag.methods.diptych_frame import DIPTYCH, IN_CONTEXT
 
 SET_APART = 0.9  # of the captions
 DIFFERENCES = {

@@ -147,7 +147,7 @@ out: runs/x
             "early_filter: {seed: 6}",
             r"line 12: unknown key of early_filter 'seed'; did you mean 'seeds'",
         ),
-        ("strength: 0.5", "early_filter: {steps: 0}", "line 12: an early filter's steps must be a whole number"),
+        ("strength: 0.5", "early_filter: {steps: 0}", "line 12: an early filter needs seeds and steps from 1 on"),
         ("strength: 0.5", "early_filter: {judge: labb}", "line 12: unknown judge 'labb'"),
         ("steps: 4", "steps: some", "line 9: steps must be a whole number"),
         ("first:", "../first:", "line 9: methods has the id '../first'"),

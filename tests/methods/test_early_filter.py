@@ -139,10 +139,10 @@ def test_a_small_memory_budget_previews_in_more_batches(tiny_fill):
     [
         ({"seeds": 0}, "from 1 on"),
         ({"seeds": "6"}, "seeds must be a whole number"),
-        ({"seeds": 2.0}, "seeds must be a whole number"),
+        ({"seeds": 2.5}, "seeds must be a whole number"),
         ({"steps": 0}, "from 1 on"),
-        ({"both_orders": "no"}, "both_orders must be true or false"),
-        ({"resume": 1}, "resume must be true or false"),
+        ({"both_orders": "no"}, "both_orders must be of type bool"),
+        ({"resume": 1}, "resume must be of type bool"),
         ({"judge": "labb"}, "did you mean|known"),
         ({"judge": 3}, "a judge is"),
         ({"steps": 6, "resume": True, "judge": "lab"}, "6 steps cannot be resumed by an edit of 5"),

@@ -15,9 +15,8 @@ from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.backbone.families.flux_fill import context_right_of
 from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.inversion import Solver, integrate
-from flowedit_grag.methods.diptych_prompts import diptych_prompt
-from flowedit_grag.methods.paste import pasted
-from flowedit_grag.methods.request import EditRequest
+from flowedit_grag.methods.diptych_frame import diptych_prompt, pasted
+from flowedit_grag.methods.frame import EditRequest
 
 INSTRUCTION = "but the cat is wearing a red hat"
 
@@ -110,16 +109,14 @@ def test_prompt_styles():
     )
     assert inside.endswith("but make the star green")
     assert diptych_prompt(" make it red ", "direct") == "make it red"
-    both = diptych_prompt("", "descriptive", source="a red star.", target="a green star")
-    assert "a red star" in both
-    assert "a green star" in both
-    for wrong in (
-        {"instruction": " "},
-        {"instruction": "x", "style": "descriptive"},
-        {"instruction": "x", "style": "odd"},
-    ):
-        with pytest.raises(InputError):
-            diptych_prompt(**wrong)
+    captions = EditRequest.of(None, "a red star.", "a green star")
+    source, (both,) = captions.prompts(method("icedit", prompt="descriptive"))
+    assert source == "a red star."
+    assert both.endswith("On the left, a red star. On the right, a green star.")
+    with pytest.raises(InputError, match="instruction is empty"):
+        diptych_prompt(" ")
+    with pytest.raises(InputError, match="unknown value of prompt 'odd'"):
+        method("icedit", prompt="odd")
 
 
 def test_wrong_words_and_wrong_models_are_refused(tiny, tiny_fill):

@@ -12,7 +12,7 @@ from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
-from flowedit_grag.methods.diptych_prompts import DIPTYCH
+from flowedit_grag.methods.diptych_frame import DIPTYCH
 from flowedit_grag.tokenize import tokenize
 from recipes.lab import distil, encoding, fill, flux, masks, model, reading
 from recipes.lab.diptychs import difference, diptych_caption, draw

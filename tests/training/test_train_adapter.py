@@ -23,13 +23,13 @@ from flowedit_grag.backbone.model_info import model_info
 from flowedit_grag.cli.train import train as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.locks import Locks
-from flowedit_grag.lora_moe import load_adapter
+from flowedit_grag.lora_moe import LoraMoeConfig, load_adapter
 from flowedit_grag.methods.icedit import ICEdit
 from flowedit_grag.training import loop
 from flowedit_grag.training.adapter import add_adapter
-from flowedit_grag.training.config import AdapterConfig, TrainConfig, read
+from flowedit_grag.training.config import TrainConfig, read
 from flowedit_grag.training.data import SOURCES
-from flowedit_grag.training.data.lab import LabPairs
+from flowedit_grag.training.data.lab import LabSource
 from flowedit_grag.training.data.usable import Shuffled, Usable
 from flowedit_grag.training.diptychs import diptychs
 from flowedit_grag.training.folder import RunFolder
@@ -298,7 +298,7 @@ def test_prodigy_round_trips_to_the_bit(tmp_path):
 
 
 def test_training_sees_what_an_edit_sees(tiny_fill):
-    method, pairs = ICEdit(width=WIDTH), [LabPairs(2)[0], LabPairs(2)[1]]
+    method, pairs = ICEdit(width=WIDTH), [LabSource()[0], LabSource()[1]]
     batch = diptychs(tiny_fill, method, pairs)
     noise, _ = draw(0, range(2), batch.latents.shape[1:])
     with torch.no_grad():
@@ -319,7 +319,7 @@ def test_models_without_a_guidance_embedding_are_trained_too(tiny_fill):
     network = type(tiny_fill.transformer).from_config(config)
     flow = dataclasses.replace(tiny_fill, pipeline=copy.copy(tiny_fill.pipeline))
     flow.pipeline.transformer = network
-    batch = diptychs(flow, ICEdit(width=WIDTH), [LabPairs(1)[0]])
+    batch = diptychs(flow, ICEdit(width=WIDTH), [LabSource()[0]])
     noise, sigma = draw(0, [0], batch.latents.shape[1:])
     assert loss(network, batch, noise, sigma, torch.float32).isfinite()
 
@@ -352,12 +352,12 @@ def test_every_pair_once_an_epoch():
 
 def test_only_the_adapter_gets_gradients_and_the_router_learns():
     flow = load(MODEL)
-    trainable = add_adapter(flow, AdapterConfig(**MIXTURE), seed=0)
+    trainable = add_adapter(flow, LoraMoeConfig(**MIXTURE), seed=0)
     assert all(".lora_" in name for name in trainable)
     for name, weight in trainable.items():
         if ".lora_B." in name:
             torch.nn.init.normal_(weight, std=0.05)
-    batch = diptychs(flow, ICEdit(width=WIDTH), [LabPairs(1)[0]])
+    batch = diptychs(flow, ICEdit(width=WIDTH), [LabSource()[0]])
     loss(flow.transformer, batch, *draw(0, [0], batch.latents.shape[1:]), torch.float32).backward()
     routers = [weight.grad.abs().max() > 0 for name, weight in trainable.items() if "lora_route" in name]
     assert len(routers) == 10
@@ -581,7 +581,7 @@ def test_files_that_are_no_configs(tmp_path):
     with pytest.raises(InputError, match="data does not say 'source'"):
         read(path)
     OmegaConf.save(OmegaConf.create(settings(tmp_path / "run")), path)
-    assert read(path, {"adapter": {"rank": 8}, "seed": 5}).adapter == AdapterConfig(experts=1, rank=8)
+    assert read(path, {"adapter": {"rank": 8}, "seed": 5}).adapter == LoraMoeConfig(experts=1, rank=8)
     with pytest.raises(InputError, match="unknown option of the config 'sead'"):
         command(path, ["sead=5"])
     assert read(path, {"optimizer": "prodigy"}).optimizer == ProdigyConfig()

@@ -1,9 +1,7 @@
 """Pairs in a folder: ``source/``, ``target/`` and ``instructions.jsonl``."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...backbone.image import read_image
 from ...errors import InputError
@@ -27,24 +25,20 @@ class FolderSource:
 
     def open(self) -> "FolderPairs":
         """Raises :class:`InputError` for lines that cannot be read and pictures that are not there."""
-        folder = Path(self.path)
-        lines = json_lines(folder / INSTRUCTIONS, '{"image": "0001.png", "instruction": "make it red"}')
-        return FolderPairs(folder, [_entry(folder, values, where) for where, values in lines])
-
-
-def _entry(folder: Path, values: Mapping[str, Any], where: str) -> tuple[str, str]:
-    """The name of the pictures and the instruction."""
-    image, instruction = (text(values, name, where) for name in ("image", "instruction"))
-    if image is None or instruction is None:
-        raise InputError(f"{where} needs an image and an instruction.")
-    for panel in PANELS:
-        existing(folder / panel / image, where)
-    return image, instruction
+        folder, entries = Path(self.path), []
+        for where, values in json_lines(folder / INSTRUCTIONS, '{"image": "0001.png", "instruction": "make it red"}'):
+            image, instruction = (text(values, name, where) for name in ("image", "instruction"))
+            if image is None or instruction is None:
+                raise InputError(f"{where} needs an image and an instruction.")
+            for panel in PANELS:
+                existing(folder / panel / image, where)
+            entries.append((image, instruction))
+        return FolderPairs(folder, entries)
 
 
 @dataclass(frozen=True)
 class FolderPairs:
-    """Pictures are read when a pair is asked for; ``entries`` are their names and instructions."""
+    """Pictures are read when a pair is asked for; ``entries`` are the names of two and an instruction."""
 
     folder: Path
     entries: list[tuple[str, str]]

@@ -1,14 +1,14 @@
 """Pairs in tables of MagicBrush or OmniEdit: parquet files, or data sets of the hub."""
 
-from bisect import bisect
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
+
+from torch.utils.data import ConcatDataset, Dataset
 
 from ...errors import InputError
 from ...options import check_options
 from ...tables import ParquetTable, load_rows
-from . import Pair
+from . import Pair, Pairs
 
 COLUMNS = {  # data set -> columns of source, target, instruction
     "MagicBrush": ("source_img", "target_img", "instruction"),
@@ -33,13 +33,13 @@ class HuggingFaceSource:
         if not isinstance(self.paths, list) or not self.paths or not all(isinstance(p, str) for p in self.paths):
             raise InputError(f"paths must be a list of files, folders or hub ids, not {self.paths!r}.")
 
-    def open(self) -> "TablePairs":
+    def open(self) -> Pairs:
         """Raises :class:`InputError` for tables that cannot be read and foreign columns."""
-        return TablePairs([_Table.read(path, self.split) for path in self.paths])
+        return ConcatDataset([_Table.read(path, self.split) for path in self.paths])
 
 
 @dataclass(frozen=True)
-class _Table:
+class _Table(Dataset):
     table: ParquetTable
     pictures: tuple[str, str]
     instructions: list[Any]  # as they are; read without the pictures
@@ -54,7 +54,10 @@ class _Table:
         source, target, instruction = columns
         return cls(ParquetTable.of(path, rows, (source, target)), (source, target), list(rows[instruction]))
 
-    def pair(self, row: int) -> Pair:
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    def __getitem__(self, row: int) -> Pair:
         """Raises :class:`InputError` for one that cannot be used."""
         where, said = self.table.where(row), self.instructions[row]
         wording = said[0] if isinstance(said, list) and said else said
@@ -62,18 +65,3 @@ class _Table:
             raise InputError(f"{where}: the instruction is empty.")
         source, target = (self.table.image(row, column) for column in self.pictures)
         return Pair(source, target, wording, where)
-
-
-class TablePairs:
-    """The rows of all ``tables``."""
-
-    def __init__(self, tables: list[_Table]):
-        self.tables = tables
-        self.ends = list(accumulate(len(table.instructions) for table in tables))
-
-    def __len__(self) -> int:
-        return self.ends[-1]
-
-    def __getitem__(self, index: int) -> Pair:
-        number = bisect(self.ends, index)
-        return self.tables[number].pair(index - (self.ends[number - 1] if number else 0))

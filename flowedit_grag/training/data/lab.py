@@ -23,18 +23,11 @@ class LabSource:
     def __post_init__(self):
         check_options(self)
 
-    def open(self) -> "LabPairs":
-        return LabPairs(self.pairs)
-
-
-@dataclass(frozen=True)
-class LabPairs:
-    """The first ``count`` edits."""
-
-    count: int
+    def open(self) -> "LabSource":
+        return self
 
     def __len__(self) -> int:
-        return self.count
+        return self.pairs
 
     def __getitem__(self, index: int) -> Pair:
         edit = sample_edit(np.random.default_rng((SEED, index)))
