@@ -264,9 +264,10 @@ def test_an_early_filter_needs_a_diptych(tmp_path):
 
 def test_an_early_filter_in_a_row(tmp_path):
     row = {"method": "icedit-t2i", "steps": 2, "true_cfg": 1.0}
-    methods = {"one": row, "best of two": {**row, "early_filter": {"seeds": 2, "steps": 1}}}
-    one, two = done(out := tmp_path / "run", methods=methods, limit=1).lines
-    assert two.nfe == one.nfe + 2
+    best = {**row, "early_filter": {"seeds": 2, "steps": 1}}
+    methods = {"one": row, "best of two": best, "by captions": {**best, "prompt": "descriptive"}}
+    one, two, told = done(out := tmp_path / "run", methods=methods, limit=1).lines
+    assert two.nfe == told.nfe == one.nfe + 2
     (record,) = (json.loads(path.read_text()) for path in out.glob("edits/best of two/*.json"))
     assert record["settings"]["early_filter"]["seeds"] == [record["settings"]["seed"] + n for n in range(2)]
     assert record["key_inputs"]["early_filter"]["judge"] == "lab"
