@@ -23,7 +23,7 @@ from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
 from .methods.inputs import Source, run_to_end
-from .methods.resolve import check_selection, default_model, resolve_method
+from .methods.resolve import check_selection, resolve_method
 from .progress import OnProgress
 from .result import Result, Strip, plain
 from .seeds import generator
@@ -57,10 +57,11 @@ class Editor:
     ):
         strength = None if grag is None else GRAG.of(grag)
         given = {name: options.pop(name) for name in sorted(LOADING & set(options))}
-        check_selection(method, strength, options)
+        made = check_selection(method, strength, options)
         if isinstance(model, ImageFlow) and given:
             raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
-        loading = {**(default_model(method, options) if model is None else {"model": model}), **given}
+        embedded = {"model": "lab-fill", "adapter": "lab-moe"} if made.fills else {"model": "lab"}
+        loading = {**(embedded if model is None else {"model": model}), **given}
         self.flow = model if isinstance(model, ImageFlow) else load(**loading)
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = resolve_method(method, self.flow, strength, options)

@@ -33,12 +33,13 @@ def read_shape(part: np.ndarray) -> FittedShape:
     disc = (part.sum() / np.pi) ** 0.5
     seen = _window(part, (x, y), disc)
     overlaps = {}
-    for shape, (silhouettes, _) in templates().items():
+    for shape in world.SHAPES:
+        silhouettes, _ = _silhouettes(shape)
         shared = np.minimum(silhouettes, seen).sum(axis=(1, 2))
         overlaps[shape] = float((shared / np.maximum(silhouettes, seen).sum(axis=(1, 2))).max())
     first, second = sorted(overlaps, key=overlaps.__getitem__, reverse=True)[:2]
     sure = overlaps[first] >= OVERLAP_NEEDED and overlaps[first] - overlaps[second] >= LEAD_NEEDED
-    return FittedShape(first if sure else None, (x + 0.5, y + 0.5), disc / templates()[first][1], overlaps[first])
+    return FittedShape(first if sure else None, (x + 0.5, y + 0.5), disc / _silhouettes(first)[1], overlaps[first])
 
 
 def _window(part: np.ndarray, center: tuple[float, float], disc: float) -> np.ndarray:
@@ -47,13 +48,9 @@ def _window(part: np.ndarray, center: tuple[float, float], disc: float) -> np.nd
     return ndimage.map_coordinates(part.astype(float), [y, x], order=1)
 
 
-@lru_cache(maxsize=1)
-def templates() -> dict[str, tuple[np.ndarray, float]]:
-    """For each shape its silhouettes ``[angles, GRID, GRID]`` scaled to a disc's area, and (disc radius / radius)."""
-    return {shape: _silhouettes(shape) for shape in world.SHAPES}
-
-
+@lru_cache
 def _silhouettes(shape: str) -> tuple[np.ndarray, float]:
+    """``[angles, GRID, GRID]``, scaled to a disc's area, and (disc radius / radius)."""
     fine = (np.arange(400) + 0.5) / 400 * 3 - 1.5
     area = (shape_distance(shape, *np.meshgrid(fine, fine), 1.0) < 0).mean() * 9
     disc = (area / np.pi) ** 0.5

@@ -33,8 +33,6 @@ POSITIONS = {  # center (x, y) / image sides
 
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}  # where a second item may stand
 
-FILLS = ("flat", "striped")
-
 SAID = {"flat": "plain"}  # values that instructions and captions call otherwise
 
 IMAGE_SIZE = 128  # pixels, what the model is trained on
@@ -44,5 +42,5 @@ ATTRIBUTES = {  # of an item; the background belongs to the scene
     "color": tuple(COLORS),
     "size": tuple(SIZES),
     "position": tuple(POSITIONS),
-    "fill": FILLS,
+    "fill": ("flat", "striped"),
 }

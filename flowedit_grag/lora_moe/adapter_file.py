@@ -109,8 +109,8 @@ class ModuleWeights:
 
     def stacked(self) -> dict[str, Tensor]:
         """As the layer holds it."""
-        order = sorted(self.a)
-        tensors = {"lora_A": torch.cat([self.a[i] for i in order]), "lora_B": torch.cat([self.b[i] for i in order], 1)}
+        a, b = ([side[expert] for expert in range(len(side))] for side in (self.a, self.b))
+        tensors = {"lora_A": torch.cat(a), "lora_B": torch.cat(b, 1)}
         return tensors if self.route is None else {**tensors, "lora_route": self.route}
 
 

@@ -115,32 +115,29 @@ def save_adapter(transformer: Any, path: str | Path, name: str = NAME, width: in
 
     path = Path(path)
     path = path if path.suffix == ".safetensors" else path / FILE_NAME
-    if getattr(getattr(transformer, "peft_config", {}).get(name), "merged", False):
+    config: Any = getattr(transformer, "peft_config", {}).get(name)
+    if getattr(config, "merged", False):
         raise InputError(f"the plain parts of {name!r} are merged into the model; save the adapter before merging it.")
     tensors: dict[str, Tensor] = {}
     for module_name, module in transformer.named_modules():
-        if name in getattr(module, "lora_A", {}):
-            _check_sayable(transformer.peft_config[name], module_name, module, name)
-            for key, tensor in _published(module, name).items():
-                tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
+        if name not in getattr(module, "lora_A", {}):
+            continue
+        uneven = module.lora_alpha[name] * config.r != config.lora_alpha * module.r[name]
+        if config.use_rslora or uneven or config.use_dora or module.lora_B[name].bias is not None:
+            raise InputError(
+                f"adapter {name!r} cannot be saved in the published layout, which has one alpha over rank for all "
+                f"layers and neither biases nor DoRA: {module_name} differs; save it with the pipeline's "
+                "save_lora_weights."
+            )
+        for key, tensor in _published(module, name).items():
+            tensors[f"transformer.{module_name}.{key}.weight"] = tensor.detach().contiguous().cpu()
     if not tensors:
         raise InputError(f"there is no adapter called {name!r} to save.")
-    config: Any = transformer.peft_config[name]
     router: Any = getattr(config, "router", "published")
     metadata = AdapterMetadata(getattr(config, "top_k", 1), router, config.lora_alpha / config.r, width)
     with written(path) as partial:  # save_file would leave a file of its own when killed
         partial.write_bytes(save(tensors, metadata=metadata.written()))
     return path
-
-
-def _check_sayable(config: Any, module_name: str, module: Any, name: str) -> None:
-    """Raise :class:`InputError` unless a layer is scaled by the adapter's one alpha over rank, and is LoRA alone."""
-    uneven = module.lora_alpha[name] * config.r != config.lora_alpha * module.r[name]
-    if config.use_rslora or uneven or config.use_dora or module.lora_B[name].bias is not None:
-        raise InputError(
-            f"adapter {name!r} cannot be saved in the published layout, which has one alpha over rank for all layers "
-            f"and neither biases nor DoRA: {module_name} differs; save it with the pipeline's save_lora_weights."
-        )
 
 
 def _published(module: Any, name: str) -> dict[str, Tensor]:

@@ -65,7 +65,8 @@ class DiptychFrame(Frame):
 
     def decode(self, flow: ImageFlow, latents: Tensor, original: Image.Image) -> Image.Image:
         """The right panel at the size of ``original``."""
-        left, right = panels(flow.decode(latents), self.size(flow, original.size))
+        sheet, (width, height) = flow.decode(latents), self.size(flow, original.size)
+        left, right = (sheet.crop((x, 0, x + width, height)) for x in (0, sheet.width // 2))  # without the padding
         return pasted(right, left, original) if self.paste_unedited else resized(right, original.size)
 
 
@@ -85,13 +86,6 @@ def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
     sheet.paste(left, (0, 0))
     sheet.paste(right, (left.width, 0))
     return sheet
-
-
-def panels(sheet: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
-    """Left and right panel of a diptych, each without the padding beyond ``size = (width, height)``."""
-    width, height = size
-    middle = sheet.width // 2
-    return sheet.crop((0, 0, width, height)), sheet.crop((middle, 0, middle + width, height))
 
 
 def diptych_prompt(instruction: str, style: PromptStyle = "in-context") -> str:

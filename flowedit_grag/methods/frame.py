@@ -54,9 +54,9 @@ def frame_of(method: Method) -> Frame:
 class EditRequest:
     """An instruction, or captions of the image as it is and as it should become; a target each."""
 
-    instructions: tuple[str, ...] = ()
-    source_prompt: str = ""
-    target_prompts: tuple[str, ...] = ()
+    instructions: tuple[str, ...]
+    source_prompt: str
+    target_prompts: tuple[str, ...]
 
     @classmethod
     def of(

@@ -26,10 +26,6 @@ class Recording:
     recorder: ValueRecorder
     sigmas: list[float]
 
-    def nearest(self, sigma: float) -> int:
-        """The slot recorded closest to ``sigma``."""
-        return min(range(len(self.sigmas)), key=lambda slot: abs(self.sigmas[slot] - sigma))
-
 
 @dataclass(frozen=True, kw_only=True)
 class ICEditT2I(DiptychMethod):
@@ -75,7 +71,8 @@ class ICEditT2I(DiptychMethod):
         left, rows = self.left(self.canvas(source), targets, v.rows), range(len(v.rows))
 
         def hooks(sigma: float) -> Hooks:
-            values = context.recorder.inject(context.nearest(sigma), rows, left.tokens)
+            slot = min(range(len(context.sigmas)), key=lambda slot: abs(context.sigmas[slot] - sigma))  # the nearest
+            values = context.recorder.inject(slot, rows, left.tokens)
             return {layer: hook if left.is_identity else compose(hook, left) for layer, hook in values.items()}
 
         return (yield from denoised(v.hooked(hooks), x, sigmas))

@@ -12,24 +12,17 @@ from . import CONTROL, METHODS, method
 from .base import Method
 
 
-def check_selection(named: str | Method | type[Method], strength: GRAG | None, options: Mapping[str, Any]) -> None:
-    """Say what is wrong with the options before minutes are spent on loading a model."""
+def check_selection(named: str | Method | type[Method], strength: GRAG | None, options: Mapping[str, Any]) -> Method:
+    """The method as far as it is known without a model: says what is wrong with the options before minutes are spent on
+    loading one."""
     made = method(named, **options)
-    if strength is None:
-        return
-    if not made.takes_control:
+    if strength is not None and not made.takes_control:
         controlled = [name for name in METHODS if METHODS[name].takes_control]
         name = named if isinstance(named, str) else type(made).__name__
         raise InputError(f"{name} has no strength to turn with grag; these have: {', '.join(controlled)}.")
-    if made.control is not None and any(options.get(option) is not None for option in CONTROL):
+    if strength is not None and any(options.get(option) is not None for option in CONTROL):
         raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
-
-
-def default_model(named: str | Method | type[Method], options: Mapping[str, Any]) -> dict[str, str]:
-    """What :func:`load` takes for the embedded model that a method works with, and for its adapter if it needs one."""
-    if method(named, **options).fills:
-        return {"model": "lab-fill", "adapter": "lab-moe"}
-    return {"model": "lab"}
+    return made
 
 
 def resolve_method(

@@ -1,13 +1,16 @@
-"""From pairs to what the model is trained on: diptychs, what it sees of them, and their prompts."""
+"""What the model is trained on: diptychs of pairs, with their prompts, and the rectified-flow matching loss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..backbone.families.flux_fill import context_right_of
-from ..backbone.families.flux_transformer import layout_of
+from ..backbone.families.flux_transformer import layout_of, velocity_of
 from ..backbone.flow import Condition
 from ..backbone.image import padded, resized
 from ..backbone.image_flow import ImageFlow
@@ -15,6 +18,8 @@ from ..errors import InputError
 from ..methods.diptych_frame import diptych_prompt, side_by_side
 from ..methods.icedit import ICEdit
 from .data import Pair
+
+GUIDANCE = 1.0  # of distilled guidance, as ICEdit's and OminiControl's code train FLUX's adapters
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,12 @@ def diptychs(flow: ImageFlow, method: ICEdit, pairs: Sequence[Pair], square: boo
 
     Both pictures of a pair have one shape. Raises :class:`InputError` for batches of several sizes.
     """
-    encoded = [_encoded(flow, method, pair, square) for pair in pairs]
+    frame, encoded = method.frame(), []
+    for pair in pairs:
+        size = (method.width, method.width) if square else frame.size(flow, pair.source.size)
+        source, target = resized(pair.source, size), resized(pair.target, size)
+        whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
+        encoded.append((whole, context_right_of(flow, frame.encode(flow, source), layout_of(whole, 0).width // 2)))
     if len({latents.shape for latents, _ in encoded}) > 1:
         sizes = ", ".join(f"{pair.name} ({pair.source.width}x{pair.source.height})" for pair in pairs)
         raise InputError(f"pictures of one batch need one shape: {sizes}; choose panel=square, or batch=1.")
@@ -40,10 +50,33 @@ def diptychs(flow: ImageFlow, method: ICEdit, pairs: Sequence[Pair], square: boo
     return Diptychs(latents, context, flow.condition([diptych_prompt(pair.instruction) for pair in pairs]))
 
 
-def _encoded(flow: ImageFlow, method: ICEdit, pair: Pair, square: bool) -> tuple[Tensor, Tensor]:
-    """Latents ``[1, C, h, 2w]`` and context ``[1, tokens, C']`` of one pair."""
-    frame = method.frame()
-    size = (method.width, method.width) if square else frame.size(flow, pair.source.size)
-    source, target = resized(pair.source, size), resized(pair.target, size)
-    whole = flow.encode(side_by_side(padded(source, flow.multiple), padded(target, flow.multiple)))
-    return whole, context_right_of(flow, frame.encode(flow, source), layout_of(whole, 0).width // 2)
+def draw(seed: int, samples: Sequence[int], shape: Sequence[int], logit_mean: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Noise ``[B, *shape]`` and sigma ``[B]`` for samples of the given numbers, each from (seed, its number).
+
+    sigma is logit-normal(``logit_mean``, 1) (Esser et al., arXiv:2403.03206, §3.1); ICEdit's training code has 0.
+    """
+    drawn = []
+    for sample in samples:
+        number = int(np.random.SeedSequence((seed, sample)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        generator = torch.Generator().manual_seed(number)
+        drawn.append(
+            (torch.randn(*shape, generator=generator), (logit_mean + torch.randn((), generator=generator)).sigmoid())
+        )
+    noise, sigma = zip(*drawn, strict=True)
+    return torch.stack(noise), torch.stack(sigma)
+
+
+def loss(transformer: Any, batch: Diptychs, noise: Tensor, sigma: Tensor, dtype: torch.dtype) -> Tensor:
+    """``|| v(x_sigma, sigma) - (noise - x_0) ||^2``, the mean over both panels (paper, §B.3)."""
+    x = batch.latents
+    noise, sigma = noise.to(x), sigma.to(x)
+    s = sigma.view(-1, 1, 1, 1)
+    v = velocity(transformer, (1 - s) * x + s * noise, sigma, batch, dtype)
+    return functional.mse_loss(v.float(), noise - x)
+
+
+def velocity(transformer: Any, x: Tensor, sigma: Tensor, batch: Diptychs, dtype: torch.dtype) -> Tensor:
+    """The adapter's float32 weights work in the networks' ``dtype``. ``transformer`` may be wrapped by accelerate."""
+    guidance = torch.full_like(sigma, GUIDANCE)
+    with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        return velocity_of(transformer, x, sigma, batch.condition, guidance, batch.context)

@@ -47,13 +47,12 @@ class RunFolder:
         free = FREE - {"steps"} if here.get("optimizer.decay") else FREE  # where the rate falls depends on them
         for key in sorted((here.keys() | there.keys()) - free):
             if (old := there.get(key)) != (new := here.get(key)):
-                if key in MENDED:
-                    log.warning("goes on with another %s (%r until now, %r from here)", key, old, new)
-                    continue
-                raise InputError(
-                    f"{self.path} holds a run with another {key} ({old!r} there, {new!r} here); "
-                    "give it the same, or choose another folder with out=FOLDER."
-                )
+                if key not in MENDED:
+                    raise InputError(
+                        f"{self.path} holds a run with another {key} ({old!r} there, {new!r} here); "
+                        "give it the same, or choose another folder with out=FOLDER."
+                    )
+                log.warning("goes on with another %s (%r until now, %r from here)", key, old, new)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:

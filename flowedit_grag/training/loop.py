@@ -22,12 +22,11 @@ from ..progress import OnProgress, Progress
 from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs
-from .data.usable import Shuffled, Usable, usable
-from .diptychs import diptychs
+from .data.usable import Usable, shuffled, usable
+from .diptychs import diptychs, draw, loss
 from .figures import expert_usage, loss_curve, write_samples
 from .folder import RunFolder
-from .loss import draw, loss
-from .optimizers import EXTRA, learning_rate
+from .optimizers import EXTRA
 
 log = logging.getLogger(__name__)
 LESS_MEMORY = "gradient_checkpointing=true needs less, and so do a smaller width and batch; it goes on where it was."
@@ -76,7 +75,7 @@ class TrainingRun:
         self.method = ICEdit(width=config.width)
         self.method.check_model(flow)
         count = len(pairs) - config.samples.pairs
-        self.pairs, self.order = Usable(pairs, count, config.width), Shuffled(count, config.seed)
+        self.pairs = Usable(pairs, count, config.width)
         self.shown = usable(pairs, range(count, len(pairs)), config.width)
         self.trainable = add_adapter(flow, config.adapter, config.seed)
         if config.gradient_checkpointing:
@@ -118,7 +117,9 @@ class TrainingRun:
         """Write the last samples and the figures; the adapter is there since the last checkpoint."""
         if self.config.samples.every:
             self._samples()
-        usage = self._usage()
+        with torch.no_grad(), recorded_usage(self.flow.transformer, NAME) as usage:  # of the samples that come next
+            for ahead in range(USAGE_CALLS if self.config.adapter.experts > 1 else 0):
+                self._loss(self.step + ahead, 0)
         self.accelerator.end_training()
         path = self.folder.path
         if self.accelerator.is_main_process:
@@ -137,7 +138,7 @@ class TrainingRun:
         losses = []
         for part in range(self.config.accumulation):
             with self.accelerator.accumulate(self.transformer), training_attention(self.accelerator.device):
-                value = self._loss(self._numbers(self.step, part))
+                value = self._loss(self.step, part)
                 self.accelerator.backward(value)
                 self._check(value)
                 self.optimizer.step()
@@ -154,14 +155,12 @@ class TrainingRun:
                 "a lower optimizer.lr may help, or dtype=float32. The last checkpoint is from before, and can go on so."
             )
 
-    def _numbers(self, step: int, part: int) -> range:
-        """The numbers of this process' samples in forward call ``part`` of a step."""
+    def _loss(self, step: int, part: int) -> Tensor:
+        """The loss of this process' samples in forward call ``part`` of a step."""
         calls, rank = self.accelerator.num_processes, self.accelerator.process_index
         first = ((step * self.config.accumulation + part) * calls + rank) * self.config.batch
-        return range(first, first + self.config.batch)
-
-    def _loss(self, samples: range) -> Tensor:
-        chosen = [self.pairs[self.order[sample]] for sample in samples]
+        samples = range(first, first + self.config.batch)
+        chosen = [self.pairs[shuffled(sample, len(self.pairs), self.config.seed)] for sample in samples]
         batch = diptychs(self.flow, self.method, chosen, square=self.config.panel == "square")
         noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:], self.config.logit_mean)
         return loss(self.transformer, batch, noise, sigma, self.flow.transformer.dtype)
@@ -176,13 +175,16 @@ class TrainingRun:
             # first: a checkpoint says that it is there
             save_adapter(self.flow.transformer, self.folder.path, NAME, self.config.width)
             adapter = {name: parameter.detach() for name, parameter in self.trainable.items()}
-            state = {"step": self.step, "adapter": adapter, "optimizer": self.optimizer.state_dict()}
-            facts = {"processes": self.accelerator.num_processes, "pairs": len(self.pairs)}
-            self.folder.save({**state, **facts})
+            self.folder.save({
+                "step": self.step, "adapter": adapter, "optimizer": self.optimizer.state_dict(),
+                "processes": self.accelerator.num_processes, "pairs": len(self.pairs),
+            })  # fmt: skip
         self.accelerator.wait_for_everyone()
 
     def _log(self, mean: float) -> None:
-        values = {"loss": mean, "learning_rate": learning_rate(self.optimizer)}
+        group = self.optimizer.param_groups[0]
+        rate = group["lr"] * group.get("d", 1.0)  # d is Prodigy's own estimate
+        values = {"loss": mean, "learning_rate": rate}
         self.accelerator.log(values, step=self.step)
         if self.accelerator.is_main_process:
             self.folder.append({"step": self.step, **values})
@@ -195,12 +197,3 @@ class TrainingRun:
             except (RuntimeError, InputError) as error:  # out of memory, say: pictures to look at must not end a run
                 log.warning("no samples at step %d: %s", self.step, first_line(error))
         self.accelerator.wait_for_everyone()
-
-    @torch.no_grad()
-    def _usage(self) -> dict[str, Tensor]:
-        """Which experts the tokens of the next samples go to."""
-        calls = USAGE_CALLS if self.config.adapter.experts > 1 else 0
-        with recorded_usage(self.flow.transformer, NAME) as usage:
-            for ahead in range(calls):
-                self._loss(self._numbers(self.step + ahead, 0))
-        return usage

@@ -70,9 +70,3 @@ class AdamWConfig:
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
-
-
-def learning_rate(optimizer: torch.optim.Optimizer) -> float:
-    """The learning rate now; for Prodigy with its own estimate ``d``."""
-    group = optimizer.param_groups[0]
-    return group["lr"] * group.get("d", 1.0)

@@ -84,8 +84,9 @@ def said(task):
     shapes = {"background": [None], "add": [None]}.get(task, world.SHAPES)
     fields = {"move": "position", "style": "fill", "remove": None, "add": None}
     if task == "add":
+        fills = world.ATTRIBUTES["fill"]
         places = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
-        for size, color, shape, position, fill in product(world.SIZES, world.COLORS, world.SHAPES, places, world.FILLS):
+        for size, color, shape, position, fill in product(world.SIZES, world.COLORS, world.SHAPES, places, fills):
             stripes = "striped " if fill == "striped" else ""
             wanted = {"shape": shape, "color": color, "size": size, "position": position, "fill": fill}
             yield None, f"{size} {stripes}{color} {shape} {places[position]}", wanted

@@ -14,7 +14,6 @@ from flowedit_grag import Editor, load
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.lab.splits import problems
 from flowedit_grag.lora_moe import read_adapter
-from flowedit_grag.methods.resolve import default_model
 from recipes.lab import export, fill, fill_decoder, latents, loop, masks, shipped
 from recipes.lab.export import halve
 from recipes.lab.loop import averaged
@@ -56,7 +55,7 @@ def test_the_mixture_has_no_more_parameters_than_the_lora():
 
 
 def test_a_method_finds_its_embedded_model(recolor):
-    assert default_model("stableflow+", {}) == {"model": "lab"}
+    assert Editor("stableflow+", steps=2).flow.name == "lab"
     editor = Editor("icedit", steps=2)
     assert editor.flow.name == "lab-fill"
     assert editor.flow.loading == {"adapter": "lab-moe"}

@@ -30,11 +30,10 @@ from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import TrainConfig, read
 from flowedit_grag.training.data import SOURCES
 from flowedit_grag.training.data.lab import LabSource
-from flowedit_grag.training.data.usable import Shuffled, Usable
-from flowedit_grag.training.diptychs import diptychs
+from flowedit_grag.training.data.usable import Usable, shuffled
+from flowedit_grag.training.diptychs import diptychs, draw, loss, velocity
 from flowedit_grag.training.folder import RunFolder
 from flowedit_grag.training.loop import train
-from flowedit_grag.training.loss import draw, loss, velocity
 from flowedit_grag.training.optimizers import ProdigyConfig
 
 MODEL = str(GOLDEN / "tiny_flux_fill")
@@ -344,8 +343,7 @@ def test_noise_belongs_to_a_sample():
 
 
 def test_every_pair_once_an_epoch():
-    order = Shuffled(7, seed=1)
-    first, second = ([order[n] for n in range(start, start + 7)] for start in (0, 7))
+    first, second = ([shuffled(n, 7, seed=1) for n in range(start, start + 7)] for start in (0, 7))
     assert sorted(first) == sorted(second) == list(range(7))
     assert first != second
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -62,16 +61,11 @@ def checked(pairs: Pairs, number: int, width: int) -> Pair:
     return pair
 
 
-@dataclass(frozen=True)
-class Shuffled:
-    """An endless order over ``count`` pairs: every pair once an epoch, each epoch in an order of its own."""
-
-    count: int
-    seed: int
-
-    def __getitem__(self, sample: int) -> int:
-        epoch, place = divmod(sample, self.count)
-        return int(_permutation(self.seed, epoch, self.count)[place])
+def shuffled(sample: int, count: int, seed: int) -> int:
+    """The number of the pair that ``sample`` is of: every one of ``count`` once an epoch, each epoch in an order of its
+    own."""
+    epoch, place = divmod(sample, count)
+    return int(_permutation(seed, epoch, count)[place])
 
 
 @lru_cache(maxsize=2)
