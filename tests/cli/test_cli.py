@@ -131,7 +131,7 @@ def test_methods():
         (["edit", "{source}", "-o", "out.json"], "does not end in .png"),
         (["edit", "{source}", "--method", "flowedt"], "did you mean 'flowedit'"),
         (["edit", "{source}", "--model", "labb"], "did you mean 'lab'"),
-        (["edit", "{source}", "--delta", "nan"], "delta must be a number"),
+        (["edit", "{source}", "--delta", "nan"], "delta must be finite"),
         (["edit", "{source}", "--delta", "-1"], ""),
         (["edit", "{source}", "-o", "/proc/nowhere/out.png"], "cannot write in"),
         (["edit", "{source}", "-o", "{folder}"], "is a folder"),
