@@ -87,8 +87,7 @@ def _manifest(job: Job) -> Manifest:
         row.name: {key: value for key, value in first[row.name].items() if key != "sample"} for row in job.config.rows
         if row.name in first
     }  # fmt: skip
-    shared = {item.row.name: item.shared for item in job.items if len(item.shared) > 1}
-    return Manifest(job.limit, made_with, job.metric_keys, items, job.config.samples.reasons, shared)
+    return Manifest(job.limit, made_with, job.metric_keys, items, job.config.samples.reasons)
 
 
 def _check(config: RunConfig, folder: Path) -> None:

@@ -14,8 +14,8 @@ from .records import COSTS
 
 
 def inversion(method: Method) -> Hashable | None:
-    """What a method's inversion depends on besides the source: methods that agree in it can share one. ``None`` where
-    the class that prepares does not say which options it reads."""
+    """What a method's inversion depends on besides the source: methods that agree in it share one. ``None`` where the
+    class that prepares does not say which options it reads."""
     kind = next(kind for kind in type(method).__mro__ if "prepare" in vars(kind))
     names = vars(kind).get("prepared_by")
     return None if names is None else (kind, *(getattr(method, name) for name in names))
@@ -26,27 +26,28 @@ class Inversions:
 
     def __init__(self) -> None:
         self.made: tuple[Hashable, Source, Any] | None = None
-        self.cost, self.fresh = dict.fromkeys(COSTS, 0.0), False  # of what the last edit was prepared with
+        self.cost: dict[str, float] = {}
+        self.fresh = True  # whether the last edit's was made for it
 
     def prepare(self, method: Method, source: Source) -> Steps:
         """What ``method.prepare(source)`` returns, made anew only where it was made for another source or otherwise."""
         key = inversion(method)
         if key is None:
-            self.cost, self.fresh = dict.fromkeys(COSTS, 0.0), False
+            self.fresh = True
             return (yield from method.prepare(source))
         self.fresh = self.made is None or self.made[0] != key or not _same(self.made[1], source)
-        if self.fresh or self.made is None:
+        if self.made is None or self.fresh:
             self.made, before = None, _spent(source)
             prepared = yield from method.prepare(source)
             self.cost = {name: after - before[name] for name, after in _spent(source).items()}
             self.made = key, source, prepared
         return self.made[2]
 
-    def shared(self, edits: Result, rows: int, among: int) -> Result:
-        """``edits`` of ``rows`` rows with their part of the cost of an inversion for ``among`` rows, whether or not it
-        was made for them: what a row costs does not depend on which row comes first."""
-        part = rows / among - self.fresh
-        return replace(edits, **{name: getattr(edits, name) + part * self.cost[name] for name in COSTS})
+    def charged(self, edits: Result) -> Result:
+        """``edits`` with the cost of their inversion, whether or not it was made for them: what an edit costs must not
+        depend on the other rows of a run, nor on which comes first."""
+        spared = {} if self.fresh else self.cost
+        return replace(edits, **{name: getattr(edits, name) + spared.get(name, 0) for name in COSTS})
 
 
 def _same(one: Source, other: Source) -> bool:

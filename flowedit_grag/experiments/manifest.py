@@ -2,7 +2,7 @@
 samples besides, which no table and no report must mix with them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ class Manifest:
         made_with: by row, all that its edits depend on besides the sample; options with the model's own and defaults.
         metrics: by name, the hash of what its numbers depend on besides the pictures.
         left_out: why the benchmark leaves out some of what it lists, and how much.
-        shared: by row, the rows that it shares an inversion with, itself among them, where there are others.
     """
 
     limit: int | None
@@ -42,7 +41,6 @@ class Manifest:
     metrics: Mapping[str, str]
     items: tuple[ManifestEntry, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
-    shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest | None":
@@ -52,7 +50,7 @@ class Manifest:
             items = tuple(ManifestEntry(**item) for item in found["items"])
             made_with = {row: dict(way) for row, way in found["made_with"].items()}
             whole = all(item.row in made_with for item in items)
-            facts = dict(found["metrics"]), items, dict(found["left_out"]), dict(found["shared"])
+            facts = dict(found["metrics"]), items, dict(found["left_out"])
             return cls(found["limit"], made_with, *facts) if whole else None
         except (AttributeError, KeyError, TypeError, ValueError):
             return None

@@ -1,6 +1,6 @@
 """From a config to items: one sample for one row of the table, each with the hash of what determines it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from ..progress import OnProgress, Progress
 from ..result import plain
 from . import fingerprint
 from .config import RunConfig
-from .inversions import inversion
 from .manifest import pinned_revisions
 from .rows import RowConfig, filter_settings
 from .samples import Dataset, Sample, noise_seed
@@ -31,7 +30,6 @@ class WorkItem:
         key_inputs: all that the edit depends on; ``key`` is its hash.
         truth: hash of what the edit is measured against.
         group: names of the rows that are computed in one batch for this sample, in order; its own among them.
-        shared: names of the rows that have one inversion, the group's among them.
         previous: the item whose result is edited, in a session of edits.
     """
 
@@ -41,7 +39,6 @@ class WorkItem:
     key_inputs: Mapping[str, Any]
     truth: str
     group: tuple[str, ...]
-    shared: tuple[str, ...]
     previous: "WorkItem | None" = None
 
     @property
@@ -62,7 +59,6 @@ class _PlannedRow:
     row: RowConfig
     key_inputs: Mapping[str, Any]
     group: tuple[str, ...]
-    shared: tuple[str, ...]
 
 
 def work_items(
@@ -102,7 +98,7 @@ def _item(
     edited = edited if before is None else {**edited, "image": before.key}
     key_inputs = {**planned.key_inputs, "seed": seed, "sample": edited}
     key = fingerprint.digest(key_inputs)
-    return WorkItem(planned.row, sample, key, key_inputs, truth, planned.group, planned.shared, before)
+    return WorkItem(planned.row, sample, key, key_inputs, truth, planned.group, before)
 
 
 def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
@@ -140,7 +136,6 @@ def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedR
     }
     methods = {row.name: _checked_method(row, known, config) for row in rows}
     groups = {name: group for group in _groups(rows, methods, config) for name in group}
-    sharing = {name: names for names in _sharing(methods, groups, config) for name in names}
     for row in rows:
         key_inputs: dict[str, Any] = {
             **network,
@@ -152,7 +147,7 @@ def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedR
             key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
         if len(group := groups[row.name]) > 1:  # a row of a batch is not equal, bit for bit, to one that is alone
             key_inputs["group"] = [plain(methods[name].control) for name in group]
-        yield _PlannedRow(row, key_inputs, group, sharing[row.name])
+        yield _PlannedRow(row, key_inputs, group)
 
 
 def _checked_method(row: RowConfig, known: Any, config: RunConfig) -> Method:
@@ -169,8 +164,9 @@ def _groups(rows: Sequence[RowConfig], methods: Mapping[str, Method], config: Ru
     """Rows that differ in nothing but their control share the inversion and the source's row, ``batch_rows`` of them at
     a time. No groups in sessions, where each row goes on from a picture of its own."""
     alike: list[tuple[Any, list[str]]] = []
+    alone = any(sample.previous is not None for sample in config.samples)
     for row in rows:
-        rest = None if _in_sessions(config) or row.early_filter is not None else _without_control(methods[row.name])
+        rest = None if alone or row.early_filter is not None else _without_control(methods[row.name])
         same = next((names for other, names in alike if rest is not None and other == (row.method, rest)), None)
         if same is None:
             alike.append(((row.method, rest), same := []))
@@ -178,21 +174,6 @@ def _groups(rows: Sequence[RowConfig], methods: Mapping[str, Method], config: Ru
     for _, names in alike:
         for start in range(0, len(names), config.batch_rows):
             yield tuple(names[start : start + config.batch_rows])
-
-
-def _sharing(
-    methods: Mapping[str, Method], groups: Mapping[str, tuple[str, ...]], config: RunConfig
-) -> Iterable[tuple[str, ...]]:
-    """Rows that have one inversion: those of a group, and those of which it depends on the same."""
-    found: dict[Any, list[str]] = {}
-    for name, method in methods.items():
-        key = None if _in_sessions(config) else inversion(method)
-        found.setdefault(groups[name] if key is None else key, []).append(name)
-    return map(tuple, found.values())
-
-
-def _in_sessions(config: RunConfig) -> bool:
-    return any(sample.previous is not None for sample in config.samples)
 
 
 def _without_control(method: Method) -> Method | None:

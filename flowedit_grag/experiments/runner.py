@@ -139,14 +139,10 @@ class _GroupRunner:
         told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
         if len(group) == 1:
             alone = editor.edit(self._start(item), **told, seed=item.seed, early_filter=early)
-            return [(self._shared(alone, group), None)]
+            return [(self.editors.inversions.charged(alone), None)]
         controls = [one.method.control for one in editors]
         together = editor.edit_with(self._start(item), controls=controls, **told, seed=item.seed)
-        return _shares(self._shared(together, group), group, [one.method for one in editors])
-
-    def _shared(self, made: Result, group: Group) -> Result:
-        """With the group's part of the cost of its inversion, which others may share."""
-        return self.editors.inversions.shared(made, len(group), len(group[0].shared))
+        return _shares(self.editors.inversions.charged(together), group, [one.method for one in editors])
 
     def _start(self, item: WorkItem) -> Image.Image:
         """The picture that is edited."""

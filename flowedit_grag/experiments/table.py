@@ -31,8 +31,8 @@ class MeanScore:
 @dataclass(frozen=True)
 class RunTableRow:
     """A row. ``failures`` has the reason of each sample that failed; ``nfe`` is the mean of the others. ``undecided``
-    says why the judge of an early filter decided nothing, and how often: the champion stayed. ``shared`` names the rows
-    that it shares an inversion with, if any: ``nfe`` is then its share of what they cost together."""
+    says why the judge of an early filter decided nothing, and how often: the champion stayed. ``group`` names the rows
+    that it was computed with, if any: ``nfe`` is then its share of what they cost together."""
 
     row: str
     done: int
@@ -41,7 +41,7 @@ class RunTableRow:
     nfe: float | None
     entries: tuple[MeanScore, ...]
     undecided: Mapping[str, int] = field(default_factory=dict)
-    shared: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class RunTable:
         remarks = [f"- {name}: {variant}" for name, variant in zip(self.columns, self.variants, strict=False)]
         remarks += [f"- {remark}" for line in self.lines for remark in self._remarks(line)]
         remarks += [
-            f"- {', '.join(shared)}: share an inversion; NFE is a row's share of "
-            f"{math.fsum(line.nfe or 0 for line in self.lines if line.row in shared):g} an edit"
-            for shared in dict.fromkeys(line.shared for line in self.lines if line.shared)
+            f"- {', '.join(group)}: computed together, sharing inversion and source; NFE is a row's share of "
+            f"{math.fsum(line.nfe or 0 for line in self.lines if line.row in group):g} an edit"
+            for group in dict.fromkeys(line.group for line in self.lines if line.group)
         ]
         remarks += [f"- {count} of the benchmark left out ({reason})" for reason, count in self.left_out.items()]
         return "\n".join([text, "", *remarks]).strip() + "\n"
@@ -113,10 +113,10 @@ def _line(row: str, job: Job) -> RunTableRow:
     failures = {id: state.reason for id, state in states.items() if state.status == "failed"}
     entries = tuple(_entry(metric.name, [state.scores for state in done]) for metric in job.config.metrics)
     unsure = Counter(reason for state in done for reason in state.undecided)
-    shared = items[0].shared if items and len(items[0].shared) > 1 else ()
+    together = items[0].group if items and len(items[0].group) > 1 else ()
     return RunTableRow(
         row, len(done), len(items) - len(done) - len(failures), failures, _mean([state.nfe for state in done]),
-        entries, dict(sorted(unsure.items())), shared,
+        entries, dict(sorted(unsure.items())), together,
     )  # fmt: skip
 
 

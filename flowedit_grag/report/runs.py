@@ -128,8 +128,8 @@ def _remarks(folder: Path, name: str, manifest: Manifest) -> Iterator[str]:
     """What the numbers do not say: shares of costs, and what the folder holds besides the items of the run."""
     if manifest.limit is not None:
         yield f"{name} was limited to the first {manifest.limit} samples of the benchmark."
-    if manifest.shared:
-        yield f"{name}: NFE and seconds of {', '.join(manifest.shared)} are shares of what rows made together cost."
+    if shared := [row for row, way in manifest.made_with.items() if "group" in way]:
+        yield f"{name}: NFE and seconds of {', '.join(shared)} are shares of what rows made together cost."
     for reason, count in manifest.left_out.items():
         yield f"{name}: {count} of the benchmark left out ({reason})."
     ours = {ItemFiles(folder, item.row, item.sample, item.key).record for item in manifest.items}
