@@ -1,7 +1,8 @@
 """``Editor``: images and prompts in, images out."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .methods import Method, written_options
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
-from .methods.inputs import Source, run_to_end
+from .methods.inputs import Source, Steps, run_to_end
 from .methods.resolve import check_selection, resolve_method
 from .progress import OnProgress
 from .result import Result, Strip, plain
@@ -66,6 +67,7 @@ class Editor:
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
+        self.prepare: Callable[[Method, Source], Steps] | None = None  # in place of the method's, to keep what it gives
 
     def edit(
         self,
@@ -179,8 +181,9 @@ class Editor:
             if whole and len(target) > (fit := self.method.targets_at_once(job)):
                 raise InputError(f"of the {len(target)} rows of a batch {fit} fit into memory; set batch_rows to that.")
             if early_filter is None:
+                prepare = None if self.prepare is None else partial(self.prepare, self.method)
                 steps = self.method.iterate(
-                    self.flow, latents, source=source, target=target, noise=noise, grag=strengths
+                    self.flow, latents, source=source, target=target, noise=noise, grag=strengths, prepare=prepare
                 )
                 edits = run_to_end(steps, on_progress)
             else:
