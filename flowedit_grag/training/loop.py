@@ -22,7 +22,7 @@ from ..progress import OnProgress, Progress
 from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs
-from .data.usable import Usable, shuffled, usable
+from .data.usable import Usable, shuffled
 from .diptychs import diptychs, draw, loss
 from .figures import expert_usage, loss_curve, write_samples
 from .folder import RunFolder
@@ -76,7 +76,7 @@ class TrainingRun:
         self.method.check_model(flow)
         count = len(pairs) - config.samples.pairs
         self.pairs = Usable(pairs, count, config.width)
-        self.shown = usable(pairs, range(count, len(pairs)), config.width)
+        self.shown = [pair for number in range(count, len(pairs)) if (pair := self.pairs.get(number))]
         self.trainable = add_adapter(flow, config.adapter, config.seed)
         if config.gradient_checkpointing:
             flow.transformer.enable_gradient_checkpointing()

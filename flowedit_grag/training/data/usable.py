@@ -1,7 +1,6 @@
 """Which pair is sample number n, and what takes its place: a damaged picture must not end a run of days."""
 
 import logging
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -22,43 +21,34 @@ class Usable:
 
     def __init__(self, pairs: Pairs, count: int, width: int):
         self.pairs, self.count, self.width = pairs, count, width
-        self.said: set[int] = set()
+        self.left_out: dict[int, str] = {}  # number -> why
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> Pair:
         """Raises :class:`InputError` where too many cannot be used."""
-        for place in range(index, index + min(MOST, self.count)):
-            number = place % self.count
-            try:
-                return checked(self.pairs, number, self.width)
-            except InputError as error:
-                if number not in self.said:
-                    log.warning("left out: %s", error)
-                self.said.add(number)
-                last = error
-        raise InputError(f"no pair can be used among {min(MOST, self.count)} in a row; the last: {last}")
+        numbers = [place % self.count for place in range(index, index + min(MOST, self.count))]
+        for number in numbers:
+            if pair := self.get(number):
+                return pair
+        why = self.left_out[numbers[-1]]
+        raise InputError(f"no pair can be used among {len(numbers)} in a row; the last: {why}")
 
-
-def usable(pairs: Pairs, numbers: Iterable[int], width: int) -> list[Pair]:
-    """Those of the given ``numbers`` that can be used; the others are logged."""
-    found = []
-    for number in numbers:
+    def get(self, number: int) -> Pair | None:
+        """The pair itself; ``None`` where it cannot be read, or its pictures do not fit each other."""
         try:
-            found.append(checked(pairs, number, width))
+            pair = self.pairs[number]
+            source, target = (at_width(picture.size, self.width)[1] for picture in (pair.source, pair.target))
+            if abs(source - target) > 1:  # one pixel is rounding
+                shapes = f"{pair.source.size}, {pair.target.size}"
+                raise InputError(f"{pair.name}: source and target differ in shape, {shapes}.")
         except InputError as error:
-            log.warning("left out: %s", error)
-    return found
-
-
-def checked(pairs: Pairs, number: int, width: int) -> Pair:
-    """A pair. Raises :class:`InputError` where it cannot be read, or its pictures do not fit each other."""
-    pair = pairs[number]
-    source, target = (at_width(picture.size, width) for picture in (pair.source, pair.target))
-    if abs(source[1] - target[1]) > 1:  # one pixel is rounding
-        raise InputError(f"{pair.name}: source and target differ in shape, {pair.source.size}, {pair.target.size}.")
-    return pair
+            if number not in self.left_out:
+                log.warning("left out: %s", error)
+            self.left_out[number] = str(error)
+            return None
+        return pair
 
 
 def shuffled(sample: int, count: int, seed: int) -> int:
