@@ -12,7 +12,7 @@ from flowedit_grag.registry import Registry
 
 from .base import Bench
 
-NAMES = ("core", "captions", "reconstruction", "adapters", "entropy", "overhead", "scale")
+NAMES = ("core", "captions", "reconstruction", "adapters", "entropy", "scale")
 SECTIONS = Registry("section", __package__ or "benchmarks", {name: f"{name}:section" for name in NAMES})
 
 

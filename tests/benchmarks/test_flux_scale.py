@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from benchmarks import counting, flux_scale, footprint, scale
+from benchmarks import counting, flux_scale, scale
 from benchmarks.shape import flux_flow
 from flowedit_grag.methods import METHODS
 
@@ -38,10 +38,10 @@ def test_work_is_what_the_algorithms_say(name, nfe):
 
 
 def test_offload_and_quantisation_need_less():
-    parts = {"transformer": footprint.Component(10**9, 10**7, 10**8), "vae": footprint.Component(10**6, 10**7, 10**6)}
+    parts = {"transformer": scale.Component(10**9, 10**7, 10**8), "vae": scale.Component(10**6, 10**7, 10**6)}
 
     def peak(quantization, offload):
-        return footprint.peak_bytes(parts, quantization, offload, activations=1e8, decoding=2e8)
+        return scale.peak_bytes(parts, quantization, offload, activations=1e8, decoding=2e8)
 
     assert peak("none", "group") < peak("none", "model") < peak("none", "none")
     assert peak("bitsandbytes_4bit", "none") < peak("bitsandbytes_8bit", "none") < peak("none", "none")
