@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import FluxFillPipeline
+from diffusers import DiffusionPipeline, FluxFillPipeline, FluxPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
@@ -21,7 +21,8 @@ from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
 
 from . import model
 from .fill import widened
-from .loop import averaged
+from .latents import SCALE
+from .loop import restore
 from .vae import trained
 
 WEIGHTS, FILL_WEIGHTS = MODELS["lab"], MODELS["lab-fill"]
@@ -36,51 +37,44 @@ SETTINGS: dict[str, dict] = {  # stage ``settings`` adds what it chooses
     "icedit-t2i": {"width": IMAGE_SIZE},
     "early_filter": {"judge": "lab"},
 }
-BEFORE_DISTILLATION = {"*": {"true_cfg": 3.0}}
 FILL_SETTINGS: dict[str, dict] = {
     "icedit": {"guidance": 1.0, "width": IMAGE_SIZE},  # the guidance embedding is not distilled
     "early_filter": {"judge": "lab"},
 }
-
+CHECKPOINTS = {"vae_whole": ("vae",), "flux": ("transformer", "text_encoder", "text_encoder_2")}
 RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/lab/train_*.yaml, within ``folder``
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
     """Write the pipeline; stage ``vital`` adds the vital layers."""
-    parts, averages = model.components(), averaged(folder, "flux")
-    distilled = (folder / "distil.pt").exists()
-    if distilled:
-        averages |= averaged(folder, "distil")
-    parts["transformer"].load_state_dict(averages["transformer"])
-    settings = SETTINGS if distilled else {**SETTINGS, **BEFORE_DISTILLATION}
+    parts = _shared(folder)
+    restore(folder, "distil", transformer=parts["transformer"])
     about = ABOUT.format(name="lab", other="FLUX.1-dev", more="")
-    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(settings, about))
+    _write(weights, FluxPipeline(**parts), profile(SETTINGS, about))
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
-    """Write the Fill pipeline: stage ``fill``'s transformer with everything else as it is in the lab model."""
-    parts, averages = model.components(), averaged(folder, "flux")
+    """Write the Fill pipeline: stage ``fill``'s transformer and its decoder, all else as it is in the lab model."""
+    parts = _shared(folder)
     parts["transformer"] = widened(parts["transformer"])
-    parts["transformer"].load_state_dict(averaged(folder, "fill")["transformer"])
-    shared = _shared(parts, averages, folder)
-    if (folder / "fill_decoder.pt").exists():
-        shared["vae"].decoder.load_state_dict(averaged(folder, "fill_decoder")["decoder"])
+    restore(folder, "fill", transformer=parts["transformer"])
+    restore(folder, "fill_decoder", decoder=parts["vae"].decoder)
     about = ABOUT.format(name="lab-fill", other="FLUX.1-Fill-dev", more=" and an --adapter")
-    _write(weights, FluxFillPipeline(**shared), profile(FILL_SETTINGS, about))
+    _write(weights, FluxFillPipeline(**parts), profile(FILL_SETTINGS, about))
 
 
-def _shared(parts: dict, averages: dict, folder: Path) -> dict:
-    """``parts`` with trained text encoders and autoencoder, and in half precision."""
-    for name in ("text_encoder", "text_encoder_2"):
-        parts[name].load_state_dict(averages[name])
+def _shared(folder: Path) -> dict:
+    """The pipeline's parts with trained text encoders and autoencoder."""
+    parts = model.components()
+    restore(folder, "flux", **{name: parts[name] for name in ("text_encoder", "text_encoder_2")})
     parts["vae"] = trained(folder)
-    parts["vae"].register_to_config(**json.loads((folder / "latents.json").read_text()))
-    for name in ("transformer", "vae"):  # not the text encoders: transformers would load them in half precision too
-        parts[name].to(torch.float16)
+    parts["vae"].register_to_config(**json.loads((folder / SCALE).read_text()))
     return parts
 
 
 def _write(weights: Path, pipeline, facts: dict) -> None:
+    for part in (pipeline.transformer, pipeline.vae):  # transformers would load text encoders in half precision too
+        part.to(torch.float16)
     pipeline.save_pretrained(weights)
     (weights / FILE_NAME).write_text(json.dumps(facts, indent=2) + "\n")
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
@@ -116,3 +110,19 @@ def halve(source: Path, target: Path) -> None:
     with written(target) as partial:
         halves = {key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}
         partial.write_bytes(save(halves, metadata=notes))
+
+
+def train_shipped(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Write the shipped pipeline's weights as checkpoints that later stages start from, and the scale of its latents,
+    to a ``folder`` that has none: nothing has to be trained again."""
+    for name in (*(f"{stage}.pt" for stage in CHECKPOINTS), SCALE):
+        if (folder / name).exists():
+            raise InputError(f"{folder} has a {name} of its own; choose another --folder.")
+    pipeline = DiffusionPipeline.from_pretrained(WEIGHTS, torch_dtype=torch.float32)
+    for stage, names in CHECKPOINTS.items():
+        weights = {name: getattr(pipeline, name).state_dict() for name in names}
+        with written(folder / f"{stage}.pt") as partial:
+            torch.save({"ema": weights}, partial)
+    scale = {name: pipeline.vae.config[name] for name in ("shift_factor", "scaling_factor")}
+    with written(folder / SCALE) as partial:
+        partial.write_text(json.dumps(scale))

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from flowedit_grag.backbone.families.flux_transformer import velocity_of
-from flowedit_grag.backbone.flow import Condition
 
 from . import latents as latent_stage
 from . import model
-from .data import KINDS, scene_at
-from .encoding import encode
-from .loop import Stage, averaged
+from .data import KINDS, caption_of, scene_at
+from .loop import Stage, restore
 from .reading import WEIGHT, labels, reader, reading_loss
 
 BATCH = 32  # single scenes; half as many diptychs
@@ -46,17 +44,11 @@ class Batch:
         s = self.sigma.view(-1, 1, 1, 1)
         return (1 - s) * self.latents + s * self.noise
 
-    def labels(self, tokenizer) -> Tensor:
-        """See :func:`labels`."""
-        return labels(self.captions, [scene_at(int(number)) for number in self.numbers], tokenizer, self.length)
-
     def loss(self, v: Tensor, wanted: Tensor) -> tuple[Tensor, dict]:
         """The weighted squared error of velocities, and the plain one for the log."""
         error = (v - wanted) ** 2
-        return (self.weight * error).mean() / self.weight.mean(), {
-            "mse": error.mean(),
-            "diptychs": float(self.kind == "diptychs"),
-        }
+        facts = {"mse": error.mean(), "diptychs": float(self.kind == "diptychs")}
+        return (self.weight * error).mean() / self.weight.mean(), facts
 
 
 class Batches:
@@ -79,7 +71,7 @@ class Batches:
         numbers = rng.integers(len(latents), size=self.size // 2 if diptychs else self.size)
         x = torch.from_numpy(latents[numbers].astype(np.float32))
         weight = 1 + (self.foreground - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
-        texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
+        texts = ["" if rng.random() < CAPTION_DROPOUT else caption_of(kind, int(n), rng) for n in numbers]
         mean, deviation = self.sigma
         sigma = torch.sigmoid(mean + deviation * torch.randn(len(x)))
         x, noise, sigma, weight = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
@@ -91,30 +83,32 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     batches, parts = Batches(folder, device), model.components()
     modules = {name: parts[name].to(device).train() for name in ("transformer", "text_encoder", "text_encoder_2")}
     modules["reader"] = reader(model.TEXT_WIDTH).to(device)
-    for name, weights in averaged(folder, "text").items():
-        modules[name].load_state_dict(weights)
+    restore(folder, "text", text_encoder_2=modules["text_encoder_2"], reader=modules["reader"])
     stage = Stage("flux", folder, modules, learning_rate=1e-3, optimizers_for=optimizers, decay=0.4)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)
-        embeds, pooled = encode(parts, batch.captions, batch.length, device)
-        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(embeds)).astype(np.float32))
-        v = velocity(parts["transformer"], batch.noisy, batch.sigma, embeds, pooled, guidance)
+        condition = model.encode(parts, batch.captions, batch.length, device)
+        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(condition)).astype(np.float32))
+        v = velocity_of(parts["transformer"], batch.noisy, batch.sigma, condition, guidance)
         loss, facts = batch.loss(v, batch.noise - batch.latents)
         if batch.kind == "diptychs":  # whose captions speak of two pictures
             return loss, facts
-        read = reading_loss(modules["reader"](embeds), batch.labels(parts["tokenizer_2"]).to(device))
+        scenes = [scene_at(int(number)) for number in batch.numbers]
+        known = labels(batch.captions, scenes, parts["tokenizer_2"], batch.length)
+        read = reading_loss(modules["reader"](condition.embeds), known.to(device))
         return loss + WEIGHT * read, {**facts, "flow": loss, "reading": read}
 
     stage.fit(loss_at, steps)
 
 
-def trained(folder: Path, device: str, *names: str) -> dict[str, Any]:
-    """The pipeline's parts, of which those with ``names`` are as this stage left them, on ``device`` and frozen."""
-    parts, weights = model.components(), averaged(folder, "flux")
-    for name in names:
-        parts[name].load_state_dict(weights[name])
-        parts[name].to(device).eval().requires_grad_(False)
+def trained(folder: Path, device: str) -> dict[str, Any]:
+    """The pipeline's parts: transformer and text encoders are as this stage left them, on ``device`` and frozen."""
+    parts = model.components()
+    own = {name: parts[name] for name in ("transformer", "text_encoder", "text_encoder_2")}
+    restore(folder, "flux", **own)
+    for module in own.values():
+        module.to(device).eval().requires_grad_(False)
     return parts
 
 
@@ -131,14 +125,3 @@ def optimizers(
     others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
     adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
     return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
-
-
-def velocity(
-    transformer, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor, guidance: Tensor,
-    context: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """The transformer's prediction for latents ``[B, C, h, w]`` at ``sigma`` and ``guidance`` ``[B]``.
-
-    ``context`` ``[B, tokens, C]`` is what a Fill model sees beside them.
-    """
-    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context)

@@ -2,8 +2,10 @@
 without it, two items of a caption take on each other's shape and colour for thousands of steps."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -12,10 +14,14 @@ from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import PLACES
 from flowedit_grag.lab.scene import Item, Scene
 
-from .encoding import t5_ids
+from . import model
+from .data import caption_of, scene_at
+from .loop import Stage
 
 UNKNOWN = -100  # left out of the loss
 WEIGHT = 0.1  # beside the flow's loss
+BATCH = 64
+CAPTIONS = 16_000
 
 
 def reader(width: int) -> nn.Linear:
@@ -38,7 +44,7 @@ def reading_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def labels(texts: Sequence[str], scenes: Sequence[Scene], tokenizer: Any, length: int) -> Tensor:
     """For every one of ``length`` tokens of T5, the attributes of the item whose word it is, as indices of their
     values, ``[B, length, attributes]``; ``UNKNOWN`` for words of no item, or of more than one."""
-    ids, words = t5_ids(tokenizer, texts, length), tokenizer.get_vocab()
+    ids, words = model.token_ids(tokenizer, texts, length), tokenizer.get_vocab()
     found = torch.full((*ids.shape, len(world.ATTRIBUTES)), UNKNOWN)
     for row, (text, scene) in enumerate(zip(texts, scenes, strict=True)):
         for word, item in _words(scene, set(text.split())):
@@ -67,3 +73,19 @@ def _is_place(word: str, item: Item) -> bool:
 def attributes(item: Item) -> list[int]:
     """An item's, as indices of their values."""
     return [list(values).index(item.stated[name]) for name, values in world.ATTRIBUTES.items()]
+
+
+def train(folder: Path, steps: int, device: str = "cpu") -> None:
+    """T5 and the :func:`reader` alone, on captions: T5 learns what this is before it has to tell a transformer."""
+    parts = model.components()
+    t5, tokenizer, head = parts["text_encoder_2"].to(device), parts["tokenizer_2"], reader(model.TEXT_WIDTH).to(device)
+    stage = Stage("text", folder, {"text_encoder_2": t5, "reader": head}, 1e-3, warmup=50, decay=0.5)
+
+    def loss_at(rng: np.random.Generator):
+        numbers = [int(number) for number in rng.integers(CAPTIONS, size=BATCH)]
+        texts = [caption_of("scenes", number, rng) for number in numbers]
+        known = labels(texts, [scene_at(number) for number in numbers], tokenizer, model.TEXT_TOKENS)
+        features = t5(model.token_ids(tokenizer, texts, model.TEXT_TOKENS).to(device))[0]
+        return reading_loss(head(features), known.to(device)), {}
+
+    stage.fit(loss_at, steps)

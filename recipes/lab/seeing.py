@@ -15,8 +15,8 @@ from flowedit_grag.lab.render import coverage
 from flowedit_grag.lab.scene import Scene
 from flowedit_grag.lab.world import ATTRIBUTES, IMAGE_SIZE
 
-from .data import edit_at
-from .masks import TOKEN
+from .data import panels
+from .latents import TOKEN
 from .reading import UNKNOWN, attributes, reader, reading_loss
 
 WEIGHT = 0.1  # beside the flow's loss
@@ -56,8 +56,7 @@ class Sight(nn.Module):
 def shown(number: int) -> np.ndarray:
     """The attributes of the item that each token of training diptych ``number`` shows, as indices of their values,
     ``[rows, 2, columns, attributes]`` int8; ``UNKNOWN`` where it shows none."""
-    edit = edit_at(number)
-    return np.stack([_shown(edit.source), _shown(edit.target)], axis=1)
+    return np.stack([_shown(scene) for scene in panels("diptychs", number)], axis=1)
 
 
 def _shown(scene: Scene) -> np.ndarray:
