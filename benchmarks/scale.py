@@ -28,14 +28,6 @@ QUANTIZED = ("transformer", "text_encoder_2")
 
 
 @dataclass(frozen=True)
-class Forward:
-    """One transformer call with one batch row: floating-point operations, and bytes of activations."""
-
-    flops: int
-    activations: int
-
-
-@dataclass(frozen=True)
 class Work:
     """What a method's defaults ask of the transformer for one edit: calls, NFE (of which some for diptychs, twice as
     wide as the image), and rows in the largest call."""
@@ -62,11 +54,11 @@ class Component:
         return cls(linear, total - linear, max(count for _, count in own))
 
 
-def forward(flow: ImageFlow, size: tuple[int, int]) -> Forward:
-    """Count one call of a meta-device ``flow``."""
+def forward(flow: ImageFlow, size: tuple[int, int]) -> tuple[int, int]:
+    """Floating-point operations of one call of a meta-device ``flow`` with one row, and bytes of its activations."""
     v = flow.velocity(condition(flow, "meta"), 3.5)
     (call,) = recorded_calls(flow, lambda: v(latents(flow, size, "meta"), 1.0))
-    return Forward(forward_flops(flow.transformer, call), activation_bytes(flow.transformer, call))
+    return forward_flops(flow.transformer, call), activation_bytes(flow.transformer, call)
 
 
 def canvas(name: str, size: tuple[int, int]) -> tuple[int, int]:
@@ -114,24 +106,24 @@ def section(bench: Bench) -> list[Findings]:
     singles = [forward(flow, size) for size in SIZES]
     works = {name: work(name) for name in METHODS}
     table = Findings("One forward call", ("one forward call, one row", "TFLOP", "activations, GB"))
-    for size, single in zip(SIZES, singles, strict=True):
-        table.add(size_name(size), f"{single.flops / 1e12:.1f}", f"{single.activations / GB:.2f}")
+    for size, (flops, activations) in zip(SIZES, singles, strict=True):
+        table.add(size_name(size), f"{flops / 1e12:.1f}", f"{activations / GB:.2f}")
     return [table, _methods(flow, singles, works), _memory(flow, singles, works), _recorder(flow)]
 
 
-def _methods(flow: ImageFlow, singles: Sequence[Forward], works: Mapping[str, Work]) -> Findings:
+def _methods(flow: ImageFlow, singles: Sequence[tuple[int, int]], works: Mapping[str, Work]) -> Findings:
     diptychs = [forward(flow, (2 * width, height)) for width, height in SIZES]
     heads = [*(f"TFLOP at {size_name(size)}" for size in SIZES), *(f"{gpu}, s" for gpu in GPUS)]
     table = Findings("Methods", ("method", "calls", "NFE", *heads))
     for name, w in works.items():
-        tera = [((w.nfe - w.wide) * single.flops + w.wide * diptych.flops) / 1e12
-                for single, diptych in zip(singles, diptychs, strict=True)]  # fmt: skip
+        tera = [((w.nfe - w.wide) * single + w.wide * diptych) / 1e12
+                for (single, _), (diptych, _) in zip(singles, diptychs, strict=True)]  # fmt: skip
         seconds = (tera[1] / (speed * EFFICIENCY) for speed in GPUS.values())
         table.add(name, w.calls, w.nfe, *(f"{n:,.0f}" for n in tera), *(f"{s:.0f}" for s in seconds))
     return table
 
 
-def _memory(flow: ImageFlow, singles: Sequence[Forward], works: Mapping[str, Work]) -> Findings:
+def _memory(flow: ImageFlow, singles: Sequence[tuple[int, int]], works: Mapping[str, Work]) -> Findings:
     modules = networks(flow)
     parts = {name: Component.of(module) for name, module in modules.items()}
     rows = max(w.rows for w in works.values())
@@ -140,8 +132,8 @@ def _memory(flow: ImageFlow, singles: Sequence[Forward], works: Mapping[str, Wor
                 for size in SIZES]  # fmt: skip
     for quantization in LINEAR_BYTES:
         for offload in ("none", "model", "group"):
-            peaks = (peak_bytes(parts, quantization, offload, rows * single.activations, decode)
-                     for single, decode in zip(singles, decoding, strict=True))  # fmt: skip
+            peaks = (peak_bytes(parts, quantization, offload, rows * activations, decode)
+                     for (_, activations), decode in zip(singles, decoding, strict=True))  # fmt: skip
             table.add(quantization, offload, *(f"{peak / GB:.1f}" for peak in peaks))
     return table
 

@@ -21,10 +21,8 @@ FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, 
 TEXT_TOKENS = 512  # what FLUX.1-dev's pipeline pads prompts to
 
 
-def flux_flow(
-    device: str, layers: tuple[int, int] | None = None, dtype: torch.dtype = torch.bfloat16, *, fills: bool = False
-) -> ImageFlow:
-    """FLUX.1-dev's transformer with random weights on ``device``, without autoencoder and text encoders.
+def flux_flow(device: str, layers: tuple[int, int] | None = None, *, fills: bool = False) -> ImageFlow:
+    """FLUX.1-dev's transformer with random bfloat16 weights on ``device``, without autoencoder and text encoders.
 
     ``layers`` are the numbers of double- and single-stream blocks where they should not be FLUX.1-dev's 19 and 38.
     With ``fills``, FLUX.1-Fill-dev's, whose tokens also carry a masked picture and the mask.
@@ -33,7 +31,7 @@ def flux_flow(
     if fills:
         shape |= {"in_channels": FILL_CHANNELS, "out_channels": FLUX_CHANNELS}
     default = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)  # 12 B parameters in float32 first would not fit most GPUs
+    torch.set_default_dtype(torch.bfloat16)  # 12 B parameters in float32 first would not fit most GPUs
     try:
         with torch.device(device):
             transformer = FluxTransformer2DModel(guidance_embeds=True, **shape)  # the defaults are FLUX.1-dev's

@@ -14,10 +14,10 @@ from flowedit_grag.backbone.families.flux_transformer import pack, velocity_of
 from . import latents as latent_stage
 from . import model
 from .data import KINDS
-from .flux import Batch, Batches, optimizers, trained
+from .flux import Batch, Batches, trained
 from .latents import TOKEN
-from .loop import Stage, bfloat16
-from .seeing import WEIGHT, Sight
+from .loop import Stage, bfloat16, optimizers
+from .reading import WEIGHT, Sight
 
 BATCH = 32  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.9

@@ -1,5 +1,6 @@
-"""Transformer and text encoders together, by flow matching on cached latents."""
+"""Transformer and text encoders together, by flow matching on cached latents; then the transformer's guidance."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from flowedit_grag.backbone.families.flux_transformer import velocity_of
+from flowedit_grag.backbone.flow import Condition
 
 from . import latents as latent_stage
 from . import model
@@ -17,6 +19,7 @@ from .loop import Stage, restore
 from .reading import WEIGHT, labels, reader, reading_loss
 
 BATCH = 32  # single scenes; half as many diptychs
+DISTIL_BATCH = 24
 DIPTYCH_STEPS = 0.15  # part of the steps that see diptychs
 CAPTION_DROPOUT = 0.1
 FOREGROUND_WEIGHT = 8.0  # items cover little of the picture, and all that is hard to learn
@@ -84,7 +87,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     modules = {name: parts[name].to(device).train() for name in ("transformer", "text_encoder", "text_encoder_2")}
     modules["reader"] = reader(model.TEXT_WIDTH).to(device)
     restore(folder, "text", text_encoder_2=modules["text_encoder_2"], reader=modules["reader"])
-    stage = Stage("flux", folder, modules, learning_rate=1e-3, optimizers_for=optimizers, decay=0.4)
+    stage = Stage("flux", folder, modules, learning_rate=1e-3, decay=0.4)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)
@@ -112,16 +115,29 @@ def trained(folder: Path, device: str) -> dict[str, Any]:
     return parts
 
 
-def optimizers(
-    modules: dict[str, torch.nn.Module], learning_rate: float, also: tuple[str, ...] = ()
-) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices in the transformer's blocks but not their modulations, and for those named in ``also``;
-    AdamW for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4)."""
-    inner = [
-        p for name, p in modules["transformer"].named_parameters()
-        if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
-    ]  # fmt: skip
-    ours = {id(p) for p in inner}
-    others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
-    adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
+def train_distil(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Guidance distillation, as FLUX.1-dev's (arXiv:2210.03142): the guidance embedding learns to do what
+    classifier-free guidance does with two evaluations. The averaged weights are the student's first, and the teacher;
+    text encoders stay as they are."""
+    teacher, batches = trained(folder, device), Batches(folder, device, DISTIL_BATCH)
+    transformer = deepcopy(teacher["transformer"]).train().requires_grad_(True)
+    modules = {"transformer": transformer}
+    stage = Stage("distil", folder, modules, learning_rate=4e-4, decay=0.7)
+
+    def loss_at(rng: np.random.Generator):
+        batch = batches.draw(rng)
+        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(batch.latents)).astype(np.float32)).to(device)
+        with torch.no_grad():
+            condition = model.encode(teacher, batch.captions, batch.length, device)
+            wanted = guided(teacher, batch.noisy, batch.sigma, condition, guidance)
+        return batch.loss(velocity_of(transformer, batch.noisy, batch.sigma, condition, guidance), wanted)
+
+    stage.fit(loss_at, steps)
+
+
+def guided(parts: dict, x: Tensor, sigma: Tensor, condition: Condition, scale: Tensor) -> Tensor:
+    """Classifier-free guidance with a scale ``[B]`` for each row; rows without a caption stay as they are."""
+    transformer, unguided = parts["transformer"], torch.ones_like(sigma)
+    nothing = model.encode(parts, [""] * len(x), condition.embeds.shape[1], str(x.device))
+    empty = velocity_of(transformer, x, sigma, nothing, unguided)
+    return empty + scale.view(-1, 1, 1, 1) * (velocity_of(transformer, x, sigma, condition, unguided) - empty)

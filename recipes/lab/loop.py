@@ -28,10 +28,22 @@ CLIP = 1.0  # norm of the gradients
 SEED = 0
 
 
-def adamw(modules: dict[str, nn.Module], learning_rate: float) -> list[torch.optim.Optimizer]:
-    """AdamW for all that can be trained."""
-    parameters = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
-    return [torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)]
+def optimizers(
+    modules: dict[str, nn.Module], learning_rate: float, also: tuple[str, ...] = ()
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices in a transformer's blocks but not their modulations, and for those named in ``also``;
+    AdamW for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4)."""
+    transformer = modules.get("transformer", nn.Module())
+    inner = [
+        p for name, p in transformer.named_parameters()
+        if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
+    ]  # fmt: skip
+    ours = {id(p) for p in inner}
+    others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
+    adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    if not inner:
+        return [adamw]
+    return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
 
 
 @dataclass
@@ -42,7 +54,7 @@ class Stage:
     folder: Path
     modules: dict[str, nn.Module]
     learning_rate: float
-    optimizers_for: Optimizers = adamw
+    optimizers_for: Optimizers = optimizers
     warmup: int = 200
     decay: float = 0.2  # the last part of the steps, over which the learning rate falls to zero
     ema_decay: float = 0.999

@@ -80,21 +80,6 @@ def clip_tokenizer() -> CLIPTokenizer:
     )
 
 
-def text_encoders(clip: CLIPTokenizer, t5: PreTrainedTokenizerFast) -> tuple[CLIPTextModel, T5EncoderModel]:
-    """Two layers of CLIP, which sums a caption up; four of T5, which has to tell what belongs to which item."""
-    clip_config = CLIPTextConfig(
-        vocab_size=len(clip), hidden_size=POOLED_WIDTH, intermediate_size=4 * POOLED_WIDTH, num_hidden_layers=2,
-        num_attention_heads=2, projection_dim=POOLED_WIDTH, max_position_embeddings=TEXT_TOKENS,
-        bos_token_id=clip.bos_token_id, eos_token_id=clip.eos_token_id, pad_token_id=clip.pad_token_id,
-    )  # fmt: skip
-    t5_config = T5Config(
-        vocab_size=len(t5), d_model=TEXT_WIDTH, d_kv=32, d_ff=2 * TEXT_WIDTH, num_layers=4, num_heads=4,
-        relative_attention_num_buckets=16, relative_attention_max_distance=32, dropout_rate=0.0,
-        feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
-    )  # fmt: skip
-    return CLIPTextModel(clip_config), T5EncoderModel(t5_config)
-
-
 def autoencoder() -> Any:  # an AutoencoderKL, whose own types refuse .to(device)
     """FLUX's layout: 4 levels (8x), 16 latent channels, no quant convolutions. No attention: it trains on crops."""
     return AutoencoderKL(
@@ -131,9 +116,20 @@ def components() -> dict:
     """All components of the pipeline with seeded random weights."""
     torch.manual_seed(0)
     clip, t5 = clip_tokenizer(), t5_tokenizer()
-    text_encoder, text_encoder_2 = text_encoders(clip, t5)
+    # Two layers of CLIP, which sums a caption up; four of T5, which has to tell what belongs to which item.
+    clip_config = CLIPTextConfig(
+        vocab_size=len(clip), hidden_size=POOLED_WIDTH, intermediate_size=4 * POOLED_WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, projection_dim=POOLED_WIDTH, max_position_embeddings=TEXT_TOKENS,
+        bos_token_id=clip.bos_token_id, eos_token_id=clip.eos_token_id, pad_token_id=clip.pad_token_id,
+    )  # fmt: skip
+    t5_config = T5Config(
+        vocab_size=len(t5), d_model=TEXT_WIDTH, d_kv=32, d_ff=2 * TEXT_WIDTH, num_layers=4, num_heads=4,
+        relative_attention_num_buckets=16, relative_attention_max_distance=32, dropout_rate=0.0,
+        feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
+    )  # fmt: skip
     return {
-        "tokenizer": clip, "tokenizer_2": t5, "text_encoder": text_encoder, "text_encoder_2": text_encoder_2,
+        "tokenizer": clip, "tokenizer_2": t5,
+        "text_encoder": CLIPTextModel(clip_config), "text_encoder_2": T5EncoderModel(t5_config),
         "transformer": transformer(), "vae": autoencoder(), "scheduler": scheduler(),
     }  # fmt: skip
 

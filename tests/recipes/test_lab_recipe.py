@@ -15,7 +15,7 @@ from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.methods.diptych_prompts import DIPTYCH
 from flowedit_grag.tokenize import tokenize
-from recipes.lab import data, distil, fill, latents, model, reading
+from recipes.lab import data, fill, flux, latents, model, reading
 from recipes.lab.data import difference
 from recipes.lab.loop import Stage
 from recipes.lab.model import TEXT_TOKENS, t5_tokenizer, vocabulary
@@ -77,7 +77,7 @@ def test_distillation_targets_are_classifier_free_guidance():
     texts = ["a large red star on the left on a sky background", ""]
     with torch.no_grad():
         condition = model.encode(parts, texts, TEXT_TOKENS, "cpu")
-        found = distil.guided(parts, x, sigma, condition, torch.tensor([4.0, 4.0]))
+        found = flux.guided(parts, x, sigma, condition, torch.tensor([4.0, 4.0]))
         v = velocity_of(parts["transformer"], x, sigma, condition, torch.ones(2))
         nothing = model.encode(parts, ["", ""], TEXT_TOKENS, "cpu")
         empty = velocity_of(parts["transformer"], x, sigma, nothing, torch.ones(2))
