@@ -1,8 +1,7 @@
 """Charts, all opened and saved in one way, and the numbers beside them, from which they can be drawn again."""
 
-import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -136,11 +135,4 @@ def write_json(numbers: Mapping[str, Any], path: Path) -> Path:
     """``numbers`` at ``path``, whole or not at all."""
     with written(path) as partial:
         partial.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
-    return path
-
-
-def write_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> Path:
-    """A table at ``path``, whole or not at all."""
-    with written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([head, *rows])
     return path

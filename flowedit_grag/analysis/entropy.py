@@ -57,7 +57,10 @@ def entropies(branches: Branches, deltas: Sequence[float], on_progress: OnProgre
     names = list(branches.flow.attention())
     columns = [_at(branches, delta, len(names), on_progress) for delta in deltas]
     source, whole = ([[column[layer][kind] for column in columns] for layer in range(len(names))] for kind in (0, 1))
-    falling = {name: sum(_falls(row) for row in rows) for name, rows in (("source", source), ("all", whole))}
+    falling = {
+        name: sum(all(b < a for a, b in pairwise(row)) for row in rows)
+        for name, rows in (("source", source), ("all", whole))
+    }
     return {
         "model": branches.flow.name, "sigmas": list(branches.sigmas), "layers": names, "delta": list(deltas),
         "source": source, "all": whole, "falling": falling,
@@ -85,10 +88,6 @@ class _EntropyHook:
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         self.seen.append(attention_entropy(q[EDIT, self.image], k[EDIT], self.image))
         return q, k, v
-
-
-def _falls(row: Sequence[float]) -> bool:
-    return all(b < a for a, b in pairwise(row))
 
 
 def write(found: dict[str, Any], folder: Path) -> list[Path]:
