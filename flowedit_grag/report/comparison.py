@@ -89,7 +89,8 @@ class Comparison:
         """What all numbers of a table have in common."""
         models = ", ".join(dict.fromkeys(line.model for line in self.lines))
         seeds = ", ".join(dict.fromkeys(str(run.config.get("seed", 0)) for run in self.runs))
-        return f"Benchmark: {self.title}, {len(self.ids)} samples. Model: {models}. Seed: {seeds}."
+        turns = " Turns of one session are resampled together." if len(self.last) < len(self.ids) else ""
+        return f"Benchmark: {self.title}, {len(self.ids)} samples. Model: {models}. Seed: {seeds}.{turns}"
 
     @cached_property
     def tasks(self) -> dict[str, tuple[str, ...]]:
@@ -103,11 +104,8 @@ class Comparison:
     @cached_property
     def entries(self) -> dict[str, list[str]]:
         """By id, which of :attr:`tasks` it is in."""
-        found: dict[str, list[str]] = {id: [] for id in self.ids}
-        for name, ids in self.tasks.items():
-            for id in ids:
-                found[id].append(name)
-        return found
+        of = {name: {*ids} for name, ids in self.tasks.items()}
+        return {id: [name for name, ids in of.items() if id in ids] for id in self.ids}
 
     @cached_property
     def last(self) -> tuple[str, ...]:
@@ -136,12 +134,15 @@ def comparisons(runs: Sequence[Run]) -> list[Comparison]:
         groups = of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), [])
         group = next((group for group in groups if all(_same_pictures(run, other) for other in group)), None)
         if group is None:
-            groups.append([run])
-        else:
-            group.append(run)
+            groups.append(group := [])
+        group.append(run)
     found = [_comparison(group, len(groups) > 1) for groups in of.values() for group in groups]
     titles = [comparison.title for comparison in found]
-    return [comparison if titles.count(comparison.title) == 1 else _told_apart(comparison) for comparison in found]
+    for index, title in enumerate(titles):
+        if titles.count(title) > 1:  # benchmarks of one name with other options
+            names = ", ".join(run.name for run in found[index].runs)
+            found[index] = replace(found[index], title=f"{title}: {names}")
+    return found
 
 
 def _same_pictures(run: Run, other: Run) -> bool:
@@ -149,17 +150,11 @@ def _same_pictures(run: Run, other: Run) -> bool:
     return all(other.sources.get(id, source) == source for id, source in run.sources.items())
 
 
-def _told_apart(comparison: Comparison) -> Comparison:
-    """With its runs in the title: benchmarks of one name with other options."""
-    return replace(comparison, title=f"{comparison.title}: {', '.join(run.name for run in comparison.runs)}")
-
-
 def _comparison(runs: Sequence[Run], has_changed: bool = False) -> Comparison:
     """Of ``runs`` on one benchmark, which ``has_changed`` where others edited other pictures under the same ids."""
     measured = {run.name: _measured(run) for run in runs}
     columns = _labelled([*dict.fromkeys(column for run in runs for column in measured[run.name]), *COST])
     title, samples, remarks = _opened(runs[0].config["dataset"])
-    changed = (CHANGED,) if has_changed else ()
     lines = []
     for run in runs:
         own = tuple(column for column in columns if column in (*measured[run.name], *COST))
@@ -167,8 +162,8 @@ def _comparison(runs: Sequence[Run], has_changed: bool = False) -> Comparison:
             lines.append(Row(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
     asked = list(dict.fromkeys(item.sample for run in runs for item in run.manifest.items))
     ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
-    remarks = (*remarks, *changed, *(said for run in runs for said in run.remarks))
-    return Comparison(title, tuple(lines), columns, samples, ids, remarks)
+    remarks = [*remarks, *([CHANGED] if has_changed else []), *(said for run in runs for said in run.remarks)]
+    return Comparison(title, tuple(lines), columns, samples, ids, tuple(remarks))
 
 
 def _measured(run: Run) -> list[Column]:
@@ -196,11 +191,11 @@ def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(labelled)
 
 
-def _opened(section: Mapping) -> tuple[str, dict[str, Sample], tuple[str, ...]]:
-    """Title and samples of the benchmark that a config's section ``dataset`` names."""
+def _opened(section: Mapping) -> tuple[str, dict[str, Sample], list[str]]:
+    """Title and samples of the benchmark that a config's section ``dataset`` names, and why there are none."""
     options = {key: value for key, value in section.items() if key != "name"}
     try:
         found = dataset(section["name"], **options)
     except InputError as error:
-        return str(section["name"]), {}, (f"Sources, masks and truths are not shown: {error}",)
-    return found.name, {sample.id: sample for sample in found}, ()
+        return str(section["name"]), {}, [f"Sources, masks and truths are not shown: {error}"]
+    return found.name, {sample.id: sample for sample in found}, []

@@ -1,8 +1,8 @@
 """Means and medians with bootstrap confidence intervals, and differences of paired measurements."""
 
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binomtest, norm
@@ -31,6 +31,11 @@ class Mean:
         """Whether the interval can be believed."""
         return (self.n if self.groups is None else self.groups) >= FEWEST
 
+    def scaled(self, factor: float) -> "Mean":
+        """Of all values times ``factor``."""
+        low, high = sorted((factor * self.low, factor * self.high))
+        return replace(self, value=factor * self.value, low=low, high=high)
+
     def percent(self) -> str:
         """``83 % (75-90)``."""
         return f"{100 * self.value:.0f} % ({100 * self.low:.0f}-{100 * self.high:.0f})"
@@ -41,9 +46,8 @@ class Mean:
 
     def gap(self, unit: str, digits: int = 1) -> str:
         """Of a difference: ``+6.9 dB (+6.2 to +7.5)``; of shares, in ``points`` of a hundred."""
-        scale = 100 if unit == "points" else 1
-        value, low, high = (f"{scale * number:+.{digits}f}" for number in (self.value, self.low, self.high))
-        return " ".join(filter(None, (value, unit, f"({low} to {high})")))
+        of = self.scaled(100) if unit == "points" else self
+        return " ".join(f"{of.value:+.{digits}f} {unit} ({of.low:+.{digits}f} to {of.high:+.{digits}f})".split())
 
 
 NOTHING = Mean(math.nan, math.nan, math.nan, 0)
@@ -54,14 +58,12 @@ def mean(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> M
 
     Values of one of ``groups`` depend on each other, and are drawn together.
     """
-    sample, of = _known(values, groups)
-    return interval(drawn_means(sample[:, None], of)[:, 0], sample.size, None if groups is None else len({*of}))
+    return _drawn(lambda sample, of: drawn_means(sample[:, None], of)[:, 0], values, groups)
 
 
 def median(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The median of ``values``, else as :func:`mean`: one value that is far off does not move it."""
-    sample, of = _known(values, groups)
-    return interval(_drawn_medians(sample, of), sample.size, None if groups is None else len({*of}))
+    return _drawn(_drawn_medians, values, groups)
 
 
 def rate(outcomes: Sequence[bool]) -> Mean:
@@ -79,18 +81,17 @@ def share_difference(first: Sequence[float], second: Sequence[float]) -> Mean:
     """
     if len(first) == 0:
         return NOTHING
-    gained, lost = (sum(a > b for a, b in zip(one, other, strict=True)) for one, other in
-                    ((first, second), (second, first)))  # fmt: skip
-    n = len(first) + 2
+    gaps = np.subtract(first, second, dtype=float)
+    gained, lost, n = int((gaps > 0).sum()), int((gaps < 0).sum()), len(gaps) + 2
     up, down = (gained + 1) / n, (lost + 1) / n
     reach = norm.ppf((1 + LEVEL) / 2) * math.sqrt((up + down - (up - down) ** 2) / n)
     low, high = max(-1.0, up - down - reach), min(1.0, up - down + reach)
-    return Mean((gained - lost) / len(first), low, high, len(first))
+    return Mean((gained - lost) / len(gaps), low, high, len(gaps))
 
 
 def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
-    return mean((np.asarray(first, float) - np.asarray(second, float)).tolist(), groups)
+    return mean(np.subtract(first, second, dtype=float).tolist(), groups)
 
 
 def interval(drawn: np.ndarray, n: int, groups: int | None = None) -> Mean:
@@ -115,11 +116,14 @@ def numbered(groups: Sequence[Hashable]) -> np.ndarray:
     return np.array([number[group] for group in groups], int)
 
 
-def _known(values: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Those ``values`` that are numbers, and each one's group."""
+def _drawn(
+    draw: Callable[[np.ndarray, np.ndarray], np.ndarray], values: Sequence[float], groups: Sequence[Hashable] | None
+) -> Mean:
+    """What ``draw`` makes of those ``values`` that are numbers and of each one's group."""
     sample, everyone = np.asarray(values, float), range(len(values)) if groups is None else groups
-    of = [group for group, value in zip(everyone, sample, strict=True) if not math.isnan(value)]
-    return sample[~np.isnan(sample)], numbered(of)
+    of = numbered([group for group, value in zip(everyone, sample, strict=True) if not math.isnan(value)])
+    sample = sample[~np.isnan(sample)]
+    return interval(draw(sample, of), sample.size, None if groups is None else len({*of}))
 
 
 def _picks(count: int) -> np.ndarray:

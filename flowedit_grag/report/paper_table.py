@@ -6,7 +6,7 @@ from ..experiments.published import PublishedColumn, PublishedTable, published
 from ..experiments.table import DOWN, UP
 from .comparison import Comparison, Row
 from .scores import mean_of
-from .tables import NOTHING, Cell, Header, Table, decimals, number, text
+from .tables import NOTHING, Cell, Header, Table, decimals, number
 
 
 def paper_tables(comparison: Comparison, name: str) -> list[Table]:
@@ -32,7 +32,7 @@ def _paper_table(comparison: Comparison, paper: PublishedTable, id: str) -> Tabl
 
 def _row(comparison: Comparison, paper: PublishedTable, row: str, line: Row | None) -> tuple[Cell, ...]:
     printed = paper.rows.get(row, (None,) * len(paper.columns))
-    cells = [text(_label(paper, row, line))]
+    cells = [Cell(_label(paper, row, line))]
     for column, digits in zip(paper.columns, printed, strict=True):
         cells.append(Cell(NOTHING) if digits is None else Cell(digits, value=float(digits)))
         cells.append(Cell(NOTHING) if line is None else _ours(comparison, column, line))

@@ -13,33 +13,29 @@ from ..lora_moe.locate import FILE_NAME, is_hub_id
 from .columns import COST, Column, variants
 from .comparison import Comparison, Row
 from .intervals import Mean, mean, median, rate
-from .tables import NOTHING, Cell, Header, Table, decimals, number, text, whole
+from .tables import NOTHING, Cell, Header, Table, decimals, number
 
 BOLD = "Bold: the best number of its column. Whether it is better than another, the paired differences say."
-
-Means = Mapping[Column, Sequence[Mean]]  # of each line
 
 
 def scores(comparison: Comparison, name: str) -> Table:
     """Means with intervals; an edition for every task."""
-    digits = {column: decimals(one.value for one in of) for column, of in means(comparison, comparison.ids).items()}
-    own = _own_columns(comparison)
+    own, digits = _own_columns(comparison), digits_of(comparison)
     bodies = {task: tuple(_rows(comparison, ids, digits, own)) for task, ids in comparison.tasks.items()}
     head = (*own, Header("n"), Header("failed"), *(Header(column.head) for column in comparison.columns))
-    notes = (comparison.setting, BOLD, *sessions(comparison), *variants(comparison.columns), *_remarks(comparison))
+    notes = (comparison.setting, BOLD, *variants(comparison.columns), *_remarks(comparison))
     title = "means with 95 % intervals: Wilson's for rates, else bootstrap"
     return Table(name, comparison.title, title, head, bodies, "task", notes)
 
 
 def _own_columns(comparison: Comparison) -> dict[Header, list[Cell]]:
     """What rows are: their names and, where there are several or any, their models and their adapters' parameters."""
-    own = {Header("row", number=False): [text(line.label) for line in comparison.lines]}
+    own = {Header("row", number=False): [Cell(line.label) for line in comparison.lines]}
     if len({line.model for line in comparison.lines}) > 1:
-        own[Header("model", number=False)] = [text(line.model) for line in comparison.lines]
+        own[Header("model", number=False)] = [Cell(line.model) for line in comparison.lines]
     counts = [parameters(line) for line in comparison.lines]
     if any(count != 0 for count in counts):
-        cells = [Cell(NOTHING) if n is None else Cell(f"{n:,}", value=float(n)) for n in counts]
-        own[Header("adapter's parameters")] = cells
+        own[Header("adapter's parameters")] = [Cell(NOTHING) if n is None else _count(n) for n in counts]
     return own
 
 
@@ -67,11 +63,16 @@ def _cached(adapter: str) -> str | Path:
     return Path(str(try_to_load_from_cache(adapter, FILE_NAME)))
 
 
-def means(comparison: Comparison, ids: Sequence[str]) -> Means:
-    """Over the samples among ``ids`` that have a number."""
+def means(comparison: Comparison, ids: Sequence[str]) -> dict[Column, list[Mean]]:
+    """Of each line, over the samples among ``ids`` that have a number."""
     return {
         column: [mean_of(comparison, line, column, ids) for line in comparison.lines] for column in comparison.columns
     }
+
+
+def digits_of(comparison: Comparison) -> dict[Column, int]:
+    """How many decimals the numbers of each column have."""
+    return {column: decimals(one.value for one in of) for column, of in means(comparison, comparison.ids).items()}
 
 
 def mean_of(comparison: Comparison, line: Row, column: Column, ids: Sequence[str]) -> Mean:
@@ -81,12 +82,6 @@ def mean_of(comparison: Comparison, line: Row, column: Column, ids: Sequence[str
     if column.is_rate and len(set(found_in)) == len(found_in):
         return rate([bool(value) for value in numbers.values()])
     return (median if column.by_median else mean)([*numbers.values()], found_in)
-
-
-def sessions(comparison: Comparison) -> Iterator[str]:
-    """What intervals mean where samples depend on each other."""
-    if len(comparison.last) < len(comparison.ids):
-        yield "Turns of one session are resampled together."
 
 
 def missing(line: Row, column: Column, ids: Sequence[str]) -> Counter[str]:
@@ -112,7 +107,11 @@ def _rows(
             note = "; ".join(f"{count} missing: {reason}" for reason, count in missing(line, column, ids).items())
             numbers.append(number(of_lines[index], digits[column], mark, note))
         about = (cells[index] for cells in own.values())
-        yield *about, whole(len(here) - failed), whole(failed), *numbers
+        yield *about, _count(len(here) - failed), _count(failed), *numbers
+
+
+def _count(value: int) -> Cell:
+    return Cell(f"{value:,}", value=float(value))
 
 
 def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:

@@ -10,9 +10,8 @@ from scipy.stats import spearmanr
 from .columns import COST, Column, variants
 from .comparison import Comparison
 from .intervals import Mean, drawn_means, interval, mean, median, numbered
-from .scores import sessions
 from .strength import Curve, curves
-from .tables import Cell, Header, Table, number, text
+from .tables import Cell, Header, Table, number
 
 Cells = Callable[[Curve, Column], Sequence[Cell]]
 
@@ -39,7 +38,7 @@ def smoothness(comparison: Comparison, name: str) -> list[Table]:
 
     def table(what: str, title: str, columns: Sequence[Column], headers: Sequence[Header], cells: Cells, note: str):
         rows = tuple((*_head(curve), *(one for column in columns for one in cells(curve, column))) for curve in found)
-        notes = (comparison.setting, note, *sessions(comparison), *variants(columns))
+        notes = (comparison.setting, note, *variants(columns))
         return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": rows}, notes=notes)
 
     def evenness(curve: Curve, column: Column) -> list[Cell]:
@@ -59,7 +58,7 @@ def smoothness(comparison: Comparison, name: str) -> list[Table]:
 
 def _head(curve: Curve) -> tuple[Cell, ...]:
     values = ", ".join(f"{value:g}" for value, _ in curve.points)
-    return text(curve.name), text(curve.turned), text(values)
+    return Cell(curve.name), Cell(curve.turned), Cell(values)
 
 
 def _cell(found: Mean) -> Cell:
@@ -68,15 +67,9 @@ def _cell(found: Mean) -> Cell:
 
 def correlations(curve: Curve, column: Column, comparison: Comparison) -> dict[str, float]:
     """Spearman's rank correlation of ``column`` with what is turned, by sample; 0 where nothing changes."""
-    of = [line.numbers(column, comparison.ids) for _, line in curve.points]
+    values, of = zip(*((value, line.numbers(column, comparison.ids)) for value, line in curve.points), strict=True)
     heights = {id: [one[id] for one in of] for id in comparison.ids if all(id in one for one in of)}
-    return {id: _spearman([value for value, _ in curve.points], own) for id, own in heights.items()}
-
-
-def _spearman(values: Sequence[float], heights: Sequence[float]) -> float:
-    if len(set(heights)) == 1:
-        return 0.0
-    return float(spearmanr(values, heights).statistic)
+    return {id: float(spearmanr(values, own).statistic) if len({*own}) > 1 else 0.0 for id, own in heights.items()}
 
 
 def direction_of(ranks: Mapping[str, float], comparison: Comparison) -> tuple[Mean, Mean]:

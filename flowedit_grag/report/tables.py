@@ -74,16 +74,6 @@ class Table:
         return found if any(name for name, _ in found) else []
 
 
-def text(value: str) -> Cell:
-    """A cell that is not a number."""
-    return Cell(value)
-
-
-def whole(value: int) -> Cell:
-    """A cell that counts."""
-    return Cell(str(value), value=float(value))
-
-
 def number(mean: Mean, decimals: int, mark: str = "", note: str = "") -> Cell:
     """A mean with its interval, where there is one: not around infinity, and not where all are one whole number."""
     if not mean.n:

@@ -79,7 +79,7 @@ def _gaps(
         found = paired(comparison, *pair, column)
         gap = found.gap("points") if column.is_rate else found.gap("", 4)
         measured = f"{metric} {gap}, n = {found.n}, {comparison.title}"
-        yield measured, found if is_above else paired(comparison, *pair[::-1], column)
+        yield measured, found.scaled(1 if is_above else -1)
 
 
 def _excesses(evidence: Evidence, turned: str, metric: str) -> Iterator[tuple[str, Mean]]:
