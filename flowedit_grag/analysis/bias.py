@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 from ..backbone.attention_hook import check_layers
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series, heatmaps, line_panels, nested, write_json
+from .charts import heatmaps, line_panels, nested, write_json
 
 QUERY, KEY = 0, 1
 GROUPS = {  # name -> query or key, row of the batch, whether of the image's tokens
@@ -135,7 +135,7 @@ def _draw_layer(numbers: Mapping[str, Any], folder: Path, stem: str) -> list[Pat
     """GRAG's figures 4, 5 and 2 of one layer."""
     title = f"{numbers['model']}, layer {numbers['layer']} ({numbers['name']})"
     heads = {
-        name: [Series(label, list(enumerate(numbers[kind][name]))) for kind, label in HEADS.items()]
+        name: {label: list(enumerate(numbers[kind][name])) for kind, label in HEADS.items()}
         for name in numbers["magnitude"]
     }
     return [

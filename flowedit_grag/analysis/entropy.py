@@ -16,7 +16,7 @@ from ..guidance.grag import GRAG
 from ..injection.share import ShareKV
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series, line_panels, write_json
+from .charts import line_panels, write_json
 
 BLOCK_BYTES = 2**26  # of one block's scores
 
@@ -99,10 +99,9 @@ def draw(numbers: dict[str, Any], path: Path) -> Path:
     """Entropy against delta, a curve for each layer."""
     count = len(numbers["layers"])
     panels = {
-        f"among {name} tokens (falls in {numbers['falling'][name]} of {count} layers)": [
-            Series(f"layer {layer}", list(zip(numbers["delta"], row, strict=True)))
-            for layer, row in enumerate(numbers[name])
-        ]
+        f"among {name} tokens (falls in {numbers['falling'][name]} of {count} layers)": {
+            f"layer {layer}": list(zip(numbers["delta"], row, strict=True)) for layer, row in enumerate(numbers[name])
+        }
         for name in ("source", "all")
     }
     return line_panels(panels, path, "delta", "entropy, nats", f"{numbers['model']}: attention of the edit's image")

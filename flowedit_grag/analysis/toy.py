@@ -10,7 +10,7 @@ from ..files import written
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
-from .charts import Series, line_panels
+from .charts import line_panels
 
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
@@ -58,10 +58,10 @@ def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
     found = {weight: found[weight], f"{weight}, of the sum": [shares(of) for of in found[weight]], **found}
     rows = [(name, value, *of) for name, all_of in found.items() for value, of in zip(values, all_of, strict=True)]
     panels = {
-        name: [
-            Series(token, [(value, of[index]) for value, of in zip(values, all_of, strict=True)])
+        name: {
+            token: [(value, of[index]) for value, of in zip(values, all_of, strict=True)]
             for index, token in enumerate(KEYS)
-        ]
+        }
         for name, all_of in found.items()
     }
     with written(folder / "toy.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:

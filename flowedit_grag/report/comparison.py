@@ -1,15 +1,15 @@
-"""Runs side by side: those on one benchmark share tables, and their samples are paired."""
+"""Runs side by side: those on one benchmark share tables, whose columns are measures, and their samples are paired."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..errors import InputError
 from ..experiments.datasets import dataset
 from ..experiments.samples import Sample
+from ..experiments.table import DOWN, UP
 from ..metrics import metrics
-from .columns import COST, RIGHT, Column
 from .runs import RIGHT_OF, Outcome, Run
 
 ALL, LAST = "all tasks", "last turns"
@@ -17,6 +17,39 @@ CHANGED = (
     "Other runs edited other pictures under the same names, and are not compared with these; sources, masks and truths "
     "are shown as the benchmark has them now."
 )
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure. Two of one name that were set up differently are two columns."""
+
+    name: str
+    higher_is_better: bool
+    variant: str
+    source: str = ""
+    label: str = field(default="", compare=False)
+    is_rate: bool = False  # only says 1 or 0
+    by_median: bool = False  # not by the mean, which one sample far off would carry away
+
+    @property
+    def head(self) -> str:
+        """What stands over it in a table, with an arrow that says which way is better."""
+        return f"{'median ' if self.by_median else ''}{self.label} {UP if self.higher_is_better else DOWN}"
+
+
+TIME = "wall-clock time of the edit, without loading; the median of the samples, or of their differences"
+COST = (
+    Column("nfe", False, "transformer evaluations x batch rows", label="NFE"),
+    Column("seconds", False, TIME, label="s", by_median=True),
+)
+RIGHT = Column("right", True, "what was asked is reached (lab_success) and all else is kept (lab_kept)", is_rate=True)
+
+
+def variants(columns: Sequence[Column]) -> Iterator[str]:
+    """Backbone, variant and source of each column."""
+    for column in columns:
+        source = f" Source: {column.source}." if column.source else ""
+        yield f"{column.label}: {column.variant or 'no variant stated'}.{source}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +77,6 @@ class Row:
         own, run = self.settings, self.run.config
         adapter = own.get("adapter", run.get("adapter"))
         return str(own.get("model", run.get("model"))) + (f" with {adapter}" if adapter else "")
-
-    @property
-    def unfinished(self) -> int:
-        """How many samples there is no outcome for."""
-        return sum(item.row == self.row for item in self.run.manifest.items) - len(self.outcomes)
 
     def column(self, names: Iterable[str]) -> Column | None:
         """The first of ``names`` that the run measured."""

@@ -6,8 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from .columns import RIGHT, Column, variants
-from .comparison import Comparison, Row
+from .comparison import RIGHT, Column, Comparison, Row, variants
 from .intervals import FEWEST, Mean, difference, median, share_difference
 from .scores import digits_of, mean_of
 from .strength import without_control

@@ -18,8 +18,7 @@ from ..backbone.image import read_image
 from ..contact_sheet import labelled_grid
 from ..errors import first_line
 from ..experiments.samples import Sample
-from .columns import COST
-from .comparison import ALL, LAST, Comparison, Row
+from .comparison import ALL, COST, LAST, Comparison, Row
 from .runs import Outcome
 
 BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third

@@ -27,11 +27,6 @@ class Section:
     figures: Sequence[Figure]
     samples: Sequence[Mapping[str, Any]]
 
-    @property
-    def drawn(self) -> list[Figure]:
-        """The figures that stand on the page, which shows all samples by itself."""
-        return [figure for figure in self.figures if "svg" in figure.files]
-
 
 def page(sections: Sequence[Section], side: int) -> str:
     """The page of ``sections``, whose pictures are at most ``side`` pixels wide and high."""

@@ -10,8 +10,7 @@ from ..experiments.table import INFINITE, UNMEASURED
 from ..files import fingerprint
 from ..lora_moe.files import read_adapter
 from ..lora_moe.locate import FILE_NAME, is_hub_id
-from .columns import COST, Column, variants
-from .comparison import Comparison, Row
+from .comparison import COST, Column, Comparison, Row, variants
 from .intervals import Mean, mean, median, rate
 from .tables import NOTHING, Cell, Header, Table, decimals, number
 
@@ -45,7 +44,7 @@ def parameters(line: Row) -> int | None:
     if not (adapter := line.made_with.get("adapter")):
         return 0
     try:
-        found = read_adapter(_cached(adapter["name"]))
+        found = read_adapter(_cached(name) if is_hub_id(name := adapter["name"]) else name)
     except InputError:
         return None
     if fingerprint(found.path) != adapter["files"]:
@@ -54,10 +53,8 @@ def parameters(line: Row) -> int | None:
     return sum(tensor.numel() for tensor in tensors if tensor is not None)
 
 
-def _cached(adapter: str) -> str | Path:
+def _cached(adapter: str) -> Path:
     """An adapter of the hub as the file that was downloaded for the run, if it was: a report downloads nothing."""
-    if not is_hub_id(adapter):
-        return adapter
     from huggingface_hub import try_to_load_from_cache
 
     return Path(str(try_to_load_from_cache(adapter, FILE_NAME)))
@@ -131,6 +128,6 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
             yield f"{line.label}: {count} failed ({reason})."
         for reason, count in Counter(why for one in line.outcomes.values() for why in one.undecided).items():
             yield f"{line.label}: {count} of the early filter's comparisons undecided ({reason})."
-        if line.unfinished:
-            yield f"{line.label}: {line.unfinished} not finished."
+        if unfinished := sum(item.row == line.row for item in line.run.manifest.items) - len(line.outcomes):
+            yield f"{line.label}: {unfinished} not finished."
     yield from comparison.remarks

@@ -7,8 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import spearmanr
 
-from .columns import COST, Column, variants
-from .comparison import Comparison
+from .comparison import COST, Column, Comparison, variants
 from .intervals import Mean, drawn_means, interval, mean, median, numbered
 from .strength import Curve, curves
 from .tables import Cell, Header, Table, number

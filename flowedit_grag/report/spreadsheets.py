@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
-from .columns import Column
-from .comparison import Comparison
+from .comparison import Column, Comparison
 from .differences import all_differences
 from .intervals import Mean
 from .scores import means

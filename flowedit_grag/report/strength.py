@@ -14,7 +14,8 @@ FEWEST = 3  # values, below which a curve can go nowhere but one way
 
 @dataclass(frozen=True)
 class Curve:
-    """Rows that differ in nothing but the number ``turned``, by that number."""
+    """Rows that differ in only the number ``turned``, by that number. ``name`` is the label of the row at 1, where
+    a dial is at rest, or else of the first."""
 
     name: str
     turned: str
@@ -31,8 +32,10 @@ def curves(lines: Sequence[Row]) -> list[Curve]:
         for name, value in own.items():
             others = json.dumps([own | {name: None}, rest], sort_keys=True)
             families.setdefault((name, others), {}).setdefault(value, line)
-    swept = [(name, sorted(points.items())) for (name, _), points in families.items() if len(points) >= FEWEST]
-    return [Curve(_name(points), name, tuple(points)) for name, points in swept]
+    swept = [(name, points) for (name, _), points in families.items() if len(points) >= FEWEST]
+    return [
+        Curve(points.get(1.0, points[min(points)]).label, name, tuple(sorted(points.items()))) for name, points in swept
+    ]
 
 
 def without_control(line: Row, other: Row) -> bool:
@@ -65,8 +68,3 @@ def _controls(values: Mapping[str, Any] | None) -> dict[str, float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _name(points: Sequence[tuple[float, Row]]) -> str:
-    """The row with the dial at rest, or else the first."""
-    return dict(points).get(1.0, points[0][1]).label

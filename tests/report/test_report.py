@@ -23,8 +23,7 @@ from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.published import published
 from flowedit_grag.metrics import metrics
 from flowedit_grag.report import report
-from flowedit_grag.report.columns import Column
-from flowedit_grag.report.comparison import comparisons
+from flowedit_grag.report.comparison import Column, comparisons
 from flowedit_grag.report.differences import by_task
 from flowedit_grag.report.figures import figures
 from flowedit_grag.report.gallery import BUDGET, BYTES, contact_sheet, side, thumbnail
