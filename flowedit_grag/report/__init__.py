@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..progress import OnProgress, Progress
-from . import latex, markdown
 from .comparison import Comparison, comparisons
 from .differences import by_task, differences
 from .figures import Figure, figures
 from .gallery import contact_sheet, gallery, side
 from .page import Section, page
 from .paper_table import paper_tables
+from .printers import latex, markdown
 from .runs import read_runs
 from .scores import scores
 from .smoothness import smoothness
@@ -78,8 +78,8 @@ def _write(sections: Sequence[Section], folder: Path) -> None:
     tables = [table for section in sections for table in section.tables]
     texts = {
         "index.html": page(sections, side(found)),
-        "tables.md": markdown.document(tables),
-        "tables.tex": latex.document(tables),
+        "tables.md": markdown(tables),
+        "tables.tex": latex(tables),
         "scores.csv": spreadsheet(score_lines, found),
         "differences.csv": spreadsheet(difference_lines, found),
         "samples.csv": spreadsheet(sample_lines, found),

@@ -1,14 +1,11 @@
 """Rows of a comparison against each other, sample by sample; and where one is right more often than all others."""
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-import numpy as np
-
 from .comparison import RIGHT, Column, Comparison, Row, variants
-from .intervals import FEWEST, Mean, difference, median, share_difference
-from .scores import digits_of, mean_of
+from .intervals import FEWEST, Mean, share_difference
+from .scores import averaged, digits_of, mean_of
 from .strength import without_control
 from .tables import Cell, Header, Table, number
 
@@ -79,14 +76,8 @@ def paired(comparison: Comparison, first: Row, second: Row, column: Column, ids:
     """The mean (or median) of ``first - second`` over the samples among ``ids`` (by default all) that have a finite
     number in both."""
     ours, theirs = (line.numbers(column, comparison.ids if ids is None else ids) for line in (first, second))
-    both = [id for id in ours if id in theirs and math.isfinite(ours[id] - theirs[id])]
-    pairs = [ours[id] for id in both], [theirs[id] for id in both]
-    found_in = [comparison.session[id] for id in both]
-    if column.is_rate and len(set(found_in)) == len(found_in):
-        return share_difference(*pairs)
-    if column.by_median:
-        return median(np.subtract(*pairs).tolist(), found_in)
-    return difference(*pairs, found_in)
+    gaps = {id: value - theirs[id] for id, value in ours.items() if id in theirs}
+    return averaged(comparison, column, gaps, share_difference)
 
 
 def _reference(lines: Sequence[Row], line: Row) -> Row | None:

@@ -26,8 +26,6 @@ BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about
 SIDES = (256, 192, 128, 96, 64)  # pixels
 QUALITY = 80
 
-Tick = Callable[[], None]
-
 
 def side(comparisons: Sequence[Comparison]) -> int:
     """The largest side of a picture, in pixels, that keeps the page within its budget."""
@@ -35,7 +33,7 @@ def side(comparisons: Sequence[Comparison]) -> int:
     return next((side for side in SIDES if count * side**2 * BYTES <= BUDGET), SIDES[-1])
 
 
-def gallery(comparison: Comparison, side: int, tick: Tick) -> list[dict[str, Any]]:
+def gallery(comparison: Comparison, side: int, tick: Callable[[], None]) -> list[dict[str, Any]]:
     """For each sample its id, task, entries of the page's filter, words, and pictures, each with a caption; ``tick`` is
     called after each sample.
 

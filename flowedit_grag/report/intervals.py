@@ -66,23 +66,22 @@ def median(values: Sequence[float], groups: Sequence[Hashable] | None = None) ->
     return _drawn(_drawn_medians, values, groups)
 
 
-def rate(outcomes: Sequence[bool]) -> Mean:
+def rate(outcomes: Sequence[float]) -> Mean:
     """The share of true outcomes, with Wilson's interval: a bootstrap of equal outcomes would have no width."""
-    found = np.asarray(outcomes, float)
+    found = np.asarray(outcomes, bool)
     if found.size == 0:
         return NOTHING
     proportion = binomtest(int(found.sum()), found.size).proportion_ci(LEVEL, "wilson")
     return Mean(float(found.mean()), proportion.low, proportion.high, found.size)
 
 
-def share_difference(first: Sequence[float], second: Sequence[float]) -> Mean:
-    """The difference of two shares, of outcomes that are 1 or 0, pair by pair. Its interval (Bonett and Price 2012, J.
-    Educ. Behav. Stat. 37, 479) is Wald's after one more disagreement each way, and has a width where all pairs agree.
+def share_difference(gaps: Sequence[float]) -> Mean:
+    """The difference of two shares: 1, 0 or -1 for each pair of outcomes. Its interval (Bonett and Price 2012, J. Educ.
+    Behav. Stat. 37, 479) is Wald's after one more disagreement each way, and has a width where all pairs agree.
     """
-    if len(first) == 0:
+    if not gaps:
         return NOTHING
-    gaps = np.subtract(first, second, dtype=float)
-    gained, lost, n = int((gaps > 0).sum()), int((gaps < 0).sum()), len(gaps) + 2
+    gained, lost, n = sum(gap > 0 for gap in gaps), sum(gap < 0 for gap in gaps), len(gaps) + 2
     up, down = (gained + 1) / n, (lost + 1) / n
     reach = norm.ppf((1 + LEVEL) / 2) * math.sqrt((up + down - (up - down) ** 2) / n)
     low, high = max(-1.0, up - down - reach), min(1.0, up - down + reach)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InputError
@@ -74,11 +74,19 @@ def digits_of(comparison: Comparison) -> dict[Column, int]:
 
 def mean_of(comparison: Comparison, line: Row, column: Column, ids: Sequence[str]) -> Mean:
     """Over the samples among ``ids`` that have a finite number; turns of one session are resampled together."""
-    numbers = {id: value for id, value in line.numbers(column, ids).items() if math.isfinite(value)}
-    found_in = [comparison.session[id] for id in numbers]
+    return averaged(comparison, column, line.numbers(column, ids), rate)
+
+
+def averaged(
+    comparison: Comparison, column: Column, numbers: Mapping[str, float], of_rates: Callable[[Sequence[float]], Mean]
+) -> Mean:
+    """The mean (or median) of those ``numbers`` by sample that are finite; ``of_rates`` takes those of rates, unless
+    some samples are turns of one session."""
+    finite = {id: value for id, value in numbers.items() if math.isfinite(value)}
+    found_in, values = [comparison.session[id] for id in finite], [*finite.values()]
     if column.is_rate and len(set(found_in)) == len(found_in):
-        return rate([bool(value) for value in numbers.values()])
-    return (median if column.by_median else mean)([*numbers.values()], found_in)
+        return of_rates(values)
+    return (median if column.by_median else mean)(values, found_in)
 
 
 def missing(line: Row, column: Column, ids: Sequence[str]) -> Counter[str]:
