@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ..backbone.attention_hook import check_layers
+from ..backbone.attention_hook import AttentionHook, check_layers
+from ..backbone.flow import TokenLayout
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
 from .charts import heatmaps, line_panels, nested, write_json
@@ -83,35 +84,31 @@ def bias(branches: Branches, layers: Iterable[int], on_progress: OnProgress | No
     drawn = sorted(set(layers))
     check_layers(drawn, len(names))
     found = [{name: Group() for name in GROUPS} for _ in names]
-    watchers = {layer: _BiasHook(branches, groups, layer in drawn) for layer, groups in enumerate(found)}
+    layout = branches.layout
+    watchers = {layer: _watcher(layout, groups, layer in drawn) for layer, groups in enumerate(found)}
     branches.watched(watchers, "bias", on_progress)
     return {
         "model": branches.flow.name,
         "sigmas": list(branches.sigmas),
         "layers": names,
         "share": {name: [nested(torch.tensor(groups[name].shares)) for groups in found] for name in GROUPS},
-        "drawn": {str(layer): _pictured(found[layer]) for layer in drawn},
+        "drawn": {str(layer): _by_kind(found[layer]) for layer in drawn},
     }
 
 
-@dataclass(frozen=True)
-class _BiasHook:
-    """An attention edit that changes nothing and shows the groups of one layer what passes by."""
+def _watcher(layout: TokenLayout, groups: dict[str, Group], thumbnails: bool) -> AttentionHook:
+    """Changes nothing and shows the groups of one layer what passes by."""
 
-    branches: Branches
-    groups: dict[str, Group]
-    thumbnails: bool
-
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        layout = self.branches.layout
+    def hook(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for name, (kind, row, image) in GROUPS.items():
             tokens = layout.image if image else slice(0, layout.text)
-            self.groups[name].see((q, k)[kind][row, tokens], self.thumbnails)
+            groups[name].see((q, k)[kind][row, tokens], thumbnails)
         return q, k, v
 
+    return hook
 
-def _pictured(groups: dict[str, Group]) -> dict[str, dict[str, list]]:
-    """By kind and group."""
+
+def _by_kind(groups: dict[str, Group]) -> dict[str, dict[str, list]]:
     of_groups = {name: group.pictured() for name, group in groups.items()}
     return {kind: {name: of[kind] for name, of in of_groups.items()} for kind in ("norms", *HEADS, "tokens")}
 

@@ -1,7 +1,6 @@
 """Attention entropy against GRAG's delta (arXiv:2510.24657, §B.2, fig. S2), block by block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backbone.attention_hook import compose
+from ..backbone.attention_hook import AttentionHook, compose
 from ..errors import InputError
 from ..guidance.control import ControlledGroup
 from ..guidance.grag import GRAG
@@ -72,22 +71,20 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     layout = branches.layout
     share = ShareKV(SOURCE, (EDIT,), layout.image)
     grag = ControlledGroup(layout.image, (None, GRAG(delta=delta)), layout.text)
-    watchers = [_EntropyHook(layout.image, []) for _ in range(count)]
-    edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
+    seen: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    edits = {layer: compose(share, grag, _watcher(layout.image, of)) for layer, of in enumerate(seen)}
     branches.watched(edits, f"{delta:g}", on_progress)
-    return [tuple(torch.tensor(watcher.seen, dtype=torch.float64).mean(dim=0).tolist()) for watcher in watchers]
+    return [tuple(torch.tensor(of, dtype=torch.float64).mean(dim=0).tolist()) for of in seen]
 
 
-@dataclass(frozen=True)
-class _EntropyHook:
-    """An attention edit that changes nothing and keeps a layer's two entropies of every pass."""
+def _watcher(image: slice, seen: list[tuple[float, float]]) -> AttentionHook:
+    """Changes nothing and keeps a layer's two entropies of every pass."""
 
-    image: slice
-    seen: list[tuple[float, float]]
-
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        self.seen.append(attention_entropy(q[EDIT, self.image], k[EDIT], self.image))
+    def hook(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen.append(attention_entropy(q[EDIT, image], k[EDIT], image))
         return q, k, v
+
+    return hook
 
 
 def write(found: dict[str, Any], folder: Path) -> list[Path]:

@@ -14,10 +14,9 @@ from .differences import by_task, differences
 from .figures import Figure, figures
 from .gallery import contact_sheet, gallery, side
 from .page import Section, page
-from .paper_table import paper_tables
 from .printers import latex, markdown
 from .runs import read_runs
-from .scores import scores
+from .scores import paper_tables, scores
 from .smoothness import smoothness
 from .spreadsheets import difference_lines, sample_lines, score_lines, spreadsheet
 

@@ -221,9 +221,8 @@ def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 def _opened(section: Mapping) -> tuple[str, dict[str, Sample], list[str]]:
     """Title and samples of the benchmark that a config's section ``dataset`` names, and why there are none."""
-    options = {key: value for key, value in section.items() if key != "name"}
     try:
-        found = dataset(section["name"], **options)
+        found = dataset(**section)
     except InputError as error:
         return str(section["name"]), {}, [f"Sources, masks and truths are not shown: {error}"]
     return found.name, {sample.id: sample for sample in found}, []

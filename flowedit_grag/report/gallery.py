@@ -94,9 +94,10 @@ def _given(sample: Sample | None, side: int) -> Iterator[dict[str, Any]]:
 
 def _edit(line: Row, id: str, side: int) -> dict[str, Any]:
     outcome = line.outcomes.get(id)
-    found = {**_picture(line.label, _made(outcome), side), "edit": True}
     if outcome is None or outcome.reason:
-        return {**found, "reason": f"failed: {outcome.reason}" if outcome else "not finished"}
+        reason = f"failed: {outcome.reason}" if outcome else "not finished"
+        return {"caption": line.label, "reason": reason, "edit": True}
+    found = {**_picture(line.label, partial(read_image, outcome.picture), side), "edit": True}
     numbers = {column.label: outcome.numbers.get(column.name) for column in line.measured if column not in COST}
     return {**found, "numbers": {name: f"{value:.4g}" for name, value in numbers.items() if value is not None}}
 
@@ -105,7 +106,7 @@ def _made(outcome: Outcome | None) -> Callable[[], Image.Image] | None:
     return None if outcome is None or outcome.reason else partial(read_image, outcome.picture)
 
 
-def _picture(caption: str, picture: Callable[[], Image.Image] | None, side: int) -> dict[str, Any]:
+def _picture(caption: str, picture: Callable[[], Image.Image], side: int) -> dict[str, Any]:
     found = _opened(picture)
     return {"caption": caption, **({"reason": found} if isinstance(found, str) else {"image": thumbnail(found, side)})}
 

@@ -95,7 +95,7 @@ def difference(first: Sequence[float], second: Sequence[float], groups: Sequence
 
 def interval(drawn: np.ndarray, n: int, groups: int | None = None) -> Mean:
     """What is first in ``drawn``, of ``n`` values, with the interval of what was drawn again; nan where that is nan."""
-    if not n or math.isnan(drawn[0]):
+    if math.isnan(drawn[0]):
         return NOTHING
     low, high = np.nanquantile(drawn[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Mean(float(drawn[0]), float(low), float(high), n, groups)
@@ -106,7 +106,7 @@ def drawn_means(rows: np.ndarray, of: np.ndarray) -> np.ndarray:
     row's group, from 0 on."""
     sums, counts = np.stack([np.bincount(of, column) for column in rows.T], axis=1), np.bincount(of)
     picks = _picks(len(counts))
-    return sums[picks].sum(axis=1) / np.maximum(counts[picks].sum(axis=1, keepdims=True), 1)
+    return sums[picks].sum(axis=1) / counts[picks].sum(axis=1, keepdims=True)
 
 
 def numbered(groups: Sequence[Hashable]) -> np.ndarray:
@@ -122,13 +122,14 @@ def _drawn(
     sample, everyone = np.asarray(values, float), range(len(values)) if groups is None else groups
     of = numbered([group for group, value in zip(everyone, sample, strict=True) if not math.isnan(value)])
     sample = sample[~np.isnan(sample)]
+    if not sample.size:
+        return NOTHING
     return interval(draw(sample, of), sample.size, None if groups is None else len({*of}))
 
 
 def _picks(count: int) -> np.ndarray:
     """Numbers of groups: all of them first, then drawn with a fixed seed."""
-    drawn = np.random.default_rng(0).integers(max(1, count), size=(RESAMPLES, count))
-    return np.vstack([np.arange(count), drawn])
+    return np.vstack([np.arange(count), np.random.default_rng(0).integers(count, size=(RESAMPLES, count))])
 
 
 def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -136,8 +137,6 @@ def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
     order, picks = sample.argsort(), _picks(len({*of}))
     drawn = np.stack([np.bincount(pick, minlength=picks.shape[1]) for pick in picks])  # [picks, groups]
     ends = drawn[:, of[order]].cumsum(axis=1)  # of each value's repetitions, in order
-    if not sample.size:
-        return np.full(len(picks), np.nan)
     count = ends[:, -1:]
     lower, upper = (sample[order][(ends > place).argmax(axis=1)] for place in ((count - 1) // 2, count // 2))
     return (lower + upper) / 2

@@ -14,7 +14,7 @@ from .tables import Cell, Header, Table, number
 
 Numbers = Callable[[Curve], Sequence[Mean]]
 
-HEAD = (Header("row", number=False), Header("turned", number=False), Header("values", number=False))
+HEAD = tuple(Header(name, number=False) for name in ("row", "turned", "values"))
 STRONG = 0.9  # a rank correlation that counts as one
 VARIATION = (
     "Total variation of the mean curve over its range: 1 is a curve that only rises or only falls, more is one that "
@@ -35,10 +35,13 @@ def smoothness(comparison: Comparison, name: str) -> list[Table]:
     finer = [column for column in columns if not column.is_rate]  # a sample's 0 or 1 has next to no ranks
 
     def table(what: str, title: str, headers: Sequence[Header], numbers: Numbers, columns: Sequence[Column], note: str):
-        cells = {curve: [number(one, 2, note=f"{one.n} samples") for one in numbers(curve)] for curve in found}
-        rows = tuple((*_head(curve), *own) for curve, own in cells.items())
+        rows = []
+        for curve in found:
+            values = ", ".join(f"{value:g}" for value, _ in curve.points)
+            cells = (number(one, 2, note=f"{one.n} samples") for one in numbers(curve))
+            rows.append((Cell(curve.name), Cell(curve.turned), Cell(values), *cells))
         notes = (comparison.setting, note, *variants(columns))
-        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": rows}, notes=notes)
+        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": tuple(rows)}, notes=notes)
 
     def evenness(curve: Curve) -> list[Mean]:
         return [ratio(curve, column, comparison) for column in columns]
@@ -53,11 +56,6 @@ def smoothness(comparison: Comparison, name: str) -> list[Table]:
         title = "rank correlation with what is turned"
         tables.append(table("correlation", title, pairs, direction, finer, CORRELATION))
     return tables
-
-
-def _head(curve: Curve) -> tuple[Cell, ...]:
-    values = ", ".join(f"{value:g}" for value, _ in curve.points)
-    return Cell(curve.name), Cell(curve.turned), Cell(values)
 
 
 def correlations(curve: Curve, column: Column, comparison: Comparison) -> dict[str, float]:

@@ -44,10 +44,8 @@ class Evidence:
             for row, way in run.manifest.made_with.items():
                 name, files = way["model"]["name"], way["model"]["files"]
                 if name in MODELS and files != fingerprint(MODELS[name]):
-                    raise InputError(
-                        f"{run.folder}: {row!r} was made with other weights of {name} than those here; "
-                        "run its config again."
-                    )
+                    others = f"{run.folder}: {row!r} was made with other weights of {name} than those here"
+                    raise InputError(f"{others}; run its config again.")
         return comparisons(runs)
 
     def records(self, name: str) -> list[Record]:
