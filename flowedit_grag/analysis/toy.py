@@ -58,10 +58,7 @@ def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
     found = {weight: found[weight], f"{weight}, of the sum": [shares(of) for of in found[weight]], **found}
     rows = [(name, value, *of) for name, all_of in found.items() for value, of in zip(values, all_of, strict=True)]
     panels = {
-        name: {
-            token: [(value, of[index]) for value, of in zip(values, all_of, strict=True)]
-            for index, token in enumerate(KEYS)
-        }
+        name: {token: [*zip(values, own, strict=True)] for token, *own in zip(KEYS, *all_of, strict=True)}
         for name, all_of in found.items()
     }
     with written(folder / "toy.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
