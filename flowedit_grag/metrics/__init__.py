@@ -44,7 +44,7 @@ METRICS = Registry(
     },
 )
 ENDINGS = ("_truth", "_inside", "_outside", "_truth_inside", "_truth_outside")
-NAME = re.compile(r"(?P<stem>.+?)(?P<against>_truth)?(?:_(?P<region>inside|outside))?")
+NAME = re.compile(r"(?P<stem>.+?)(?:_(?P<against>truth))?(?:_(?P<region>inside|outside))?")
 
 
 def metric(name: str, **options: Any) -> Metric:
@@ -54,7 +54,8 @@ def metric(name: str, **options: Any) -> Metric:
     """
     stem, implied = name, {}
     if isinstance(name, str) and name not in METRICS and ":" not in name and (parts := NAME.fullmatch(name)):
-        stem, implied = parts["stem"], _implied(parts)
+        implied = {part: said for part, said in parts.groupdict().items() if said}
+        stem = implied.pop("stem")
     if stem not in METRICS and ":" not in str(stem):
         raise unknown("metric", name, [*METRICS, *GROUPS], (stem + end for stem in METRICS for end in ENDINGS))
     for option, value in implied.items():
@@ -92,12 +93,6 @@ def _attempt(one: Metric, images: Images) -> float | Missing:
         return Missing(str(error))
     except Exception as error:  # an edit that cost minutes must not be lost to one of its numbers
         return Missing(f"{type(error).__name__}: {first_line(error)}")
-
-
-def _implied(parts: re.Match[str]) -> dict[str, str]:
-    """The options that a name's endings stand for."""
-    region = {"region": parts["region"]} if parts["region"] else {}
-    return {"against": "truth", **region} if parts["against"] else region
 
 
 def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:

@@ -1,6 +1,5 @@
 """Scores that a vision-language model is asked for; nothing but the numbers is read from what it says."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,6 +51,10 @@ class AskedMetric(OwnMetric):
 
     judge: str = ""
 
+    @property
+    def variant(self) -> str:
+        return self.details.format(judge=self.judge or "(none)")
+
     def __post_init__(self):
         super().__post_init__()
         check_judge(self.judge)
@@ -100,13 +103,10 @@ def numbers(answer: Any, question: Question) -> tuple[float, ...]:
     """The scores in an ``answer``. Raises :class:`InputError` unless they are as many, and in the range, as asked."""
     said = answer.get("score") if isinstance(answer, dict) else None
     found: Sequence[Any] = said if isinstance(said, list) else [said]
-    if len(found) != question.scores or not all(_in_range(value, question.top) for value in found):
+    in_range = (type(value) in (int, float) and 0 <= value <= question.top for value in found)  # nan is not
+    if len(found) != question.scores or not all(in_range):
         raise InputError(f"the answer has not {question.scores} score(s) from 0 to {question.top}: {answer}")
     return tuple(float(value) for value in found)
-
-
-def _in_range(value: Any, top: int) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= top
 
 
 def check_judge(spec: str) -> None:

@@ -31,13 +31,10 @@ class LPIPS(Comparison):
     stem: ClassVar = "lpips"
     higher_is_better: ClassVar = False
     source: ClassVar = "Zhang et al. (arXiv:1801.03924); PIE-Bench (arXiv:2310.01506)"
+    details: ClassVar = "LPIPS 0.1, {net}"
 
     net: Net = "squeeze"
     weights: str | None = None
-
-    @property
-    def kind(self) -> str:
-        return f"LPIPS 0.1, {self.net}"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         return lpips(self.net, self.weights, edited, reference, where)
