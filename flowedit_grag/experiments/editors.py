@@ -11,6 +11,7 @@ from ..backbone.load import load
 from ..editor import Editor
 from ..errors import InputError
 from . import fingerprint
+from .inversions import Inversions
 from .plan import WorkItem
 
 
@@ -22,6 +23,7 @@ class Editors:
         self.network: tuple[str | None, ...] | None = None
         self.flow: ImageFlow | None = None
         self.made: dict[str, Editor] = {}
+        self.inversions = Inversions()
 
     def of(self, item: WorkItem) -> Editor:
         """The editor of the item's row. Raises :class:`InputError` for what cannot be loaded."""
@@ -31,12 +33,13 @@ class Editors:
             self.network = network
         if row.name not in self.made:
             self.made[row.name] = Editor(row.method, self.flow, grag=row.grag, **row.options)
+            self.made[row.name].prepare = self.inversions.prepare
         return self.made[row.name]
 
     def _change(self, item: WorkItem) -> None:
         """Load the item's network, as it was when the run was planned, after letting go of the one before: two may not
         fit."""
-        self.made, self.flow, self.network = {}, None, None
+        self.made, self.flow, self.network, self.inversions = {}, None, None, Inversions()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
