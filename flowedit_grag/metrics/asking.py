@@ -42,7 +42,8 @@ class AskedMetric(OwnMetric):
     """Overall: sqrt(SC x PQ), 0..10, of semantic consistency SC, the smaller of what ``consistency`` asks for, and of
     perceptual quality PQ, the smallest of what ``quality`` asks for.
 
-    ``judge`` is ``openai:MODEL@URL`` or ``vlm:MODEL``.
+    ``judge`` is ``openai:MODEL@URL`` or ``vlm:MODEL``. Raises :class:`InputError` for a name that is no judge's, or
+    one's that only compares.
     """
 
     higher_is_better: ClassVar = True
@@ -57,7 +58,11 @@ class AskedMetric(OwnMetric):
 
     def __post_init__(self):
         super().__post_init__()
-        check_judge(self.judge)
+        kind, _, rest = self.judge.partition(":")
+        if kind in JUDGES:  # whether it can be had here is not asked: a report reads its numbers anywhere
+            _answering(self.judge, JUDGES[kind]).arguments(rest)
+        elif self.judge:
+            _answering(self.judge, judge(self.judge))
 
     def sc(self, images: Images) -> tuple[float, ...]:
         """Success of the edit, and how little else was changed, 0..10."""
@@ -107,16 +112,6 @@ def numbers(answer: Any, question: Question) -> tuple[float, ...]:
     if len(found) != question.scores or not all(in_range):
         raise InputError(f"the answer has not {question.scores} score(s) from 0 to {question.top}: {answer}")
     return tuple(float(value) for value in found)
-
-
-def check_judge(spec: str) -> None:
-    """Raise :class:`InputError` for a name that is no judge's, or one's that only compares. Whether it can be had here
-    is not asked: a report reads its numbers anywhere."""
-    kind, _, rest = spec.partition(":")
-    if spec and kind in JUDGES:
-        _answering(spec, JUDGES[kind]).arguments(rest)
-    elif spec:
-        _answering(spec, judge(spec))
 
 
 def _answering(spec: str, found: Any) -> Any:
