@@ -1,7 +1,6 @@
 """Measure what is no edit, section by section, into a folder; what a killed run has measured is not measured again."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 from flowedit_grag.backbone.load import load
@@ -12,7 +11,7 @@ from flowedit_grag.registry import Registry
 
 from .base import Bench
 
-NAMES = ("core", "captions", "reconstruction", "adapters", "entropy", "overhead", "scale")
+NAMES = ("core", "captions", "reconstruction", "adapters", "entropy", "scale")
 SECTIONS = Registry("section", __package__ or "benchmarks", {name: f"{name}:section" for name in NAMES})
 
 
@@ -27,25 +26,20 @@ def main() -> None:
     parser.add_argument("--golden", type=Path, default=Path("tests/golden"), help="recorded runs; skipped where absent")
     given = parser.parse_args()
     try:
-        for name, text in measured(given):
+        if not 0 < given.share <= 1:
+            raise InputError(f"--share must be above 0 and at most 1, not {given.share:g}.")
+        if given.out.exists() and not given.out.is_dir():
+            raise InputError(f"{given.out} is a file; name a folder for the measurements with -o.")
+        sections = {name: SECTIONS[name] for name in given.sections or SECTIONS}
+        golden = given.golden if given.golden.is_dir() else None
+        bench = Bench(load(given.model), given.out, given.split, given.share, golden)
+        for name, section in sections.items():
+            text = "\n\n".join(table.markdown() for table in section(bench))
             with written(given.out / f"{name}.md") as partial:
                 partial.write_text(text + "\n")
             print(text, end="\n\n", flush=True)
     except InputError as error:
         parser.exit(2, f"{error}\n")
-
-
-def measured(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Name and Markdown of each section, as it is done."""
-    sections = {name: SECTIONS[name] for name in given.sections or SECTIONS}
-    if not 0 < given.share <= 1:
-        raise InputError(f"--share must be above 0 and at most 1, not {given.share:g}.")
-    if given.out.exists() and not given.out.is_dir():
-        raise InputError(f"{given.out} is a file; name a folder for the measurements with -o.")
-    golden = given.golden if given.golden.is_dir() else None
-    bench = Bench(load(given.model), given.out, given.split, given.share, golden)
-    for name, section in sections.items():
-        yield name, "\n\n".join(table.markdown() for table in section(bench))
 
 
 if __name__ == "__main__":

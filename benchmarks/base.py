@@ -35,14 +35,6 @@ class Bench:
         of = {"section": section, "version": VERSION, "code": code, "weights": made_of, "split": self.split}
         return Records(self.out / f"{section}.jsonl", {**of, "options": options})
 
-    def findings(self, title: str, file: str, rows: Iterable[tuple[str, str, str]]) -> list["Findings"]:
-        """``rows`` of what, asked and measured as a table. All are recorded: times mean something only within a run."""
-        records, table = self.records(file), Findings(title, ("what", "asked", "measured"))
-        for what, asked, measured in rows:
-            records.add({"what": what}, asked=asked, measured=measured)
-            table.rows.append((what, asked, measured))
-        return [table]
-
     def scenes(self, whole: int) -> list[Scene]:
         """The share's first scenes of ``whole``."""
         return scenes(self.split, self.count(whole))

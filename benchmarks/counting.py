@@ -23,18 +23,13 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         given = {id(x.untyped_storage()) for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)}
-        for x in tree_leaves(out):
-            if isinstance(x, Tensor) and id(x.untyped_storage()) not in given:
-                self._track(x.untyped_storage())
+        for storage in (x.untyped_storage() for x in tree_leaves(out) if isinstance(x, Tensor)):
+            if id(storage) not in given | self._seen:
+                self._seen.add(id(storage))
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._freed, id(storage), storage.nbytes())
         return out
-
-    def _track(self, storage: torch.UntypedStorage) -> None:
-        if id(storage) in self._seen:
-            return
-        self._seen.add(id(storage))
-        self.now += storage.nbytes()
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._freed, id(storage), storage.nbytes())
 
     def _freed(self, name: int, count: int) -> None:
         self._seen.discard(name)

@@ -1,6 +1,5 @@
-"""FLUX.1-dev's cost for every method, without its weights.
+"""FLUX.1-dev's cost for every method, without its weights. (``python -m benchmarks scale`` predicts it.)
 
-python benchmarks/flux_scale.py predict          # counted on the meta device: tables as Markdown
 python benchmarks/flux_scale.py measure          # timed on this machine's GPU, with random bfloat16 weights
 """
 
@@ -20,11 +19,6 @@ from flowedit_grag.backbone.image_flow import ImageFlow
 from flowedit_grag.measure import measured
 from flowedit_grag.methods import METHODS, Method
 from flowedit_grag.options import option_names
-
-
-def predict() -> str:
-    """All predicted tables as Markdown."""
-    return "\n\n".join(table.markdown() for table in scale.section())
 
 
 def measure(flow: ImageFlow, size: tuple[int, int], steps: int | None) -> str:
@@ -54,7 +48,7 @@ def _counts(method: type[Method], steps: int) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["predict", "measure"])
+    parser.add_argument("what", choices=["measure"])
     parser.add_argument("-o", "--out", type=Path, help="write the tables there instead of printing them")
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--fill", action="store_true", help="FLUX.1-Fill-dev, and the methods that need it")
@@ -62,13 +56,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="for every method, in place of its default")
     parser.add_argument("--device", default="cuda")
     given = parser.parse_args()
-    if given.what == "measure" and given.device == "cuda" and not torch.cuda.is_available():
+    if given.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device here; to try it: --device cpu --layers 1 1 --size 64 64 --steps 1.")
-    if given.what == "predict":
-        text = predict()
-    else:
-        flow = flux_flow(given.device, tuple(given.layers) if given.layers else None, fills=given.fill)
-        text = measure(flow, tuple(given.size), given.steps)
+    flow = flux_flow(given.device, tuple(given.layers) if given.layers else None, fills=given.fill)
+    text = measure(flow, tuple(given.size), given.steps)
     given.out.write_text(text + "\n") if given.out else print(text)
 
 

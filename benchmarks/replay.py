@@ -1,18 +1,23 @@
-"""Replays of the published implementations' recorded runs. Each returns the largest error, relative to the largest
-recorded value."""
+"""Replays of the published implementations' recorded runs: on the tiny FLUX, and on the tiny Fill model those of
+ICEdit's diptych and LoRA-MoE. Each returns the largest error, relative to the largest recorded value."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
+from peft import inject_adapter_in_model
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowedit_grag.backbone.attention_hook import Hooks, compose
 from flowedit_grag.backbone.families.flux_transformer import PATCH, layout_of, pack, unpack
 from flowedit_grag.backbone.flow import Condition, Flow
 from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.guidance.grag import GRAG
+from flowedit_grag.lora_moe import LoraMoeConfig, load_adapter
+from flowedit_grag.lora_moe.layer import gate
 from flowedit_grag.methods import method
 from flowedit_grag.progress import Progress
 
@@ -21,6 +26,8 @@ GRAG_KEYS = {  # name -> group, tokens, strength
     "cond_0.95_1.2_last8": ("img", slice(-8, None), GRAG(0.95, 1.2)),
     "txt_1.05_0.9_first5": ("txt", slice(0, 5), GRAG(1.05, 0.9)),
 }
+ADAPTER = "moe_lora"  # folder of the recorded adapter, beside the model
+FORWARD = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep", "guidance", "img_ids", "txt_ids")
 
 
 def relative_error(found: Tensor, recorded: Tensor) -> float:
@@ -103,10 +110,7 @@ def grag_forward(flow: Flow, file: dict[str, Tensor]) -> float:
         "img_1.0_1.2_double_only": dict.fromkeys(double, keys(image, 1.0, 1.2)),
         "txt_1.1_0.9_img_0.9_1.1": dict.fromkeys(everywhere, compose(keys(text, 1.1, 0.9), keys(image, 0.9, 1.1))),
     }
-    errors = []
-    for name, edits in cases.items():
-        errors.append(relative_error(_rows(flow, file, condition, edits), file[f"{name}/v"]))
-    return max(errors)
+    return max(relative_error(_rows(flow, file, condition, edits), file[f"{name}/v"]) for name, edits in cases.items())
 
 
 def _rows(flow: Flow, file: dict[str, Tensor], condition: Condition, hooks: Hooks) -> Tensor:
@@ -116,16 +120,67 @@ def _rows(flow: Flow, file: dict[str, Tensor], condition: Condition, hooks: Hook
     return torch.cat([pack(v(x, sigma))[row : row + 1] for row, sigma in enumerate(file["timestep"].tolist())])
 
 
-REPLAYS: dict[str, Callable[[Flow, dict[str, Tensor]], float]] = {
+def diptych(flow: Flow, file: dict[str, Tensor]) -> float:
+    """Every state of the recorded run, and every velocity, which is what lies between two states."""
+    latents, noise = unpack(file["cond"][..., : file["call_v"].shape[-1]], file["draw1"].shape[-2]), file["draw1"]
+    steps = len(file["call_t"])
+    edit = method("icedit", steps=steps, guidance=file["guidance"].item())
+    condition = Condition(file["prompt_embeds"], file["pooled"])
+    errors, x, sigmas = [], noise, flow.schedule(steps, noise)
+    for step, made in enumerate(edit.iterate(flow, latents, source=condition, target=condition, noise=[noise])):
+        assert made.latents is not None
+        assert made.clean is not None
+        errors.append(relative_error(pack(x), file["call_x_latents"][step]))
+        velocity = (made.clean - x) / -sigmas[step]
+        errors.append(relative_error(pack(velocity), file["call_v"][step]))
+        x = made.latents
+    return max(errors)
+
+
+@torch.no_grad()
+def moe_layer(flow: Flow, file: dict[str, Tensor]) -> float:
+    """Router, mixture, and the layer without its adapter."""
+    config = LoraMoeConfig(experts=4, rank=8, alpha=8, top_k=1, mixtures="layer", plain="")
+    model: Any = inject_adapter_in_model(config.peft(), nn.ModuleDict({"layer": nn.Linear(24, 16)}), "default")
+    layer = model["layer"]
+    layer.base_layer.load_state_dict({"weight": file["base_layer.weight"], "bias": file["base_layer.bias"]})
+    for side, dim in (("A", 0), ("B", 1)):
+        experts = [file[f"lora_{side}.expert_{index}.weight"] for index in range(config.experts)]
+        getattr(layer, f"lora_{side}")["default"].weight.data = torch.cat(experts, dim=dim)
+    layer.lora_route["default"].weight.data = file["lora_route.default.weight"]
+    weights = gate(layer.lora_route["default"](file["x"]), config.top_k, config.router)
+    errors = [relative_error(weights, file["route_weight"]), relative_error(layer(file["x"]), file["y"])]
+    layer.enable_adapters(False)
+    return max(*errors, relative_error(layer(file["x"]), file["y_base"]))
+
+
+@torch.no_grad()
+def moe_forward(flow: Flow, file: dict[str, Tensor]) -> float:
+    """The whole transformer without its adapter, with it, and with it switched off."""
+    transformer, call = deepcopy(flow.transformer), {name: file[name] for name in FORWARD}
+
+    def error(recorded: str) -> float:
+        return relative_error(transformer(**call, return_dict=False)[0].float(), file[recorded])
+
+    before = error("v_base")
+    load_adapter(transformer, Path(flow.name).parent / ADAPTER)
+    adapted = error("v_lora")
+    transformer.disable_adapters()
+    return max(before, adapted, error("v_base"))
+
+
+FILL_REPLAYS = {replay.__name__: replay for replay in (diptych, moe_layer, moe_forward)}
+REPLAYS = {
     replay.__name__: replay
     for replay in (
         flowedit, stableflow_inversion, stableflow_edit, rfsolver, rfsolver_value_injection, grag_keys, grag_forward,
+        *FILL_REPLAYS.values(),
     )
 }  # fmt: skip
 
 
 def replay(name: str, flow: Flow, folder: Path) -> float:
-    """Replay ``folder/name.safetensors`` on ``flow``."""
+    """Replay ``folder/name.safetensors`` on ``flow``, a Fill model for those of :data:`FILL_REPLAYS`."""
     return REPLAYS[name](flow, load_file(folder / f"{name}.safetensors"))
 
 

@@ -4,6 +4,10 @@ timing on a GPU."""
 from typing import Any
 
 import torch
+from diffusers import FluxPipeline
+from diffusers.models import AutoencoderKL, FluxTransformer2DModel
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from flowedit_grag.backbone.families import flow_of
 from flowedit_grag.backbone.families.flux_transformer import PATCH
@@ -17,22 +21,17 @@ FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, 
 TEXT_TOKENS = 512  # what FLUX.1-dev's pipeline pads prompts to
 
 
-def flux_flow(
-    device: str, layers: tuple[int, int] | None = None, dtype: torch.dtype = torch.bfloat16, *, fills: bool = False
-) -> ImageFlow:
-    """FLUX.1-dev's transformer with random weights on ``device``, without autoencoder and text encoders.
+def flux_flow(device: str, layers: tuple[int, int] | None = None, *, fills: bool = False) -> ImageFlow:
+    """FLUX.1-dev's transformer with random bfloat16 weights on ``device``, without autoencoder and text encoders.
 
     ``layers`` are the numbers of double- and single-stream blocks where they should not be FLUX.1-dev's 19 and 38.
     With ``fills``, FLUX.1-Fill-dev's, whose tokens also carry a masked picture and the mask.
     """
-    from diffusers import FluxPipeline
-    from diffusers.models import FluxTransformer2DModel
-
     shape: dict[str, int] = {} if layers is None else {"num_layers": layers[0], "num_single_layers": layers[1]}
     if fills:
         shape |= {"in_channels": FILL_CHANNELS, "out_channels": FLUX_CHANNELS}
     default = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)  # 12 B parameters in float32 first would not fit most GPUs
+    torch.set_default_dtype(torch.bfloat16)  # 12 B parameters in float32 first would not fit most GPUs
     try:
         with torch.device(device):
             transformer = FluxTransformer2DModel(guidance_embeds=True, **shape)  # the defaults are FLUX.1-dev's
@@ -60,3 +59,19 @@ def condition(flow: ImageFlow, device: str) -> Condition:
     config = flow.transformer.config
     embeds = torch.randn(1, TEXT_TOKENS, config.joint_attention_dim, device=device)
     return Condition(embeds, torch.randn(1, config.pooled_projection_dim, device=device))
+
+
+def networks(flow: ImageFlow) -> dict[str, nn.Module]:
+    """FLUX.1-dev's networks on the meta device, of which ``flow`` has the transformer."""
+    t5 = T5Config(  # v1.1 XXL
+        vocab_size=32128, d_model=4096, d_kv=64, d_ff=10240, num_layers=24, num_heads=64, feed_forward_proj="gated-gelu"
+    )
+    clip = CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12)
+    with torch.device("meta"):
+        vae = AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=16,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+            use_quant_conv=False, use_post_quant_conv=False,
+        )  # fmt: skip
+        encoders = {"text_encoder": CLIPTextModel(clip), "text_encoder_2": T5EncoderModel(t5)}
+    return {"transformer": flow.transformer, **encoders, "vae": vae.to(torch.bfloat16)}

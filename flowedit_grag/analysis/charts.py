@@ -1,9 +1,7 @@
 """Charts, all opened and saved in one way, and the numbers beside them, from which they can be drawn again."""
 
-import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +22,7 @@ UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # equal number
 DIGITS = 7  # significant; float32 has no more
 MANY = 24  # points, from which on a curve has no marks
 
-
-@dataclass(frozen=True)
-class Series:
-    """A named curve through ``points`` (x, y)."""
-
-    name: str
-    points: Sequence[tuple[float, float]]
+Curve = Sequence[tuple[float, float]]  # through points (x, y)
 
 
 def sheet(
@@ -67,20 +59,20 @@ def save(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def line_panels(panels: Mapping[str, Sequence[Series]], path: Path, x: str, y: str, title: str) -> Path:
-    """Curves, a panel for each name. More curves than there are colours are told apart by a colour scale, first to
+def line_panels(panels: Mapping[str, Mapping[str, Curve]], path: Path, x: str, y: str, title: str) -> Path:
+    """Curves by name, in panels by name. More curves than there are colours are told apart by a colour scale, first to
     last, and not by name."""
     from matplotlib import colormaps
 
     figure, places = sheet(len(panels), title)
-    for axes, (name, series) in zip(places, panels.items(), strict=True):
-        many = len(series) > len(PALETTE)
-        for index, line in enumerate(series):
-            color = colormaps["viridis"](index / (len(series) - 1)) if many else PALETTE[index]
-            xs, ys = zip(*line.points, strict=True)
-            axes.plot(xs, ys, "-" if len(xs) > MANY else "o-", ms=3, color=color, label=line.name)
+    for axes, (name, curves) in zip(places, panels.items(), strict=True):
+        many = len(curves) > len(PALETTE)
+        for index, (label, points) in enumerate(curves.items()):
+            color = colormaps["viridis"](index / (len(curves) - 1)) if many else PALETTE[index]
+            xs, ys = zip(*points, strict=True)
+            axes.plot(xs, ys, "-" if len(xs) > MANY else "o-", ms=3, color=color, label=label)
         axes.set(title=name, xlabel=x, ylabel=y)
-        if all(isinstance(at, int) for line in series for at, _ in line.points):
+        if all(isinstance(at, int) for points in curves.values() for at, _ in points):
             _count(axes.xaxis)
         axes.grid(alpha=0.25)
         axes.legend(handles=[axes.lines[0], axes.lines[-1]] if many else axes.lines, fontsize=7)
@@ -136,11 +128,4 @@ def write_json(numbers: Mapping[str, Any], path: Path) -> Path:
     """``numbers`` at ``path``, whole or not at all."""
     with written(path) as partial:
         partial.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
-    return path
-
-
-def write_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> Path:
-    """A table at ``path``, whole or not at all."""
-    with written(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([head, *rows])
     return path

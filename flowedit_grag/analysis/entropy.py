@@ -1,7 +1,6 @@
 """Attention entropy against GRAG's delta (arXiv:2510.24657, §B.2, fig. S2), block by block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backbone.attention_hook import compose
+from ..backbone.attention_hook import AttentionHook, compose
 from ..errors import InputError
 from ..guidance.control import ControlledGroup
 from ..guidance.grag import GRAG
 from ..injection.share import ShareKV
 from ..progress import OnProgress
 from .branches import EDIT, SOURCE, Branches
-from .charts import Series, line_panels, write_json
+from .charts import line_panels, write_json
 
 BLOCK_BYTES = 2**26  # of one block's scores
 
@@ -57,7 +56,10 @@ def entropies(branches: Branches, deltas: Sequence[float], on_progress: OnProgre
     names = list(branches.flow.attention())
     columns = [_at(branches, delta, len(names), on_progress) for delta in deltas]
     source, whole = ([[column[layer][kind] for column in columns] for layer in range(len(names))] for kind in (0, 1))
-    falling = {name: sum(_falls(row) for row in rows) for name, rows in (("source", source), ("all", whole))}
+    falling = {
+        name: sum(all(b < a for a, b in pairwise(row)) for row in rows)
+        for name, rows in (("source", source), ("all", whole))
+    }
     return {
         "model": branches.flow.name, "sigmas": list(branches.sigmas), "layers": names, "delta": list(deltas),
         "source": source, "all": whole, "falling": falling,
@@ -69,26 +71,20 @@ def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | 
     layout = branches.layout
     share = ShareKV(SOURCE, (EDIT,), layout.image)
     grag = ControlledGroup(layout.image, (None, GRAG(delta=delta)), layout.text)
-    watchers = [_EntropyHook(layout.image, []) for _ in range(count)]
-    edits = {layer: compose(share, grag, watcher) for layer, watcher in enumerate(watchers)}
+    seen: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    edits = {layer: compose(share, grag, _watcher(layout.image, of)) for layer, of in enumerate(seen)}
     branches.watched(edits, f"{delta:g}", on_progress)
-    return [tuple(torch.tensor(watcher.seen, dtype=torch.float64).mean(dim=0).tolist()) for watcher in watchers]
+    return [tuple(torch.tensor(of, dtype=torch.float64).mean(dim=0).tolist()) for of in seen]
 
 
-@dataclass(frozen=True)
-class _EntropyHook:
-    """An attention edit that changes nothing and keeps a layer's two entropies of every pass."""
+def _watcher(image: slice, seen: list[tuple[float, float]]) -> AttentionHook:
+    """Changes nothing and keeps a layer's two entropies of every pass."""
 
-    image: slice
-    seen: list[tuple[float, float]]
-
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        self.seen.append(attention_entropy(q[EDIT, self.image], k[EDIT], self.image))
+    def hook(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen.append(attention_entropy(q[EDIT, image], k[EDIT], image))
         return q, k, v
 
-
-def _falls(row: Sequence[float]) -> bool:
-    return all(b < a for a, b in pairwise(row))
+    return hook
 
 
 def write(found: dict[str, Any], folder: Path) -> list[Path]:
@@ -100,10 +96,9 @@ def draw(numbers: dict[str, Any], path: Path) -> Path:
     """Entropy against delta, a curve for each layer."""
     count = len(numbers["layers"])
     panels = {
-        f"among {name} tokens (falls in {numbers['falling'][name]} of {count} layers)": [
-            Series(f"layer {layer}", list(zip(numbers["delta"], row, strict=True)))
-            for layer, row in enumerate(numbers[name])
-        ]
+        f"among {name} tokens (falls in {numbers['falling'][name]} of {count} layers)": {
+            f"layer {layer}": list(zip(numbers["delta"], row, strict=True)) for layer, row in enumerate(numbers[name])
+        }
         for name in ("source", "all")
     }
     return line_panels(panels, path, "delta", "entropy, nats", f"{numbers['model']}: attention of the edit's image")

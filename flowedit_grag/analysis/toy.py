@@ -1,14 +1,16 @@
 """The toy experiment of GRAG (arXiv:2510.24657, §B.1, fig. S1): one query, two source tokens, one word."""
 
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
+from ..files import written
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
-from .charts import Series, line_panels, write_csv
+from .charts import line_panels
 
 QUERY = 1.0
 KEYS = {"source token 1": 1.9, "source token 2": 1.2, "word": 3.4}
@@ -22,7 +24,7 @@ STRATEGIES: dict[str, Callable[[float], Control]] = {
 }
 VALUES = tuple(step / 20 for step in range(81))  # 0 to 4; the paper prints no range
 
-Scores = tuple[float, float, float]
+Scores = list[float]  # of the three tokens
 
 
 def scores(dial: Control) -> Scores:
@@ -36,8 +38,7 @@ def scores(dial: Control) -> Scores:
     v = torch.eye(len(KEYS), dtype=torch.float64).view(1, len(KEYS), 1, -1)
     q, k, v = ControlledGroup(SOURCE, (dial,), text=0)(q, k, v)
     weights = torch.softmax(torch.einsum("qd,kd->qk", q[0, :1, 0], k[0, :, 0]), dim=-1)
-    first, second, word = (weights @ v[0, :, 0])[0].tolist()
-    return first, second, word
+    return (weights @ v[0, :, 0])[0].tolist()
 
 
 def toy(values: Sequence[float] = VALUES) -> dict[str, list[Scores]]:
@@ -47,8 +48,7 @@ def toy(values: Sequence[float] = VALUES) -> dict[str, list[Scores]]:
 
 def shares(found: Scores) -> Scores:
     """Scores as parts of their sum, which is where a weight takes attention from the word as the paper says."""
-    first, second, word = (score / sum(found) for score in found)
-    return first, second, word
+    return [score / sum(found) for score in found]
 
 
 def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
@@ -58,14 +58,11 @@ def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
     found = {weight: found[weight], f"{weight}, of the sum": [shares(of) for of in found[weight]], **found}
     rows = [(name, value, *of) for name, all_of in found.items() for value, of in zip(values, all_of, strict=True)]
     panels = {
-        name: [
-            Series(token, [(value, of[index]) for value, of in zip(values, all_of, strict=True)])
-            for index, token in enumerate(KEYS)
-        ]
+        name: {token: [*zip(values, own, strict=True)] for token, *own in zip(KEYS, *all_of, strict=True)}
         for name, all_of in found.items()
     }
+    with written(folder / "toy.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("strategy", "value", *KEYS), *rows])
     title = "One query, two source tokens and a word: attention after the softmax"
-    return [
-        write_csv(("strategy", "value", *KEYS), rows, folder / "toy.csv"),
-        line_panels(panels, folder / "toy.png", "gamma, lambda or delta; 1 changes nothing", "attention", title),
-    ]
+    x = "gamma, lambda or delta; 1 changes nothing"
+    return [folder / "toy.csv", line_panels(panels, folder / "toy.png", x, "attention", title)]

@@ -17,6 +17,7 @@ from ..inversion import Solver, integrate
 from ..metrics import Images, Missing, metric
 from ..progress import OnProgress, Progress
 from ..registry import Registry
+from ..seeds import generator
 from .charts import PALETTE, save, sheet
 
 PROMPTS = (  # for models without a vocabulary of their own
@@ -90,13 +91,12 @@ def detect(
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
     names = list(flow.attention())
-    sampler = _Sampler(flow, texts, seeds, steps, size, guidance)
-    whole = sampler.images()
+    sample = _sampler(flow, texts, seeds, steps, size, guidance)
+    whole = sample()
     vitality = []
     for layer in range(len(names)):
         with flow.bypassed(layer):
-            images = sampler.images()
-        vitality.append(1 - sum(map(compare, whole, images)) / len(whole))
+            vitality.append(1 - sum(map(compare, whole, sample())) / len(whole))
         if on_progress:
             on_progress(Progress("layers", layer + 1, len(names)))
     values = torch.tensor(vitality)
@@ -117,28 +117,24 @@ def _prompts(flow: ImageFlow, prompts: int | Sequence[str]) -> list[str]:
     return list(known[: max(0, prompts)])
 
 
-class _Sampler:
-    """Draws the same prompts and seeds again and again; prompts are encoded once."""
-
-    def __init__(self, flow: ImageFlow, texts: list[str], seeds: int, steps: int, size, guidance: float):
-        width, height = size or (flow.side, flow.side)
-        scale, channels = flow.pipeline.vae_scale_factor, flow.pipeline.vae.config.latent_channels
-        self.flow, self.shape, self.seeds = flow, (1, channels, height // scale, width // scale), seeds
-        true_cfg = flow.profile.settings.get("*", {}).get("true_cfg", 1.0)
-        negative = flow.condition("") if true_cfg != 1 else None
-        self.velocities = [
-            GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative) for text in texts
-        ]
-        self.sigmas = flow.schedule(steps, torch.empty(self.shape))
+def _sampler(
+    flow: ImageFlow, texts: Sequence[str], seeds: int, steps: int, size: tuple[int, int] | None, guidance: float
+) -> Callable[[], list[Image.Image]]:
+    """Draws an image for every prompt and seed, as the transformer then is; prompts are encoded once."""
+    width, height = size or (flow.side, flow.side)
+    scale, channels = flow.pipeline.vae_scale_factor, flow.pipeline.vae.config.latent_channels
+    shape = 1, channels, height // scale, width // scale
+    true_cfg = flow.profile.settings.get("*", {}).get("true_cfg", 1.0)
+    negative = flow.condition("") if true_cfg != 1 else None
+    velocities = [GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative) for text in texts]
+    sigmas = flow.schedule(steps, torch.empty(shape))
+    noises = [torch.randn(shape, generator=generator(seed)).to(flow.device) for seed in range(seeds)]
 
     @torch.no_grad()
-    def images(self) -> list[Image.Image]:
-        """An image for every prompt and seed, as the transformer is now."""
-        return [self._image(v, seed) for v in self.velocities for seed in range(self.seeds)]
+    def sample() -> list[Image.Image]:
+        return [flow.decode(integrate(v, noise, sigmas, Solver.of("euler"))) for v in velocities for noise in noises]
 
-    def _image(self, v: GuidedVelocity, seed: int) -> Image.Image:
-        noise = torch.randn(self.shape, generator=torch.Generator().manual_seed(seed)).to(self.flow.device)
-        return self.flow.decode(integrate(v, noise, self.sigmas, Solver.of("euler")))
+    return sample
 
 
 def write(found: VitalLayers, path: Path) -> list[Path]:

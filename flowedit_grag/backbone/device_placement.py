@@ -48,9 +48,8 @@ def dtype_name(dtype: str | None, device: str | None) -> str:
 
     Raises :class:`InputError` for a device that is not there.
     """
-    if dtype is not None:
-        return str(DTYPES[dtype]).removeprefix("torch.")
-    return str(checked_dtype(None, checked_device(device))).removeprefix("torch.")
+    found = checked_dtype(None, checked_device(device)) if dtype is None else DTYPES[dtype]
+    return str(found).removeprefix("torch.")
 
 
 def training_attention(device: torch.device | str) -> AbstractContextManager:

@@ -195,15 +195,10 @@ def in_one_sentence(model: str | Path) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
-        raise InputError(_why_not(model, error)) from error
-
-
-def _why_not(model: str | Path, error: Exception) -> str:
-    reason = first_line(error)
-    return (
-        f"the model {str(model)!r} cannot be loaded ({reason}); check the name and the network, "
-        "and for FLUX.1-dev accept its licence on the hub and log in with `hf auth login`."
-    )
+        raise InputError(
+            f"the model {str(model)!r} cannot be loaded ({first_line(error)}); check the name and the network, and for "
+            "FLUX.1-dev accept its licence on the hub and log in with `hf auth login`."
+        ) from error
 
 
 def _quantization(quantization: str | Mapping[str, Any], dtype: torch.dtype):

@@ -42,14 +42,13 @@ def bias(
         image, source_prompt, target_prompt, steps, seed, out,
         model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
     )  # fmt: skip
-    from ..analysis import bias_figures
-    from ..analysis.bias import bias as measure
+    from ..analysis import bias as biases
 
     if drawn is None:
         drawn = list(branches.flow.profile.vital_layers or (0,))
     with output.progress(quiet=False) as on_progress:
-        found = measure(branches, drawn, on_progress)
-    _print(bias_figures.write(found, out))
+        found = biases.bias(branches, drawn, on_progress)
+    _print(biases.write(found, out))
 
 
 @app.command()

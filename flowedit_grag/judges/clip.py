@@ -1,27 +1,24 @@
 """CLIP as the judge: the comparison of ICEdit's Table 3b (arXiv:2504.20690), where it does worse than none."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
 from PIL import Image
 
 from .base import Verdict
-from .pretrained import check_name, load_pretrained
+from .pretrained import PretrainedJudge
 
 
 @dataclass(frozen=True)
-class CLIPJudge:
+class CLIPJudge(PretrainedJudge):
     """The picture that is nearer to the instruction's text wins; the original is not looked at.
 
     ``model`` is a folder or a hub id; by default ViT-B/32, as in the paper's metrics (§B.4.2).
     """
 
-    model: str = "openai/clip-vit-base-patch32"
-    device: str | None = None
+    kind: ClassVar = "CLIPModel"
 
-    def __post_init__(self):
-        check_name(self.model)
+    model: str = "openai/clip-vit-base-patch32"
 
     @staticmethod
     def arguments(rest: str) -> tuple[str, ...]:
@@ -44,11 +41,3 @@ class CLIPJudge:
         with torch.inference_mode():
             out = network(**inputs.to(network.dtype))  # casts the pixels only
         return float((out.text_embeds * out.image_embeds).sum())  # both have length 1
-
-    def prepare(self) -> None:
-        """Load the model. Raises :class:`InputError` where that cannot be done."""
-        self._loaded  # noqa: B018
-
-    @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
-        return load_pretrained("CLIPModel", self.model, self.device)

@@ -1,8 +1,10 @@
 """Models of judges and metrics: from a folder or the hub, with what prepares their inputs."""
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InputError, first_line
 
@@ -35,3 +37,24 @@ def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any
             f"the model {model!r} cannot be loaded ({first_line(error)}); check the name, the network and the "
             "device, and for models that also take videos that torchvision is there."
         ) from error
+
+
+@dataclass(frozen=True)
+class PretrainedJudge:
+    """A judge with a model of transformers' class ``kind``: a folder or a hub id."""
+
+    kind: ClassVar[str]
+
+    model: str
+    device: str | None = None
+
+    def __post_init__(self):
+        check_name(self.model)
+
+    def prepare(self) -> None:
+        """Load the model. Raises :class:`InputError` where that cannot be done."""
+        self._loaded  # noqa: B018
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        return load_pretrained(self.kind, self.model, self.device)

@@ -26,11 +26,6 @@ class PairwiseComparison:
     reason: str
     answers: tuple[Verdict, ...]
 
-    def record(self) -> dict[str, Any]:
-        """As plain types, for JSON."""
-        answers = [{"winner": answer.winner, "reason": answer.reason} for answer in self.answers]
-        return {**asdict(self), "answers": answers}
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -55,7 +50,10 @@ class Selection:
             "winner": self.winner,
             "undecided": self.undecided,
             "ties": self.ties,
-            "comparisons": [comparison.record() for comparison in self.comparisons],
+            "comparisons": [
+                {**asdict(made), "answers": [{"winner": said.winner, "reason": said.reason} for said in made.answers]}
+                for made in self.comparisons
+            ],
         }
 
 

@@ -1,22 +1,19 @@
 """A local vision-language model as the judge (ICEdit, arXiv:2504.20690, §3.3), read from its logits."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from PIL import Image
 
 from ..errors import InputError
 from .base import Verdict, json_in
-from .pretrained import check_name, load_pretrained
+from .pretrained import PretrainedJudge
 from .prompt import question
 
 LONGEST = 512  # tokens of an answer that is read as text
 
 
-@dataclass(frozen=True)
-class VLMJudge:
+class VLMJudge(PretrainedJudge):
     """Asks the question of Fig. 13 and compares the logits of "1" and "2" where the answer would begin.
 
     No text is generated, so that the verdict is deterministic and costs one forward call. Undecided where the model
@@ -26,11 +23,7 @@ class VLMJudge:
     several images: Qwen2.5-VL or newer. The paper used 72B and warns of 7B (§C).
     """
 
-    model: str
-    device: str | None = None
-
-    def __post_init__(self):
-        check_name(self.model)
+    kind = "AutoModelForImageTextToText"
 
     @staticmethod
     def arguments(rest: str) -> tuple[str]:
@@ -78,14 +71,6 @@ class VLMJudge:
             add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
         )  # fmt: skip
         return inputs.to(network.device, network.dtype)
-
-    def prepare(self) -> None:
-        """Load the model. Raises :class:`InputError` where that cannot be done."""
-        self._loaded  # noqa: B018
-
-    @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
-        return load_pretrained("AutoModelForImageTextToText", self.model, self.device)
 
 
 def answer_tokens(tokenizer: Any, answer: str) -> Set[int]:

@@ -11,7 +11,6 @@ from typing import Any
 from ..errors import InputError, first_line, unknown
 from ..registry import Registry
 from .base import Images, Metric, Missing, number
-from .groups import GROUPS
 
 METRICS = Registry(
     "metric",
@@ -43,8 +42,26 @@ METRICS = Registry(
         "editscore_cons": "editscore:EditScoreCons",
     },
 )
+LARGE = {"name": "clip_t", "model": "openai/clip-vit-large-patch14"}
+GROUPS: Mapping[str, tuple[str | Mapping[str, Any], ...]] = {  # the metrics of each benchmark's table
+    # Direct Inversion's Table 1 (arXiv:2310.01506), number for number
+    "pie_published": (
+        "pie_published_structure", "pie_published_psnr", "pie_published_lpips", "pie_published_mse",
+        "pie_published_ssim", "pie_published_clip", "pie_published_clip_edited",
+    ),
+    # the same questions with the same backbones, without the protocol's quirks
+    "pie": (
+        "structure", "psnr_outside", "lpips_outside", "l2_outside", "ssim_outside",
+        LARGE, {**LARGE, "name": "clip_t_inside"},
+    ),
+    # ICEdit's Table 1 (arXiv:2504.20690); clip_t is its CLIP-out
+    "emu": ("clip_i", "clip_t", "dino"),
+    # ICEdit's Table 2, and the two more of MagicBrush's own table (arXiv:2306.10012)
+    "magicbrush": ("l1_truth", "clip_i_truth", "dino_truth", "l2_truth", "clip_t"),
+    "lab": ("lab_success", "lab_kept", "psnr_outside", "ssim_outside", "psnr_truth"),
+}  # fmt: skip
 ENDINGS = ("_truth", "_inside", "_outside", "_truth_inside", "_truth_outside")
-NAME = re.compile(r"(?P<stem>.+?)(?P<against>_truth)?(?:_(?P<region>inside|outside))?")
+NAME = re.compile(r"(?P<stem>.+?)(?:_(?P<against>truth))?(?:_(?P<region>inside|outside))?")
 
 
 def metric(name: str, **options: Any) -> Metric:
@@ -54,7 +71,8 @@ def metric(name: str, **options: Any) -> Metric:
     """
     stem, implied = name, {}
     if isinstance(name, str) and name not in METRICS and ":" not in name and (parts := NAME.fullmatch(name)):
-        stem, implied = parts["stem"], _implied(parts)
+        implied = {part: said for part, said in parts.groupdict().items() if said}
+        stem = implied.pop("stem")
     if stem not in METRICS and ":" not in str(stem):
         raise unknown("metric", name, [*METRICS, *GROUPS], (stem + end for stem in METRICS for end in ENDINGS))
     for option, value in implied.items():
@@ -94,19 +112,13 @@ def _attempt(one: Metric, images: Images) -> float | Missing:
         return Missing(f"{type(error).__name__}: {first_line(error)}")
 
 
-def _implied(parts: re.Match[str]) -> dict[str, str]:
-    """The options that a name's endings stand for."""
-    region = {"region": parts["region"]} if parts["region"] else {}
-    return {"against": "truth", **region} if parts["against"] else region
-
-
 def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:
     if isinstance(spec, str):
-        return [metric(name, **options) for name, options in GROUPS.get(spec, ((spec, {}),))]
+        return [one for member in GROUPS[spec] for one in _expanded(member)] if spec in GROUPS else [metric(spec)]
     if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
         raise InputError(f"a metric is a name, a group, or a name with its options, not {spec!r}.")
     if spec["name"] in GROUPS:
-        members = ", ".join(str({"name": name, **own}) if own else name for name, own in GROUPS[spec["name"]])
+        members = ", ".join(map(str, GROUPS[spec["name"]]))
         raise InputError(f"{spec['name']} is a group, which takes no options; list its metrics: {members}.")
     return [metric(**spec)]
 

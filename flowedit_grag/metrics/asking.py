@@ -1,6 +1,5 @@
 """Scores that a vision-language model is asked for; nothing but the numbers is read from what it says."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,7 +42,8 @@ class AskedMetric(OwnMetric):
     """Overall: sqrt(SC x PQ), 0..10, of semantic consistency SC, the smaller of what ``consistency`` asks for, and of
     perceptual quality PQ, the smallest of what ``quality`` asks for.
 
-    ``judge`` is ``openai:MODEL@URL`` or ``vlm:MODEL``.
+    ``judge`` is ``openai:MODEL@URL`` or ``vlm:MODEL``. Raises :class:`InputError` for a name that is no judge's, or
+    one's that only compares.
     """
 
     higher_is_better: ClassVar = True
@@ -52,9 +52,17 @@ class AskedMetric(OwnMetric):
 
     judge: str = ""
 
+    @property
+    def variant(self) -> str:
+        return self.details.format(judge=self.judge or "(none)")
+
     def __post_init__(self):
         super().__post_init__()
-        check_judge(self.judge)
+        kind, _, rest = self.judge.partition(":")
+        if kind in JUDGES:  # whether it can be had here is not asked: a report reads its numbers anywhere
+            _answering(self.judge, JUDGES[kind]).arguments(rest)
+        elif self.judge:
+            _answering(self.judge, judge(self.judge))
 
     def sc(self, images: Images) -> tuple[float, ...]:
         """Success of the edit, and how little else was changed, 0..10."""
@@ -100,23 +108,10 @@ def numbers(answer: Any, question: Question) -> tuple[float, ...]:
     """The scores in an ``answer``. Raises :class:`InputError` unless they are as many, and in the range, as asked."""
     said = answer.get("score") if isinstance(answer, dict) else None
     found: Sequence[Any] = said if isinstance(said, list) else [said]
-    if len(found) != question.scores or not all(_in_range(value, question.top) for value in found):
+    in_range = (type(value) in (int, float) and 0 <= value <= question.top for value in found)  # nan is not
+    if len(found) != question.scores or not all(in_range):
         raise InputError(f"the answer has not {question.scores} score(s) from 0 to {question.top}: {answer}")
     return tuple(float(value) for value in found)
-
-
-def _in_range(value: Any, top: int) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= top
-
-
-def check_judge(spec: str) -> None:
-    """Raise :class:`InputError` for a name that is no judge's, or one's that only compares. Whether it can be had here
-    is not asked: a report reads its numbers anywhere."""
-    kind, _, rest = spec.partition(":")
-    if spec and kind in JUDGES:
-        _answering(spec, JUDGES[kind]).arguments(rest)
-    elif spec:
-        _answering(spec, judge(spec))
 
 
 def _answering(spec: str, found: Any) -> Any:

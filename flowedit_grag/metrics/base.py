@@ -74,6 +74,11 @@ class OwnMetric:
 
     higher_is_better: ClassVar[bool]
     source: ClassVar[str]
+    details: ClassVar[str]  # backbone and details, with ``{option}`` for the value of an option
+
+    @property
+    def variant(self) -> str:
+        return self.details.format(**vars(self))
 
     def __post_init__(self):
         check_options(self)

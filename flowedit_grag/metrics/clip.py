@@ -22,12 +22,9 @@ class CLIPI(Comparison):
     higher_is_better: ClassVar = True
     source: ClassVar = "Emu Edit (arXiv:2311.10089), MagicBrush (arXiv:2306.10012), ICEdit Tables 1 and 2"
     any_sizes: ClassVar = True
+    details: ClassVar = "cosine of image features of {model}"
 
     model: str = MODEL
-
-    @property
-    def kind(self) -> str:
-        return f"cosine of image features of {self.model}"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         loaded = pretrained("CLIPModel", self.model)
@@ -43,6 +40,7 @@ class CLIPT(OwnMetric):
 
     higher_is_better: ClassVar = True
     source: ClassVar = "CLIPScore (arXiv:2104.08718), unscaled; CLIP-T of MagicBrush, CLIP-out of Emu Edit and ICEdit"
+    details: ClassVar = "cosine of image and text features of {model}"
 
     region: Region = "whole"
     model: str = MODEL
@@ -54,7 +52,7 @@ class CLIPT(OwnMetric):
     @property
     def variant(self) -> str:
         place = "whole picture" if self.region == "whole" else f"{self.region} the mask, black elsewhere"
-        return f"cosine of image and text features of {self.model}; {place}, against the target caption"
+        return f"{super().variant}; {place}, against the target caption"
 
     def score(self, images: Images) -> float:
         shown = blackened(images.edited, selected(images.mask, self.region))

@@ -17,7 +17,7 @@ Region = Literal["whole", "inside", "outside"]
 class Comparison(OwnMetric):
     """``against`` the source or the ground truth; ``region`` inside or outside the mask of what may change.
 
-    A subclass says what it computes in ``compare`` and ``kind``. Networks see a region with black elsewhere in both
+    A subclass says what it computes in ``compare`` and ``details``. Networks see a region with black elsewhere in both
     pictures, so that nothing else enters; where a mean is taken over places, it is taken over the region only.
 
     Where the ground truth has a size of its own, the edit is scaled to it (bicubic) and the mask too (nearest), as in
@@ -37,14 +37,9 @@ class Comparison(OwnMetric):
         return f"{self.stem}{truth}{region_suffix(self.region)}"
 
     @property
-    def kind(self) -> str:
-        """Backbone and details, without reference and region."""
-        raise NotImplementedError
-
-    @property
     def variant(self) -> str:
         place = "whole picture" if self.region == "whole" else f"{self.region} the mask"
-        return f"{self.kind}; {place}, against the {self.against}"
+        return f"{super().variant}; {place}, against the {self.against}"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         """The number for two ``[H, W, 3]`` uint8 in the region ``where`` ``[H, W]`` bool (everywhere if ``None``)."""

@@ -26,12 +26,9 @@ class DINO(Comparison):
     higher_is_better: ClassVar = True
     source: ClassVar = "Emu Edit (arXiv:2311.10089), MagicBrush (arXiv:2306.10012), ICEdit Tables 1 and 2"
     any_sizes: ClassVar = True
+    details: ClassVar = "cosine of class tokens of {model}, the middle of pictures resized by their shorter side"
 
     model: str = "facebook/dino-vits16"
-
-    @property
-    def kind(self) -> str:
-        return f"cosine of class tokens of {self.model}, the middle of pictures resized by their shorter side"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         from .vit import class_token, cropped
@@ -55,12 +52,9 @@ class Structure(Comparison):
     stem: ClassVar = "structure"
     higher_is_better: ClassVar = False
     source: ClassVar = "Splice (arXiv:2201.00424), PIE-Bench (arXiv:2310.01506), scaling of pixels corrected"
+    details: ClassVar = "self-similarity of last-layer keys of {model}, its own processor"
 
     model: str = PIE_MODEL
-
-    @property
-    def kind(self) -> str:
-        return f"self-similarity of last-layer keys of {self.model}, its own processor"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         from .vit import last_keys, patches_in, prepared

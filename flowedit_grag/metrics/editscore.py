@@ -5,9 +5,6 @@ Its published code samples at temperature 0.7 and puts a random or middling numb
 the likeliest answer is taken, and what cannot be read is missing.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from .asking import AskedMetric, Question
 from .base import Images
 
@@ -87,35 +84,29 @@ Put the score in a list such that output score = [naturalness, artifacts]
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class EditScore(AskedMetric):
     """Overall; the model is asked through vLLM's server, or is a local one."""
 
-    name: ClassVar = "editscore"
-    source: ClassVar = "EditScore (arXiv:2509.23909), GRAG Table 1"
-    consistency: ClassVar = SC
-    quality: ClassVar = PQ
-
-    @property
-    def variant(self) -> str:
-        return f"0-10 from 0-{TOP}, judge {self.judge or '(none)'}, temperature 0, one pass"
+    name = "editscore"
+    source = "EditScore (arXiv:2509.23909), GRAG Table 1"
+    consistency = SC
+    quality = PQ
+    details = f"0-10 from 0-{TOP}, judge {{judge}}, temperature 0, one pass"
 
 
-@dataclass(frozen=True, kw_only=True)
 class EditScorePF(EditScore):
     """Prompt following alone."""
 
-    name: ClassVar = "editscore_pf"
+    name = "editscore_pf"
 
     def score(self, images: Images) -> float:
         return self.sc(images)[0]
 
 
-@dataclass(frozen=True, kw_only=True)
 class EditScoreCons(EditScore):
     """Consistency with the source alone."""
 
-    name: ClassVar = "editscore_cons"
+    name = "editscore_cons"
 
     def score(self, images: Images) -> float:
         return self.sc(images)[1]

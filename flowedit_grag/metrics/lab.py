@@ -1,8 +1,6 @@
 """The lab's own measures: the oracle reads the edited picture and says what happened."""
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
 
 from ..errors import InputError
 from ..lab.grade import Grade, grade
@@ -11,26 +9,24 @@ from .base import Images, OwnMetric
 READER = "read by the lab's oracle, which compares the picture with what the renderer draws"
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabSuccess(OwnMetric):
     """1 where the asked attribute was reached, else 0."""
 
-    name: ClassVar = "lab_success"
-    higher_is_better: ClassVar = True
-    is_rate: ClassVar = True
-    source: ClassVar = "flowedit_grag.lab"
-    variant: ClassVar = f"1 where the asked attribute is reached, {READER}"
+    name = "lab_success"
+    higher_is_better = True
+    is_rate = True
+    source = "flowedit_grag.lab"
+    details = f"1 where the asked attribute is reached, {READER}"
 
     def score(self, images: Images) -> float:
         return float(_graded(images).success)
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabKept(LabSuccess):
     """1 where every other stated attribute is the source's, else 0."""
 
-    name: ClassVar = "lab_kept"
-    variant: ClassVar = f"1 where every other stated attribute is the source's, {READER}"
+    name = "lab_kept"
+    details = f"1 where every other stated attribute is the source's, {READER}"
 
     def score(self, images: Images) -> float:
         return float(_graded(images).kept)

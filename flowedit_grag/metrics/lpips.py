@@ -31,13 +31,10 @@ class LPIPS(Comparison):
     stem: ClassVar = "lpips"
     higher_is_better: ClassVar = False
     source: ClassVar = "Zhang et al. (arXiv:1801.03924); PIE-Bench (arXiv:2310.01506)"
+    details: ClassVar = "LPIPS 0.1, {net}"
 
     net: Net = "squeeze"
     weights: str | None = None
-
-    @property
-    def kind(self) -> str:
-        return f"LPIPS 0.1, {self.net}"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         return lpips(self.net, self.weights, edited, reference, where)
@@ -73,7 +70,12 @@ def load(net: str, weights: str | None) -> tuple[Any, list[Any]] | str:
     if found is None or found.origin is None:
         return "LPIPS' heads come with torchmetrics; install it with `pip install torchmetrics`"
     try:
-        state = _state(net, weights)
+        if weights is None:
+            state = torch.hub.load_state_dict_from_url(
+                URL + FILES[net], map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+        else:
+            state = torch.load(Path(weights) / FILES[net], map_location="cpu", weights_only=True)
         shipped = Path(found.origin).parent / f"functional/image/lpips_models/{net}.pth"
         heads = torch.load(shipped, map_location="cpu", weights_only=True)
         stack = layers(net)
@@ -87,13 +89,3 @@ def load(net: str, weights: str | None) -> tuple[Any, list[Any]] | str:
     device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
     flat = [heads[f"lin{tap}.model.1.weight"].flatten().to(device) for tap in range(len(TAPS[net]))]
     return stack.eval().requires_grad_(False).to(device), flat
-
-
-def _state(net: str, weights: str | None) -> dict[str, Any]:
-    import torch
-
-    if weights is not None:
-        return torch.load(Path(weights) / FILES[net], map_location="cpu", weights_only=True)
-    return torch.hub.load_state_dict_from_url(
-        URL + FILES[net], map_location="cpu", progress=False, check_hash=True, weights_only=True
-    )

@@ -31,15 +31,15 @@ SOURCE = "PIE-Bench as published (Direct Inversion, arXiv:2310.01506)"
 UNEDITED = "black inside the bordered mask, averaged over the whole picture"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Unedited(OwnMetric):
     """A measure of what lies outside the mask, in float32, averaged over the whole picture."""
 
     source: ClassVar = SOURCE
+    function: ClassVar[str]  # torchmetrics' name of it, if it has one
 
     def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
         """The number for two ``[H, W, 3]`` uint8 that are black inside the mask."""
-        raise NotImplementedError
+        return float(from_torchmetrics(self.function)(*_unit(edited, source), data_range=1.0))
 
     def score(self, images: Images) -> float:
         outside = ~bordered(given(images.mask, "mask"))[..., None]
@@ -48,41 +48,34 @@ class Unedited(OwnMetric):
         return self.compare(images.edited * outside, images.source * outside)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PublishedPSNR(Unedited):
     """dB; infinity where nothing changed outside."""
 
     name: ClassVar = "pie_published_psnr"
     higher_is_better: ClassVar = True
-    variant: ClassVar = f"dB, float32; {UNEDITED}"
-
-    def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
-        return float(from_torchmetrics("peak_signal_noise_ratio")(*_unit(edited, source), data_range=1.0))
+    details: ClassVar = f"dB, float32; {UNEDITED}"
+    function = "peak_signal_noise_ratio"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PublishedMSE(Unedited):
     """Mean squared difference of pixels in 0..1."""
 
     name: ClassVar = "pie_published_mse"
     higher_is_better: ClassVar = False
-    variant: ClassVar = f"pixels in 0..1, float32; {UNEDITED}"
+    details: ClassVar = f"pixels in 0..1, float32; {UNEDITED}"
 
     def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
         a, b = (image.contiguous() for image in _unit(edited, source))  # sums depend on the order in memory
         return float(((a - b) ** 2).sum() / a.numel())
 
 
-@dataclass(frozen=True, kw_only=True)
 class PublishedSSIM(Unedited):
     """Structural similarity."""
 
     name: ClassVar = "pie_published_ssim"
     higher_is_better: ClassVar = True
-    variant: ClassVar = f"torchmetrics' Gaussian window, float32; {UNEDITED}"
-
-    def compare(self, edited: np.ndarray, source: np.ndarray) -> float:
-        return float(from_torchmetrics("structural_similarity_index_measure")(*_unit(edited, source), data_range=1.0))
+    details: ClassVar = f"torchmetrics' Gaussian window, float32; {UNEDITED}"
+    function = "structural_similarity_index_measure"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +84,7 @@ class PublishedLPIPS(Unedited):
 
     name: ClassVar = "pie_published_lpips"
     higher_is_better: ClassVar = False
-    variant: ClassVar = f"LPIPS 0.1, squeeze; {UNEDITED}"
+    details: ClassVar = f"LPIPS 0.1, squeeze; {UNEDITED}"
 
     weights: str | None = None
 
@@ -106,12 +99,9 @@ class PublishedStructure(OwnMetric):
     name: ClassVar = "pie_published_structure"
     higher_is_better: ClassVar = False
     source: ClassVar = SOURCE
+    details: ClassVar = "self-similarity of last-layer keys of {model}, pixels 0..255 in ImageNet's normalisation"
 
     model: str = DINO_MODEL
-
-    @property
-    def variant(self) -> str:
-        return f"self-similarity of last-layer keys of {self.model}, pixels 0..255 in ImageNet's normalisation"
 
     def score(self, images: Images) -> float:
         from .vit import last_keys, unscaled
@@ -131,12 +121,9 @@ class PublishedCLIP(OwnMetric):
     name: ClassVar = "pie_published_clip"
     higher_is_better: ClassVar = True
     source: ClassVar = SOURCE
+    details: ClassVar = "100 x cosine under {model}, not below 0; whole picture"
 
     model: str = PIE_MODEL
-
-    @property
-    def variant(self) -> str:
-        return f"100 x cosine under {self.model}, not below 0; whole picture"
 
     def shown(self, images: Images) -> np.ndarray:
         """What CLIP sees, ``[H, W, 3]`` uint8."""
@@ -149,15 +136,11 @@ class PublishedCLIP(OwnMetric):
         return 0.0 if score < 0 else score  # nan stays nan
 
 
-@dataclass(frozen=True, kw_only=True)
 class PublishedCLIPEdited(PublishedCLIP):
     """The same of the edited part, with black outside the mask."""
 
     name: ClassVar = "pie_published_clip_edited"
-
-    @property
-    def variant(self) -> str:
-        return f"100 x cosine under {self.model}, not below 0; black outside the bordered mask"
+    details: ClassVar = "100 x cosine under {model}, not below 0; black outside the bordered mask"
 
     def shown(self, images: Images) -> np.ndarray:
         return images.edited * bordered(given(images.mask, "mask"))[..., None]

@@ -1,8 +1,5 @@
 """Peak signal-to-noise ratio."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 
 from .comparison import Comparison
@@ -22,14 +19,13 @@ def psnr(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
-@dataclass(frozen=True, kw_only=True)
 class PSNR(Comparison):
     """Peak signal-to-noise ratio in dB; identical pictures give infinity."""
 
-    stem: ClassVar = "psnr"
-    higher_is_better: ClassVar = True
-    source: ClassVar = "PIE-Bench (arXiv:2310.01506)"
-    kind: ClassVar = "dB, peak 255"
+    stem = "psnr"
+    higher_is_better = True
+    source = "PIE-Bench (arXiv:2310.01506)"
+    details = "dB, peak 255"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         return psnr(edited, reference, where)

@@ -1,7 +1,6 @@
 """Structural similarity (Wang et al., 2004), as torchmetrics computes it."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -29,14 +28,13 @@ def from_torchmetrics(name: str) -> Any:
     return getattr(needed("torchmetrics.functional.image", "this metric", "torchmetrics"), name)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SSIM(Comparison):
     """Structural similarity, at most 1. A region's windows reach over its edge."""
 
-    stem: ClassVar = "ssim"
-    higher_is_better: ClassVar = True
-    source: ClassVar = "Wang et al. 2004; PIE-Bench (arXiv:2310.01506)"
-    kind: ClassVar = "Gaussian window 11 x 11, sigma 1.5, mean over channels (torchmetrics)"
+    stem = "ssim"
+    higher_is_better = True
+    source = "Wang et al. 2004; PIE-Bench (arXiv:2310.01506)"
+    details = "Gaussian window 11 x 11, sigma 1.5, mean over channels (torchmetrics)"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         return ssim(edited, reference, where)

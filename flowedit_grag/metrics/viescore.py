@@ -4,9 +4,6 @@ SC is the smaller of editing success and of not overediting (arXiv:2312.14867). 
 above a threshold that it does not state, and so it is not offered.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from .asking import AskedMetric, Question
 from .base import Images
 
@@ -63,35 +60,29 @@ anything else.""",
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class VIEScore(AskedMetric):
     """Overall; the paper asked GPT-4o."""
 
-    name: ClassVar = "viescore"
-    source: ClassVar = "VIEScore (arXiv:2312.14867), prompts of ICEdit's Figs. 15 and 16"
-    consistency: ClassVar = SC
-    quality: ClassVar = PQ
-
-    @property
-    def variant(self) -> str:
-        return f"0-10, judge {self.judge or '(none)'}, temperature 0"
+    name = "viescore"
+    source = "VIEScore (arXiv:2312.14867), prompts of ICEdit's Figs. 15 and 16"
+    consistency = SC
+    quality = PQ
+    details = "0-10, judge {judge}, temperature 0"
 
 
-@dataclass(frozen=True, kw_only=True)
 class VIEScoreSC(VIEScore):
     """SC alone."""
 
-    name: ClassVar = "viescore_sc"
+    name = "viescore_sc"
 
     def score(self, images: Images) -> float:
         return min(self.sc(images))
 
 
-@dataclass(frozen=True, kw_only=True)
 class VIEScorePQ(VIEScore):
     """PQ alone."""
 
-    name: ClassVar = "viescore_pq"
+    name = "viescore_pq"
 
     def score(self, images: Images) -> float:
         return min(self.pq(images))

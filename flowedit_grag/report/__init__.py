@@ -4,22 +4,21 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 from ..errors import InputError
 from ..progress import OnProgress, Progress
-from . import latex, markdown
-from .by_task import by_task
 from .comparison import Comparison, comparisons
-from .differences import differences
+from .differences import by_task, differences
 from .figures import Figure, figures
 from .gallery import contact_sheet, gallery, side
 from .page import Section, page
-from .paper_table import paper_tables
+from .printers import latex, markdown
 from .runs import read_runs
-from .scores import scores
+from .scores import paper_tables, scores
 from .smoothness import smoothness
-from .spreadsheets import differences_csv, samples_csv, scores_csv
+from .spreadsheets import difference_lines, sample_lines, score_lines, spreadsheet
 
 FIGURE = re.compile(r"s\d+-(strength|frontier|gallery).*\.(svg|pdf|png)")  # what a report calls its own
 
@@ -51,13 +50,11 @@ def report(folders: Sequence[Path], out: Path, on_progress: OnProgress | None = 
 
 
 def _sections(found: Sequence[Comparison], on_progress: OnProgress | None) -> list[Section]:
-    steps, shown = sum(len(comparison.ids) for comparison in found), 0
+    steps, shown = sum(len(comparison.ids) for comparison in found), count(1)
 
     def tick() -> None:
-        nonlocal shown
-        shown += 1
         if on_progress:
-            on_progress(Progress("pictures", shown, steps))
+            on_progress(Progress("pictures", next(shown), steps))
 
     return [_section(comparison, f"s{number}", side(found), tick) for number, comparison in enumerate(found, start=1)]
 
@@ -80,11 +77,11 @@ def _write(sections: Sequence[Section], folder: Path) -> None:
     tables = [table for section in sections for table in section.tables]
     texts = {
         "index.html": page(sections, side(found)),
-        "tables.md": markdown.document(tables),
-        "tables.tex": latex.document(tables),
-        "scores.csv": scores_csv(found),
-        "differences.csv": differences_csv(found),
-        "samples.csv": samples_csv(found),
+        "tables.md": markdown(tables),
+        "tables.tex": latex(tables),
+        "scores.csv": spreadsheet(score_lines, found),
+        "differences.csv": spreadsheet(difference_lines, found),
+        "samples.csv": spreadsheet(sample_lines, found),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

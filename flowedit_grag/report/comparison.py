@@ -1,15 +1,15 @@
-"""Runs side by side: those on one benchmark share tables, and their samples are paired."""
+"""Runs side by side: those on one benchmark share tables, whose columns are measures, and their samples are paired."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..errors import InputError
 from ..experiments.datasets import dataset
 from ..experiments.samples import Sample
+from ..experiments.table import DOWN, UP
 from ..metrics import metrics
-from .columns import COST, RIGHT, Column
 from .runs import RIGHT_OF, Outcome, Run
 
 ALL, LAST = "all tasks", "last turns"
@@ -17,6 +17,39 @@ CHANGED = (
     "Other runs edited other pictures under the same names, and are not compared with these; sources, masks and truths "
     "are shown as the benchmark has them now."
 )
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure. Two of one name that were set up differently are two columns."""
+
+    name: str
+    higher_is_better: bool
+    variant: str
+    source: str = ""
+    label: str = field(default="", compare=False)
+    is_rate: bool = False  # only says 1 or 0
+    by_median: bool = False  # not by the mean, which one sample far off would carry away
+
+    @property
+    def head(self) -> str:
+        """What stands over it in a table, with an arrow that says which way is better."""
+        return f"{'median ' if self.by_median else ''}{self.label} {UP if self.higher_is_better else DOWN}"
+
+
+TIME = "wall-clock time of the edit, without loading; the median of the samples, or of their differences"
+COST = (
+    Column("nfe", False, "transformer evaluations x batch rows", label="NFE"),
+    Column("seconds", False, TIME, label="s", by_median=True),
+)
+RIGHT = Column("right", True, "what was asked is reached (lab_success) and all else is kept (lab_kept)", is_rate=True)
+
+
+def variants(columns: Sequence[Column]) -> Iterator[str]:
+    """Backbone, variant and source of each column."""
+    for column in columns:
+        source = f" Source: {column.source}." if column.source else ""
+        yield f"{column.label}: {column.variant or 'no variant stated'}.{source}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +77,6 @@ class Row:
         own, run = self.settings, self.run.config
         adapter = own.get("adapter", run.get("adapter"))
         return str(own.get("model", run.get("model"))) + (f" with {adapter}" if adapter else "")
-
-    @property
-    def unfinished(self) -> int:
-        """How many samples there is no outcome for."""
-        return sum(item.row == self.row for item in self.run.manifest.items) - len(self.outcomes)
 
     def column(self, names: Iterable[str]) -> Column | None:
         """The first of ``names`` that the run measured."""
@@ -89,7 +117,8 @@ class Comparison:
         """What all numbers of a table have in common."""
         models = ", ".join(dict.fromkeys(line.model for line in self.lines))
         seeds = ", ".join(dict.fromkeys(str(run.config.get("seed", 0)) for run in self.runs))
-        return f"Benchmark: {self.title}, {len(self.ids)} samples. Model: {models}. Seed: {seeds}."
+        turns = " Turns of one session are resampled together." if len(self.last) < len(self.ids) else ""
+        return f"Benchmark: {self.title}, {len(self.ids)} samples. Model: {models}. Seed: {seeds}.{turns}"
 
     @cached_property
     def tasks(self) -> dict[str, tuple[str, ...]]:
@@ -103,11 +132,8 @@ class Comparison:
     @cached_property
     def entries(self) -> dict[str, list[str]]:
         """By id, which of :attr:`tasks` it is in."""
-        found: dict[str, list[str]] = {id: [] for id in self.ids}
-        for name, ids in self.tasks.items():
-            for id in ids:
-                found[id].append(name)
-        return found
+        of = {name: {*ids} for name, ids in self.tasks.items()}
+        return {id: [name for name, ids in of.items() if id in ids] for id in self.ids}
 
     @cached_property
     def last(self) -> tuple[str, ...]:
@@ -136,12 +162,15 @@ def comparisons(runs: Sequence[Run]) -> list[Comparison]:
         groups = of.setdefault(json.dumps(run.config["dataset"], sort_keys=True, default=str), [])
         group = next((group for group in groups if all(_same_pictures(run, other) for other in group)), None)
         if group is None:
-            groups.append([run])
-        else:
-            group.append(run)
+            groups.append(group := [])
+        group.append(run)
     found = [_comparison(group, len(groups) > 1) for groups in of.values() for group in groups]
     titles = [comparison.title for comparison in found]
-    return [comparison if titles.count(comparison.title) == 1 else _told_apart(comparison) for comparison in found]
+    for index, title in enumerate(titles):
+        if titles.count(title) > 1:  # benchmarks of one name with other options
+            names = ", ".join(run.name for run in found[index].runs)
+            found[index] = replace(found[index], title=f"{title}: {names}")
+    return found
 
 
 def _same_pictures(run: Run, other: Run) -> bool:
@@ -149,17 +178,11 @@ def _same_pictures(run: Run, other: Run) -> bool:
     return all(other.sources.get(id, source) == source for id, source in run.sources.items())
 
 
-def _told_apart(comparison: Comparison) -> Comparison:
-    """With its runs in the title: benchmarks of one name with other options."""
-    return replace(comparison, title=f"{comparison.title}: {', '.join(run.name for run in comparison.runs)}")
-
-
 def _comparison(runs: Sequence[Run], has_changed: bool = False) -> Comparison:
     """Of ``runs`` on one benchmark, which ``has_changed`` where others edited other pictures under the same ids."""
     measured = {run.name: _measured(run) for run in runs}
     columns = _labelled([*dict.fromkeys(column for run in runs for column in measured[run.name]), *COST])
     title, samples, remarks = _opened(runs[0].config["dataset"])
-    changed = (CHANGED,) if has_changed else ()
     lines = []
     for run in runs:
         own = tuple(column for column in columns if column in (*measured[run.name], *COST))
@@ -167,8 +190,8 @@ def _comparison(runs: Sequence[Run], has_changed: bool = False) -> Comparison:
             lines.append(Row(row if len(runs) == 1 else f"{run.name}: {row}", row, run, outcomes, own))
     asked = list(dict.fromkeys(item.sample for run in runs for item in run.manifest.items))
     ids = tuple(id for id in samples if id in set(asked)) if samples else tuple(asked)
-    remarks = (*remarks, *changed, *(said for run in runs for said in run.remarks))
-    return Comparison(title, tuple(lines), columns, samples, ids, remarks)
+    remarks = [*remarks, *([CHANGED] if has_changed else []), *(said for run in runs for said in run.remarks)]
+    return Comparison(title, tuple(lines), columns, samples, ids, tuple(remarks))
 
 
 def _measured(run: Run) -> list[Column]:
@@ -196,11 +219,10 @@ def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(labelled)
 
 
-def _opened(section: Mapping) -> tuple[str, dict[str, Sample], tuple[str, ...]]:
-    """Title and samples of the benchmark that a config's section ``dataset`` names."""
-    options = {key: value for key, value in section.items() if key != "name"}
+def _opened(section: Mapping) -> tuple[str, dict[str, Sample], list[str]]:
+    """Title and samples of the benchmark that a config's section ``dataset`` names, and why there are none."""
     try:
-        found = dataset(section["name"], **options)
+        found = dataset(**section)
     except InputError as error:
-        return str(section["name"]), {}, (f"Sources, masks and truths are not shown: {error}",)
-    return found.name, {sample.id: sample for sample in found}, ()
+        return str(section["name"]), {}, [f"Sources, masks and truths are not shown: {error}"]
+    return found.name, {sample.id: sample for sample in found}, []

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..analysis.charts import PALETTE, encoded, sheet
-from .columns import COST, Column
-from .comparison import Comparison, Row
+from .comparison import COST, Column, Comparison, Row
 from .scores import mean_of
 from .strength import Curve, curves
 
@@ -61,7 +60,10 @@ def _frontier(comparison: Comparison, name: str) -> Iterator[Figure]:
         return
     found = curves(comparison.lines)
     on_curves = {line for curve in found for _, line in curve.points}
-    lines: dict[str, Sequence[Row]] = {_swept(curve): [line for _, line in curve.points] for curve in found}
+    lines: dict[str, list[Row]] = {}
+    for curve in found:
+        (first, _), *_, (last, _) = curve.points
+        lines[f"{curve.name}, {curve.turned} {first:g} to {last:g}"] = [line for _, line in curve.points]
     lines |= {line.label: [line] for line in comparison.lines if line not in on_curves}
     canvas, places = sheet(len(kept), panel=SINGLE if len(kept) == 1 else PANEL)
     for axes, column in zip(places, kept, strict=True):
@@ -71,17 +73,12 @@ def _frontier(comparison: Comparison, name: str) -> Iterator[Figure]:
                     [mean_of(comparison, row, one, comparison.ids).value for row in rows] for one in (success, column)
                 )
                 _plot(axes, x, y, label, look, FIRST)
-        axes.set(xlabel=_literal(f"{success.label} {success.arrow}"), ylabel=_literal(f"{column.label} {column.arrow}"))
+        axes.set(xlabel=_literal(success.head), ylabel=_literal(column.head))
     caption = (
         f"{success.label} against {', '.join(column.label for column in kept)}: means over all samples. Rows that "
         "differ only in one number are a curve, from its lowest value (the large mark) on; every other row is a point."
     )
     yield Figure(name, caption, _finished(canvas, places))
-
-
-def _swept(curve: Curve) -> str:
-    first, last = curve.points[0][0], curve.points[-1][0]
-    return f"{curve.name}, {curve.turned} {first:g} to {last:g}"
 
 
 def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequence[Curve]]) -> dict[str, bytes]:
@@ -97,7 +94,7 @@ def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequ
             low, high = [one.low for one in means], [one.high for one in means]
             axes.fill_between(values, low, high, color=PALETTE[look % len(PALETTE)], alpha=0.15, linewidth=0)
         axes.set(xlabel=_literal(turned))
-    canvas.supylabel(_literal(f"{column.label} {column.arrow}"), fontsize="medium")
+    canvas.supylabel(_literal(column.head), fontsize="medium")
     return _finished(canvas, places)
 
 
@@ -113,10 +110,8 @@ def _finished(canvas: "Canvas", places: Sequence["Axes"]) -> dict[str, bytes]:
     """With a grid and one legend for all panels."""
     for axes in places:
         axes.grid(alpha=0.25)
-    shown = {
-        line.get_label(): line for axes in places for line in axes.lines if not str(line.get_label()).startswith("_")
-    }
-    columns = 1 if len(places) == 1 else min(3, len(places))
+    shown = {label: handle for axes in places for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    columns = min(3, len(places))
     canvas.legend(handles=list(shown.values()), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
     return {kind: encoded(canvas, kind) for kind in KINDS}
 

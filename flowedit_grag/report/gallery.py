@@ -18,16 +18,13 @@ from ..backbone.image import read_image
 from ..contact_sheet import labelled_grid
 from ..errors import first_line
 from ..experiments.samples import Sample
-from .columns import COST
-from .comparison import ALL, LAST, Comparison, Row
+from .comparison import ALL, COST, LAST, Comparison, Row
 from .runs import Outcome
 
 BUDGET = 48 * 2**20  # bytes of all pictures together, before base64 adds a third
 BYTES = 0.3  # of a pixel of a photograph in WebP at QUALITY, about
 SIDES = (256, 192, 128, 96, 64)  # pixels
 QUALITY = 80
-
-Tick = Callable[[], None]
 
 
 def side(comparisons: Sequence[Comparison]) -> int:
@@ -36,7 +33,7 @@ def side(comparisons: Sequence[Comparison]) -> int:
     return next((side for side in SIDES if count * side**2 * BYTES <= BUDGET), SIDES[-1])
 
 
-def gallery(comparison: Comparison, side: int, tick: Tick) -> list[dict[str, Any]]:
+def gallery(comparison: Comparison, side: int, tick: Callable[[], None]) -> list[dict[str, Any]]:
     """For each sample its id, task, entries of the page's filter, words, and pictures, each with a caption; ``tick`` is
     called after each sample.
 
@@ -97,9 +94,10 @@ def _given(sample: Sample | None, side: int) -> Iterator[dict[str, Any]]:
 
 def _edit(line: Row, id: str, side: int) -> dict[str, Any]:
     outcome = line.outcomes.get(id)
-    found = {**_picture(line.label, _made(outcome), side), "edit": True}
     if outcome is None or outcome.reason:
-        return {**found, "reason": f"failed: {outcome.reason}" if outcome else "not finished"}
+        reason = f"failed: {outcome.reason}" if outcome else "not finished"
+        return {"caption": line.label, "reason": reason, "edit": True}
+    found = {**_picture(line.label, partial(read_image, outcome.picture), side), "edit": True}
     numbers = {column.label: outcome.numbers.get(column.name) for column in line.measured if column not in COST}
     return {**found, "numbers": {name: f"{value:.4g}" for name, value in numbers.items() if value is not None}}
 
@@ -108,7 +106,7 @@ def _made(outcome: Outcome | None) -> Callable[[], Image.Image] | None:
     return None if outcome is None or outcome.reason else partial(read_image, outcome.picture)
 
 
-def _picture(caption: str, picture: Callable[[], Image.Image] | None, side: int) -> dict[str, Any]:
+def _picture(caption: str, picture: Callable[[], Image.Image], side: int) -> dict[str, Any]:
     found = _opened(picture)
     return {"caption": caption, **({"reason": found} if isinstance(found, str) else {"image": thumbnail(found, side)})}
 

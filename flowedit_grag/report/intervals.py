@@ -1,8 +1,8 @@
 """Means and medians with bootstrap confidence intervals, and differences of paired measurements."""
 
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binomtest, norm
@@ -31,6 +31,11 @@ class Mean:
         """Whether the interval can be believed."""
         return (self.n if self.groups is None else self.groups) >= FEWEST
 
+    def scaled(self, factor: float) -> "Mean":
+        """Of all values times ``factor``."""
+        low, high = sorted((factor * self.low, factor * self.high))
+        return replace(self, value=factor * self.value, low=low, high=high)
+
     def percent(self) -> str:
         """``83 % (75-90)``."""
         return f"{100 * self.value:.0f} % ({100 * self.low:.0f}-{100 * self.high:.0f})"
@@ -41,9 +46,8 @@ class Mean:
 
     def gap(self, unit: str, digits: int = 1) -> str:
         """Of a difference: ``+6.9 dB (+6.2 to +7.5)``; of shares, in ``points`` of a hundred."""
-        scale = 100 if unit == "points" else 1
-        value, low, high = (f"{scale * number:+.{digits}f}" for number in (self.value, self.low, self.high))
-        return " ".join(filter(None, (value, unit, f"({low} to {high})")))
+        of = self.scaled(100) if unit == "points" else self
+        return " ".join(f"{of.value:+.{digits}f} {unit} ({of.low:+.{digits}f} to {of.high:+.{digits}f})".split())
 
 
 NOTHING = Mean(math.nan, math.nan, math.nan, 0)
@@ -54,48 +58,44 @@ def mean(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> M
 
     Values of one of ``groups`` depend on each other, and are drawn together.
     """
-    sample, of = _known(values, groups)
-    return interval(drawn_means(sample[:, None], of)[:, 0], sample.size, None if groups is None else len({*of}))
+    return _drawn(lambda sample, of: drawn_means(sample[:, None], of)[:, 0], values, groups)
 
 
 def median(values: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The median of ``values``, else as :func:`mean`: one value that is far off does not move it."""
-    sample, of = _known(values, groups)
-    return interval(_drawn_medians(sample, of), sample.size, None if groups is None else len({*of}))
+    return _drawn(_drawn_medians, values, groups)
 
 
-def rate(outcomes: Sequence[bool]) -> Mean:
+def rate(outcomes: Sequence[float]) -> Mean:
     """The share of true outcomes, with Wilson's interval: a bootstrap of equal outcomes would have no width."""
-    found = np.asarray(outcomes, float)
+    found = np.asarray(outcomes, bool)
     if found.size == 0:
         return NOTHING
     proportion = binomtest(int(found.sum()), found.size).proportion_ci(LEVEL, "wilson")
     return Mean(float(found.mean()), proportion.low, proportion.high, found.size)
 
 
-def share_difference(first: Sequence[float], second: Sequence[float]) -> Mean:
-    """The difference of two shares, of outcomes that are 1 or 0, pair by pair. Its interval (Bonett and Price 2012, J.
-    Educ. Behav. Stat. 37, 479) is Wald's after one more disagreement each way, and has a width where all pairs agree.
+def share_difference(gaps: Sequence[float]) -> Mean:
+    """The difference of two shares: 1, 0 or -1 for each pair of outcomes. Its interval (Bonett and Price 2012, J. Educ.
+    Behav. Stat. 37, 479) is Wald's after one more disagreement each way, and has a width where all pairs agree.
     """
-    if len(first) == 0:
+    if not gaps:
         return NOTHING
-    gained, lost = (sum(a > b for a, b in zip(one, other, strict=True)) for one, other in
-                    ((first, second), (second, first)))  # fmt: skip
-    n = len(first) + 2
+    gained, lost, n = sum(gap > 0 for gap in gaps), sum(gap < 0 for gap in gaps), len(gaps) + 2
     up, down = (gained + 1) / n, (lost + 1) / n
     reach = norm.ppf((1 + LEVEL) / 2) * math.sqrt((up + down - (up - down) ** 2) / n)
     low, high = max(-1.0, up - down - reach), min(1.0, up - down + reach)
-    return Mean((gained - lost) / len(first), low, high, len(first))
+    return Mean((gained - lost) / len(gaps), low, high, len(gaps))
 
 
 def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
     """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
-    return mean((np.asarray(first, float) - np.asarray(second, float)).tolist(), groups)
+    return mean(np.subtract(first, second, dtype=float).tolist(), groups)
 
 
 def interval(drawn: np.ndarray, n: int, groups: int | None = None) -> Mean:
     """What is first in ``drawn``, of ``n`` values, with the interval of what was drawn again; nan where that is nan."""
-    if not n or math.isnan(drawn[0]):
+    if math.isnan(drawn[0]):
         return NOTHING
     low, high = np.nanquantile(drawn[1:], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Mean(float(drawn[0]), float(low), float(high), n, groups)
@@ -106,7 +106,7 @@ def drawn_means(rows: np.ndarray, of: np.ndarray) -> np.ndarray:
     row's group, from 0 on."""
     sums, counts = np.stack([np.bincount(of, column) for column in rows.T], axis=1), np.bincount(of)
     picks = _picks(len(counts))
-    return sums[picks].sum(axis=1) / np.maximum(counts[picks].sum(axis=1, keepdims=True), 1)
+    return sums[picks].sum(axis=1) / counts[picks].sum(axis=1, keepdims=True)
 
 
 def numbered(groups: Sequence[Hashable]) -> np.ndarray:
@@ -115,17 +115,21 @@ def numbered(groups: Sequence[Hashable]) -> np.ndarray:
     return np.array([number[group] for group in groups], int)
 
 
-def _known(values: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Those ``values`` that are numbers, and each one's group."""
+def _drawn(
+    draw: Callable[[np.ndarray, np.ndarray], np.ndarray], values: Sequence[float], groups: Sequence[Hashable] | None
+) -> Mean:
+    """What ``draw`` makes of those ``values`` that are numbers and of each one's group."""
     sample, everyone = np.asarray(values, float), range(len(values)) if groups is None else groups
-    of = [group for group, value in zip(everyone, sample, strict=True) if not math.isnan(value)]
-    return sample[~np.isnan(sample)], numbered(of)
+    of = numbered([group for group, value in zip(everyone, sample, strict=True) if not math.isnan(value)])
+    sample = sample[~np.isnan(sample)]
+    if not sample.size:
+        return NOTHING
+    return interval(draw(sample, of), sample.size, None if groups is None else len({*of}))
 
 
 def _picks(count: int) -> np.ndarray:
     """Numbers of groups: all of them first, then drawn with a fixed seed."""
-    drawn = np.random.default_rng(0).integers(max(1, count), size=(RESAMPLES, count))
-    return np.vstack([np.arange(count), drawn])
+    return np.vstack([np.arange(count), np.random.default_rng(0).integers(count, size=(RESAMPLES, count))])
 
 
 def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -133,8 +137,6 @@ def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
     order, picks = sample.argsort(), _picks(len({*of}))
     drawn = np.stack([np.bincount(pick, minlength=picks.shape[1]) for pick in picks])  # [picks, groups]
     ends = drawn[:, of[order]].cumsum(axis=1)  # of each value's repetitions, in order
-    if not sample.size:
-        return np.full(len(picks), np.nan)
     count = ends[:, -1:]
     lower, upper = (sample[order][(ends > place).argmax(axis=1)] for place in ((count - 1) // 2, count // 2))
     return (lower + upper) / 2

@@ -5,7 +5,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
 import yaml
@@ -15,7 +14,6 @@ from markupsafe import Markup
 from .. import __version__
 from .comparison import Comparison
 from .figures import Figure
-from .runs import Run
 from .tables import Table
 
 
@@ -29,45 +27,26 @@ class Section:
     figures: Sequence[Figure]
     samples: Sequence[Mapping[str, Any]]
 
-    @property
-    def drawn(self) -> list[Figure]:
-        """The figures that stand on the page, which shows all samples by itself."""
-        return [figure for figure in self.figures if "svg" in figure.files]
-
 
 def page(sections: Sequence[Section], side: int) -> str:
     """The page of ``sections``, whose pictures are at most ``side`` pixels wide and high."""
+    loader = PackageLoader(__package__)
     environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # metrics stay in the order of the table
     environment.filters |= {"svg": _svg, "yaml": _yaml}
-    style, script = (_template(f"page.{ending}") for ending in ("css", "js"))
+    style, script = (loader.get_source(environment, f"page.{ending}")[0] for ending in ("css", "js"))
+    runs = [run for section in sections for run in section.comparison.runs]
     return environment.get_template("page.html").render(
-        sections=sections, side=side, version=__version__, runs=_runs(sections), title=_title(sections),
+        sections=sections, side=side, version=__version__, runs=runs, title=", ".join(run.name for run in runs),
         style=Markup(style), script=Markup(script), allowed={"style": _hash(style), "script": _hash(script)},
     )  # fmt: skip
-
-
-def _template(name: str) -> str:
-    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _hash(content: str) -> str:
     """What a content security policy knows a script or style by: none but ours runs."""
     return f"sha256-{b64encode(sha256(content.encode()).digest()).decode()}"
-
-
-def _title(sections: Sequence[Section]) -> str:
-    return ", ".join(run.name for run in _runs(sections))
-
-
-def _runs(sections: Sequence[Section]) -> list[Run]:
-    return [run for section in sections for run in section.comparison.runs]
 
 
 def _svg(figure: Figure) -> str:

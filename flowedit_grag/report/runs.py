@@ -148,11 +148,8 @@ def _config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({first_line(error)}).") from None
     if not isinstance(found, dict) or not all(found.get(key) for key in NEEDED):
         raise InputError(f"{folder} is not a run of experiments: its config.yaml does not say {', '.join(NEEDED)}.")
-    if (
-        not isinstance(found["methods"], dict)
-        or not isinstance(found["dataset"], dict)
-        or "name" not in found["dataset"]
-    ):
+    methods, benchmark = found["methods"], found["dataset"]
+    if not (isinstance(methods, dict) and isinstance(benchmark, dict) and "name" in benchmark):
         raise InputError(f"{path} is damaged; the run's own config, run once more, writes it again.")
     return found
 

@@ -1,45 +1,41 @@
-"""The means of a comparison."""
+"""The means of a comparison, alone and beside a paper's."""
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ..experiments.table import INFINITE, UNMEASURED
+from ..experiments.published import PublishedColumn, PublishedTable, published
+from ..experiments.table import DOWN, INFINITE, UNMEASURED, UP
 from ..files import fingerprint
 from ..lora_moe.files import read_adapter
 from ..lora_moe.locate import FILE_NAME, is_hub_id
-from .columns import COST, Column, variants
-from .comparison import Comparison, Row
+from .comparison import COST, Column, Comparison, Row, variants
 from .intervals import Mean, mean, median, rate
-from .tables import NOTHING, Cell, Header, Table, decimals, number, text, whole
+from .tables import NOTHING, Cell, Header, Table, decimals, number
 
 BOLD = "Bold: the best number of its column. Whether it is better than another, the paired differences say."
-
-Means = Mapping[Column, Sequence[Mean]]  # of each line
 
 
 def scores(comparison: Comparison, name: str) -> Table:
     """Means with intervals; an edition for every task."""
-    digits = {column: decimals(one.value for one in of) for column, of in means(comparison, comparison.ids).items()}
-    own = _own_columns(comparison)
+    own, digits = _own_columns(comparison), digits_of(comparison)
     bodies = {task: tuple(_rows(comparison, ids, digits, own)) for task, ids in comparison.tasks.items()}
     head = (*own, Header("n"), Header("failed"), *(Header(column.head) for column in comparison.columns))
-    notes = (comparison.setting, BOLD, *sessions(comparison), *variants(comparison.columns), *_remarks(comparison))
+    notes = (comparison.setting, BOLD, *variants(comparison.columns), *_remarks(comparison))
     title = "means with 95 % intervals: Wilson's for rates, else bootstrap"
     return Table(name, comparison.title, title, head, bodies, "task", notes)
 
 
 def _own_columns(comparison: Comparison) -> dict[Header, list[Cell]]:
     """What rows are: their names and, where there are several or any, their models and their adapters' parameters."""
-    own = {Header("row", number=False): [text(line.label) for line in comparison.lines]}
+    own = {Header("row", number=False): [Cell(line.label) for line in comparison.lines]}
     if len({line.model for line in comparison.lines}) > 1:
-        own[Header("model", number=False)] = [text(line.model) for line in comparison.lines]
+        own[Header("model", number=False)] = [Cell(line.model) for line in comparison.lines]
     counts = [parameters(line) for line in comparison.lines]
     if any(count != 0 for count in counts):
-        cells = [Cell(NOTHING) if n is None else Cell(f"{n:,}", value=float(n)) for n in counts]
-        own[Header("adapter's parameters")] = cells
+        own[Header("adapter's parameters")] = [Cell(NOTHING) if n is None else _count(n) for n in counts]
     return own
 
 
@@ -49,7 +45,7 @@ def parameters(line: Row) -> int | None:
     if not (adapter := line.made_with.get("adapter")):
         return 0
     try:
-        found = read_adapter(_cached(adapter["name"]))
+        found = read_adapter(_cached(name) if is_hub_id(name := adapter["name"]) else name)
     except InputError:
         return None
     if fingerprint(found.path) != adapter["files"]:
@@ -58,35 +54,40 @@ def parameters(line: Row) -> int | None:
     return sum(tensor.numel() for tensor in tensors if tensor is not None)
 
 
-def _cached(adapter: str) -> str | Path:
+def _cached(adapter: str) -> Path:
     """An adapter of the hub as the file that was downloaded for the run, if it was: a report downloads nothing."""
-    if not is_hub_id(adapter):
-        return adapter
     from huggingface_hub import try_to_load_from_cache
 
     return Path(str(try_to_load_from_cache(adapter, FILE_NAME)))
 
 
-def means(comparison: Comparison, ids: Sequence[str]) -> Means:
-    """Over the samples among ``ids`` that have a number."""
+def means(comparison: Comparison, ids: Sequence[str]) -> dict[Column, list[Mean]]:
+    """Of each line, over the samples among ``ids`` that have a number."""
     return {
         column: [mean_of(comparison, line, column, ids) for line in comparison.lines] for column in comparison.columns
     }
 
 
+def digits_of(comparison: Comparison) -> dict[Column, int]:
+    """How many decimals the numbers of each column have."""
+    return {column: decimals(one.value for one in of) for column, of in means(comparison, comparison.ids).items()}
+
+
 def mean_of(comparison: Comparison, line: Row, column: Column, ids: Sequence[str]) -> Mean:
     """Over the samples among ``ids`` that have a finite number; turns of one session are resampled together."""
-    numbers = {id: value for id, value in line.numbers(column, ids).items() if math.isfinite(value)}
-    found_in = [comparison.session[id] for id in numbers]
+    return averaged(comparison, column, line.numbers(column, ids), rate)
+
+
+def averaged(
+    comparison: Comparison, column: Column, numbers: Mapping[str, float], of_rates: Callable[[Sequence[float]], Mean]
+) -> Mean:
+    """The mean (or median) of those ``numbers`` by sample that are finite; ``of_rates`` takes those of rates, unless
+    some samples are turns of one session."""
+    finite = {id: value for id, value in numbers.items() if math.isfinite(value)}
+    found_in, values = [comparison.session[id] for id in finite], [*finite.values()]
     if column.is_rate and len(set(found_in)) == len(found_in):
-        return rate([bool(value) for value in numbers.values()])
-    return (median if column.by_median else mean)([*numbers.values()], found_in)
-
-
-def sessions(comparison: Comparison) -> Iterator[str]:
-    """What intervals mean where samples depend on each other."""
-    if len(comparison.last) < len(comparison.ids):
-        yield "Turns of one session are resampled together."
+        return of_rates(values)
+    return (median if column.by_median else mean)(values, found_in)
 
 
 def missing(line: Row, column: Column, ids: Sequence[str]) -> Counter[str]:
@@ -112,7 +113,11 @@ def _rows(
             note = "; ".join(f"{count} missing: {reason}" for reason, count in missing(line, column, ids).items())
             numbers.append(number(of_lines[index], digits[column], mark, note))
         about = (cells[index] for cells in own.values())
-        yield *about, whole(len(here) - failed), whole(failed), *numbers
+        yield *about, _count(len(here) - failed), _count(failed), *numbers
+
+
+def _count(value: int) -> Cell:
+    return Cell(f"{value:,}", value=float(value))
 
 
 def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:
@@ -132,6 +137,61 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
             yield f"{line.label}: {count} failed ({reason})."
         for reason, count in Counter(why for one in line.outcomes.values() for why in one.undecided).items():
             yield f"{line.label}: {count} of the early filter's comparisons undecided ({reason})."
-        if line.unfinished:
-            yield f"{line.label}: {line.unfinished} not finished."
+        if unfinished := sum(item.row == line.row for item in line.run.manifest.items) - len(line.outcomes):
+            yield f"{line.label}: {unfinished} not finished."
     yield from comparison.remarks
+
+
+def paper_tables(comparison: Comparison, name: str) -> list[Table]:
+    """A table for every published one that a config of the comparison names."""
+    papers = dict.fromkeys(paper for run in comparison.runs if (paper := run.config.get("paper")))
+    return [_paper_table(comparison, published(paper), f"{name}-{paper}") for paper in papers]
+
+
+def _paper_table(comparison: Comparison, paper: PublishedTable, id: str) -> Table:
+    lines = [line for line in comparison.lines if line.run.config.get("paper") == paper.name]
+    ours = [(paper.find(line.row) or line.row, line) for line in lines]
+    rows = []
+    for name in dict.fromkeys([*paper.rows, *(name for name, _ in ours)]):
+        found: list[Row | None] = [line for row, line in ours if row == name]
+        rows += [_paper_row(comparison, paper, name, line) for line in found or [None]]
+    groups = [f"{column.label} {UP if column.higher_is_better else DOWN}" for column in paper.columns]
+    headers = [Header(text, group) for group in groups for text in ("paper", "ours")]
+    turns = ["Ours: over the last turn of each session."] if len(comparison.last) < len(comparison.ids) else []
+    notes = (f"Paper: {paper.setting}.", f"Ours: {comparison.setting}", *turns, *_paper_notes(paper, lines))
+    title = f"{paper.source}, as printed, and ours with 95 % intervals"
+    return Table(id, comparison.title, title, (Header("row", number=False), *headers), {"": tuple(rows)}, notes=notes)
+
+
+def _paper_row(comparison: Comparison, paper: PublishedTable, row: str, line: Row | None) -> tuple[Cell, ...]:
+    printed = paper.rows.get(row, (None,) * len(paper.columns))
+    cells = [Cell(_label(paper, row, line))]
+    for column, digits in zip(paper.columns, printed, strict=True):
+        cells.append(Cell(NOTHING) if digits is None else Cell(digits, value=float(digits)))
+        cells.append(Cell(NOTHING) if line is None else _ours(comparison, column, line))
+    return tuple(cells)
+
+
+def _label(paper: PublishedTable, row: str, line: Row | None) -> str:
+    if line is None or line.label.casefold() == row.casefold():
+        return row
+    return f"{row} ({line.label})" if row in paper.rows else line.label
+
+
+def _ours(comparison: Comparison, column: PublishedColumn, line: Row) -> Cell:
+    if (measured := line.column(column.metrics)) is None:
+        return Cell(NOTHING)
+    found = mean_of(comparison, line, measured, comparison.last)
+    return number(found, decimals([found.value]), note=f"{found.n} samples")
+
+
+def _paper_notes(paper: PublishedTable, lines: list[Row]) -> Iterator[str]:
+    """Which of our metrics stands for a column, and exactly what it is."""
+    for column in paper.columns:
+        found = dict.fromkeys(one for line in lines if (one := line.column(column.metrics)))
+        if found:
+            yield f"{column.label}, ours: {'; '.join(f'{one.name}, {one.variant}' for one in found)}."
+        elif column.metrics:
+            yield f"{column.label}, ours: not measured ({' or '.join(column.metrics)} would be)."
+        else:
+            yield f"{column.label}: there is no such metric here."

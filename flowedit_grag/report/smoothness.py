@@ -7,17 +7,14 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import spearmanr
 
-from .columns import COST, Column, variants
-from .comparison import Comparison
+from .comparison import COST, Column, Comparison, variants
 from .intervals import Mean, drawn_means, interval, mean, median, numbered
-from .scores import sessions
 from .strength import Curve, curves
-from .tables import Cell, Header, Table, number, text
+from .tables import Cell, Header, Table, number
 
-Cells = Callable[[Curve, Column], Sequence[Cell]]
+Numbers = Callable[[Curve], Sequence[Mean]]
 
-HEAD = (Header("row", number=False), Header("turned", number=False), Header("values", number=False))
-DECIMALS = 2
+HEAD = tuple(Header(name, number=False) for name in ("row", "turned", "values"))
 STRONG = 0.9  # a rank correlation that counts as one
 VARIATION = (
     "Total variation of the mean curve over its range: 1 is a curve that only rises or only falls, more is one that "
@@ -37,46 +34,35 @@ def smoothness(comparison: Comparison, name: str) -> list[Table]:
     columns = [column for column in comparison.columns if column not in COST]
     finer = [column for column in columns if not column.is_rate]  # a sample's 0 or 1 has next to no ranks
 
-    def table(what: str, title: str, columns: Sequence[Column], headers: Sequence[Header], cells: Cells, note: str):
-        rows = tuple((*_head(curve), *(one for column in columns for one in cells(curve, column))) for curve in found)
-        notes = (comparison.setting, note, *sessions(comparison), *variants(columns))
-        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": rows}, notes=notes)
+    def table(what: str, title: str, headers: Sequence[Header], numbers: Numbers, columns: Sequence[Column], note: str):
+        rows = []
+        for curve in found:
+            values = ", ".join(f"{value:g}" for value, _ in curve.points)
+            cells = (number(one, 2, note=f"{one.n} samples") for one in numbers(curve))
+            rows.append((Cell(curve.name), Cell(curve.turned), Cell(values), *cells))
+        notes = (comparison.setting, note, *variants(columns))
+        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": tuple(rows)}, notes=notes)
 
-    def evenness(curve: Curve, column: Column) -> list[Cell]:
-        return [_cell(ratio(curve, column, comparison))]
+    def evenness(curve: Curve) -> list[Mean]:
+        return [ratio(curve, column, comparison) for column in columns]
 
-    def direction(curve: Curve, column: Column) -> list[Cell]:
-        return [_cell(one) for one in direction_of(correlations(curve, column, comparison), comparison)]
+    def direction(curve: Curve) -> list[Mean]:
+        return [one for column in finer for one in direction_of(correlations(curve, column, comparison), comparison)]
 
     labels = [Header(column.label) for column in columns]
-    pairs = [Header(text, column.label) for column in finer for text in ("median", f"at {STRONG:g} or more")]
-    return [
-        table("smoothness", "smoothness of what is turned", columns, labels, evenness, VARIATION),
-        *([table("correlation", "rank correlation with what is turned", finer, pairs, direction, CORRELATION)]
-          if finer else []),
-    ]  # fmt: skip
-
-
-def _head(curve: Curve) -> tuple[Cell, ...]:
-    values = ", ".join(f"{value:g}" for value, _ in curve.points)
-    return text(curve.name), text(curve.turned), text(values)
-
-
-def _cell(found: Mean) -> Cell:
-    return number(found, DECIMALS, note=f"{found.n} samples")
+    tables = [table("smoothness", "smoothness of what is turned", labels, evenness, columns, VARIATION)]
+    if finer:
+        pairs = [Header(text, column.label) for column in finer for text in ("median", f"at {STRONG:g} or more")]
+        title = "rank correlation with what is turned"
+        tables.append(table("correlation", title, pairs, direction, finer, CORRELATION))
+    return tables
 
 
 def correlations(curve: Curve, column: Column, comparison: Comparison) -> dict[str, float]:
     """Spearman's rank correlation of ``column`` with what is turned, by sample; 0 where nothing changes."""
-    of = [line.numbers(column, comparison.ids) for _, line in curve.points]
+    values, of = zip(*((value, line.numbers(column, comparison.ids)) for value, line in curve.points), strict=True)
     heights = {id: [one[id] for one in of] for id in comparison.ids if all(id in one for one in of)}
-    return {id: _spearman([value for value, _ in curve.points], own) for id, own in heights.items()}
-
-
-def _spearman(values: Sequence[float], heights: Sequence[float]) -> float:
-    if len(set(heights)) == 1:
-        return 0.0
-    return float(spearmanr(values, heights).statistic)
+    return {id: float(spearmanr(values, own).statistic) if len({*own}) > 1 else 0.0 for id, own in heights.items()}
 
 
 def direction_of(ranks: Mapping[str, float], comparison: Comparison) -> tuple[Mean, Mean]:

@@ -2,12 +2,11 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
-from .columns import Column
-from .comparison import Comparison
+from .comparison import Column, Comparison
 from .differences import all_differences
 from .intervals import Mean
 from .scores import means
@@ -15,22 +14,18 @@ from .scores import means
 OWN = ("method", "grag", "model", "adapter")  # settings of a row that are no options
 
 
-def scores_csv(comparisons: Sequence[Comparison]) -> str:
-    """A line for every benchmark, task, row and metric."""
-    return _csv(line for comparison in comparisons for line in _scores(comparison))
+def spreadsheet(lines: Callable[[Comparison], Iterator[dict[str, Any]]], comparisons: Sequence[Comparison]) -> str:
+    """The ``lines`` of all ``comparisons``, with a column for every name in any of them; ``None`` is an empty cell."""
+    found = [line for comparison in comparisons for line in lines(comparison)]
+    names = dict.fromkeys(name for line in found for name in line)
+    writer = csv.DictWriter(taken := StringIO(), names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return taken.getvalue()
 
 
-def differences_csv(comparisons: Sequence[Comparison]) -> str:
-    """A line for every benchmark, pair of rows and metric."""
-    return _csv(line for comparison in comparisons for line in _differences(comparison))
-
-
-def samples_csv(comparisons: Sequence[Comparison]) -> str:
-    """A line for every benchmark, row and sample, with a column for every metric."""
-    return _csv(line for comparison in comparisons for line in _samples(comparison))
-
-
-def _scores(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def score_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """A line for every task, row and metric."""
     for task, ids in comparison.tasks.items():
         for column, of_lines in means(comparison, ids).items():
             for line, found in zip(comparison.lines, of_lines, strict=True):
@@ -43,9 +38,9 @@ def _scores(comparison: Comparison) -> Iterator[dict[str, Any]]:
                 }  # fmt: skip
 
 
-def _differences(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    for (one, other), of_pair in all_differences(comparison).items():
-        first, second = comparison.lines[one], comparison.lines[other]
+def difference_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """A line for every pair of rows and metric."""
+    for (first, second), of_pair in all_differences(comparison).items():
         for column, found in of_pair.items():
             yield {
                 "benchmark": comparison.title, "run": first.run.name, "row": first.row,
@@ -53,7 +48,8 @@ def _differences(comparison: Comparison) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def _samples(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def sample_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """A line for every row and sample, with a column for every metric."""
     for line in comparison.lines:
         for id, outcome in line.outcomes.items():
             yield {
@@ -67,14 +63,3 @@ def _numbers(name: str, column: Column, found: Mean) -> dict[str, Any]:
     numbers = (found.value, found.low, found.high) if found.n else (None,) * 3
     about = {"metric": column.label, "variant": column.variant}
     return {**about, **dict(zip((name, "low", "high"), numbers, strict=True)), "n": found.n}
-
-
-def _csv(lines: Iterable[Mapping[str, Any]]) -> str:
-    """With a column for every name in any of ``lines``; ``None`` is an empty cell."""
-    found = list(lines)
-    writer = csv.DictWriter(
-        taken := StringIO(), dict.fromkeys(name for line in found for name in line), lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(found)
-    return taken.getvalue()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from .intervals import Mean
 
@@ -65,23 +66,9 @@ class Table:
     @property
     def groups(self) -> list[tuple[str, int]]:
         """The groups above the headers, and how many columns each has; empty where there are none."""
-        found: list[tuple[str, int]] = []
-        for head in self.headers:
-            if found and head.group and found[-1][0] == head.group:
-                found[-1] = (head.group, found[-1][1] + 1)
-            else:
-                found.append((head.group, 1))
+        together = [[*heads] for _, heads in groupby(self.headers, lambda head: head.group or head)]
+        found = [(heads[0].group, len(heads)) for heads in together]
         return found if any(name for name, _ in found) else []
-
-
-def text(value: str) -> Cell:
-    """A cell that is not a number."""
-    return Cell(value)
-
-
-def whole(value: int) -> Cell:
-    """A cell that counts."""
-    return Cell(str(value), value=float(value))
 
 
 def number(mean: Mean, decimals: int, mark: str = "", note: str = "") -> Cell:

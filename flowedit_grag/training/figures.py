@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ..analysis.charts import Series, heatmap, line_panels
+from ..analysis.charts import heatmap, line_panels
 from ..backbone.image_flow import ImageFlow
 from ..contact_sheet import labelled_strip
 from ..editor import Editor
@@ -41,7 +41,7 @@ def loss_curve(log: Sequence[dict[str, float]], path: Path) -> Path:
     parts = [log[start : start + window] for start in range(0, len(log), window)]
     points = [(part[-1]["step"], fmean(line["loss"] for line in part)) for part in parts]
     name = "loss" if window == 1 else f"loss, mean of {window} steps"
-    return line_panels({"": [Series(name, points)]}, path, "step", "flow matching loss", "Training")
+    return line_panels({"": {name: points}}, path, "step", "flow matching loss", "Training")
 
 
 def expert_usage(counts: dict[str, Tensor], path: Path) -> Path:

@@ -6,23 +6,23 @@ from pathlib import Path
 
 from flowedit_grag.errors import InputError
 
-from .parallel import joined
+from .loop import joined
 
 STAGES = {  # name -> (module, function, default steps)
     "vae": ("vae", "train", 2_600),
     "vae-whole": ("vae", "train_whole", 2_000),
     "latents": ("latents", "train", 16_000),
-    "text": ("text", "train", 1_000),
+    "text": ("reading", "train", 1_000),
     "flux": ("flux", "train", 10_000),
-    "distil": ("distil", "train", 700),
+    "distil": ("flux", "train_distil", 700),
     "decoder": ("decoder", "train", 1_500),
     "export": ("export", "train", 1),
-    "vital": ("profile", "train_vital", 15),
-    "settings": ("profile", "train_settings", 1),
-    "shipped": ("shipped", "train", 1),
-    "masks": ("masks", "train", 24_000),
+    "vital": ("export", "train_vital", 15),
+    "settings": ("export", "train_settings", 1),
+    "shipped": ("export", "train_shipped", 1),
+    "masks": ("latents", "train_masks", 24_000),
     "fill": ("fill", "train", 8_400),
-    "fill-decoder": ("fill_decoder", "train", 9_600),
+    "fill-decoder": ("decoder", "train_fill", 9_600),
     "export-fill": ("export", "train_fill", 1),
     "export-adapters": ("export", "train_adapters", 1),
 }

@@ -1,23 +1,38 @@
-"""Training data: picture k is a function of (seed, k), so nothing but pictures needs to be stored."""
+"""Training data: picture k is a function of (seed, k), so nothing but latents needs to be stored.
 
+There are two kinds: single scenes, and diptychs, which show a scene and what an edit makes of it side by side. Captions
+describe but never instruct.
+"""
+
+from collections.abc import Iterable
 from functools import lru_cache
-from multiprocessing import Pool
 
 import numpy as np
 import torch
 
-from flowedit_grag.lab.captions import caption
+from flowedit_grag.lab import world
+from flowedit_grag.lab.captions import PLACES, caption, describe
 from flowedit_grag.lab.render import coverage, render
 from flowedit_grag.lab.scene import Scene, sample_scene
 from flowedit_grag.lab.tasks import EditingProblem, sample_edit
-from flowedit_grag.lab.world import IMAGE_SIZE
+from flowedit_grag.methods.diptych_frame import DIPTYCH, IN_CONTEXT
 
-from . import diptychs
-
+KINDS = ("scenes", "diptychs")
 TRAIN_SEED = 1_000_003  # no split shares it
 BRIEF_CAPTIONS = 0.1  # part of the captions that leave out size and place
 PLAIN_CAPTIONS = 0.5  # part of the captions in the plain phrasing
 ITEMS = (0.03, 0.37, 0.6)  # how often a scene has none, one, two: which word belongs to which item is hardest to learn
+SET_APART = 0.9  # of the diptychs' captions
+DIFFERENCES = {
+    "color": "with a {color} {shape}",
+    "shape": "with a {shape}",
+    "size": "with a {size} {shape}",
+    "background": "on a {background} background",
+    "add": "with {phrase}",
+    "remove": "without the {shape}",
+    "move": "with the {shape} {place}",
+    "style": "with a {fill} {shape}",
+}
 
 
 def scene_at(index: int) -> Scene:
@@ -31,21 +46,32 @@ def edit_at(index: int) -> EditingProblem:
     return sample_edit(np.random.default_rng((TRAIN_SEED, 1, index)))
 
 
-def picture(index: int) -> np.ndarray:
-    """Scene ``index`` drawn, ``[H, W, 3]`` uint8."""
-    return render(scene_at(index))
+def panels(kind: str, index: int) -> list[Scene]:
+    """What picture ``index`` of a kind shows, from left to right."""
+    if kind == "scenes":
+        return [scene_at(index)]
+    edit = edit_at(index)
+    return [edit.source, edit.target]
 
 
-def foreground(scene: Scene, size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)) -> np.ndarray:
-    """Which pixels belong to an item, ``[H, W]`` bool."""
-    return np.any([np.zeros(size[::-1], bool), *(coverage(item, size) > 0 for item in scene.items)], axis=0)
+@lru_cache(maxsize=8_000)
+def picture(kind: str, index: int) -> np.ndarray:
+    """Picture ``index`` of a kind, ``[H, W, 3]`` uint8; a diptych is twice as wide."""
+    return np.concatenate([render(scene) for scene in panels(kind, index)], axis=1)
 
 
-@lru_cache(maxsize=1)
-def pictures(count: int) -> np.ndarray:
-    """The first ``count`` pictures, ``[count, H, W, 3]`` uint8."""
-    with Pool(2) as pool:
-        return np.stack(pool.map(picture, range(count), chunksize=100))
+def foreground(kind: str, index: int) -> np.ndarray:
+    """Which pixels of a picture belong to an item, ``[H, W]`` bool."""
+    size = (world.IMAGE_SIZE, world.IMAGE_SIZE)
+    nothing = np.zeros(size, bool)
+    covered = ([nothing, *(coverage(item, size) > 0 for item in scene.items)] for scene in panels(kind, index))
+    return np.concatenate([np.any(of_panel, axis=0) for of_panel in covered], axis=1)
+
+
+def drawn(kind: str, numbers: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures ``[B, H, W, 3]`` uint8 with these numbers, and their foregrounds ``[B, H, W]`` bool."""
+    indices = [int(number) for number in numbers]
+    return np.stack([picture(kind, i) for i in indices]), np.stack([foreground(kind, i) for i in indices])
 
 
 def pixels(images: np.ndarray) -> torch.Tensor:
@@ -53,32 +79,23 @@ def pixels(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-class Scenes:
-    """Single scenes with a caption in any phrasing."""
-
-    @staticmethod
-    def drawn(index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Picture ``[H, W, 3]`` uint8 and foreground ``[H, W]`` bool."""
-        return picture(index), foreground(scene_at(index))
-
-    @staticmethod
-    def caption(index: int, rng: np.random.Generator) -> str:
+def caption_of(kind: str, index: int, rng: np.random.Generator) -> str:
+    """A scene's in any phrasing; a diptych's says mostly what sets the right panel apart, else all that it shows."""
+    if kind == "scenes":
         phrasing = None if rng.random() < PLAIN_CAPTIONS else rng
         return caption(scene_at(index), phrasing, brief=bool(rng.random() < BRIEF_CAPTIONS))
+    edit = edit_at(index)
+    if rng.random() < SET_APART:
+        return IN_CONTEXT.format(instruction=difference(edit))
+    return f"{DIPTYCH} {caption(edit.target, rng)}"
 
 
-class DiptychScenes:
-    """A scene and an edit of it, side by side."""
-
-    @staticmethod
-    def drawn(index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Picture ``[H, 2 W, 3]`` uint8 and foreground ``[H, 2 W]`` bool."""
-        edit = edit_at(index)
-        return diptychs.draw(edit), np.concatenate([foreground(edit.source), foreground(edit.target)], axis=1)
-
-    @staticmethod
-    def caption(index: int, rng: np.random.Generator) -> str:
-        return diptychs.diptych_caption(edit_at(index), rng)
-
-
-KINDS: dict[str, type[Scenes] | type[DiptychScenes]] = {"scenes": Scenes, "diptychs": DiptychScenes}
+def difference(edit: EditingProblem) -> str:
+    """The right panel's new trait as a description: ``with a green star``."""
+    before, after = (set(a.items) - set(b.items) for a, b in ((edit.source, edit.target), (edit.target, edit.source)))
+    item = next(iter(after or before), None)
+    if item is None:
+        return DIFFERENCES["background"].format(background=edit.target.background)
+    fill = world.SAID.get(item.fill, item.fill)
+    facts = {**item.stated, "fill": fill, "place": PLACES[item.position][0], "phrase": describe(item)}
+    return DIFFERENCES[edit.task].format(**facts)

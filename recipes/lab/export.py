@@ -1,16 +1,21 @@
-"""The averaged weights as diffusers pipelines, in half precision where that is safe, with the models' profiles; and the
-adapters, as ``flowedit-grag train`` left them, in half precision."""
+"""The averaged weights as diffusers pipelines, in half precision where that is safe, with the models' profiles: vital
+layers, and the settings that suit each method. And the adapters, as ``flowedit-grag train`` left them, in half
+precision."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import FluxFillPipeline
+from diffusers import DiffusionPipeline, FluxFillPipeline, FluxPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
+from flowedit_grag.analysis.vital_layers import detect, write
 from flowedit_grag.backbone.known_models import FILE_NAME
+from flowedit_grag.backbone.load import load
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
@@ -18,10 +23,14 @@ from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import sample_scene
 from flowedit_grag.lab.world import IMAGE_SIZE
 from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
+from flowedit_grag.methods import METHODS
+from flowedit_grag.options import option_names
+from flowedit_grag.report.runs import Outcome, read_runs
 
 from . import model
 from .fill import widened
-from .loop import averaged
+from .latents import SCALE
+from .loop import restore
 from .vae import trained
 
 WEIGHTS, FILL_WEIGHTS = MODELS["lab"], MODELS["lab-fill"]
@@ -36,67 +45,105 @@ SETTINGS: dict[str, dict] = {  # stage ``settings`` adds what it chooses
     "icedit-t2i": {"width": IMAGE_SIZE},
     "early_filter": {"judge": "lab"},
 }
-BEFORE_DISTILLATION = {"*": {"true_cfg": 3.0}}
 FILL_SETTINGS: dict[str, dict] = {
     "icedit": {"guidance": 1.0, "width": IMAGE_SIZE},  # the guidance embedding is not distilled
     "early_filter": {"judge": "lab"},
 }
-
+PROMPTS = 16
+SETTINGS_RUN = "lab_settings"  # out: of configs/lab/settings.yaml, within ``folder``
+CHECKPOINTS = {"vae_whole": ("vae",), "flux": ("transformer", "text_encoder", "text_encoder_2")}
 RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/lab/train_*.yaml, within ``folder``
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
     """Write the pipeline; stage ``vital`` adds the vital layers."""
-    parts, averages = model.components(), averaged(folder, "flux")
-    distilled = (folder / "distil.pt").exists()
-    if distilled:
-        averages |= averaged(folder, "distil")
-    parts["transformer"].load_state_dict(averages["transformer"])
-    settings = SETTINGS if distilled else {**SETTINGS, **BEFORE_DISTILLATION}
+    parts = _shared(folder)
+    restore(folder, "distil", transformer=parts["transformer"])
     about = ABOUT.format(name="lab", other="FLUX.1-dev", more="")
-    _write(weights, model.pipeline(_shared(parts, averages, folder)), profile(settings, about))
+    _write(weights, FluxPipeline(**parts), SETTINGS, about)
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
-    """Write the Fill pipeline: stage ``fill``'s transformer with everything else as it is in the lab model."""
-    parts, averages = model.components(), averaged(folder, "flux")
+    """Write the Fill pipeline: stage ``fill``'s transformer and its decoder, all else as it is in the lab model."""
+    parts = _shared(folder)
     parts["transformer"] = widened(parts["transformer"])
-    parts["transformer"].load_state_dict(averaged(folder, "fill")["transformer"])
-    shared = _shared(parts, averages, folder)
-    if (folder / "fill_decoder.pt").exists():
-        shared["vae"].decoder.load_state_dict(averaged(folder, "fill_decoder")["decoder"])
+    restore(folder, "fill", transformer=parts["transformer"])
+    restore(folder, "fill_decoder", decoder=parts["vae"].decoder)
     about = ABOUT.format(name="lab-fill", other="FLUX.1-Fill-dev", more=" and an --adapter")
-    _write(weights, FluxFillPipeline(**shared), profile(FILL_SETTINGS, about))
+    _write(weights, FluxFillPipeline(**parts), FILL_SETTINGS, about)
 
 
-def _shared(parts: dict, averages: dict, folder: Path) -> dict:
-    """``parts`` with trained text encoders and autoencoder, and in half precision."""
-    for name in ("text_encoder", "text_encoder_2"):
-        parts[name].load_state_dict(averages[name])
+def _shared(folder: Path) -> dict:
+    """The pipeline's parts with trained text encoders and autoencoder."""
+    parts = model.components()
+    restore(folder, "flux", **{name: parts[name] for name in ("text_encoder", "text_encoder_2")})
     parts["vae"] = trained(folder)
-    parts["vae"].register_to_config(**json.loads((folder / "latents.json").read_text()))
-    for name in ("transformer", "vae"):  # not the text encoders: transformers would load them in half precision too
-        parts[name].to(torch.float16)
+    parts["vae"].register_to_config(**json.loads((folder / SCALE).read_text()))
     return parts
 
 
-def _write(weights: Path, pipeline, facts: dict) -> None:
+def _write(weights: Path, pipeline, settings: dict[str, dict], about: str) -> None:
+    """The pipeline, and what the package should know of a lab model."""
+    for part in (pipeline.transformer, pipeline.vae):  # transformers would load text encoders in half precision too
+        part.to(torch.float16)
     pipeline.save_pretrained(weights)
+    rng = np.random.default_rng(2_000_003)
+    prompts = [caption(sample_scene(rng, items=1 + index % 2)) for index in range(PROMPTS)]
+    facts = {
+        "pixels": IMAGE_SIZE**2, "words": model.vocabulary(), "prompts": prompts, "roundtrip_psnr": ROUNDTRIP_PSNR,
+        "about": about, "settings": settings,
+    }  # fmt: skip
     (weights / FILE_NAME).write_text(json.dumps(facts, indent=2) + "\n")
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
 
 
-def profile(settings: dict[str, dict], about: str) -> dict:
-    """What the package should know of a lab model."""
-    rng = np.random.default_rng(2_000_003)
-    return {
-        "pixels": IMAGE_SIZE**2,
-        "words": model.vocabulary(),
-        "prompts": [caption(sample_scene(rng, items=1 + index % 2)) for index in range(16)],
-        "roundtrip_psnr": ROUNDTRIP_PSNR,
-        "about": about,
-        "settings": settings,
-    }
+def train_vital(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Detect vital layers with ``steps`` sampling steps on the exported weights; the chart goes to ``folder``."""
+    found = detect(load("lab", device=device), prompts=PROMPTS, steps=steps)
+    write(found, folder / "vital.json")
+    _change(WEIGHTS, {"vital_layers": found.vital_layers})
+
+
+def train_settings(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
+    """Choose among the rows of the finished run of ``configs/lab/settings.yaml``, which is in ``folder``."""
+    settings = json.loads((weights / FILE_NAME).read_text())["settings"]
+    for method, options in chosen(folder / SETTINGS_RUN).items():
+        settings[method] = {**settings.get(method, {}), **options}
+    _change(weights, {"settings": settings})
+
+
+def chosen(folder: Path) -> dict[str, dict[str, Any]]:
+    """The options of the :func:`best` row of each method. Raises :class:`InputError` unless the run is finished."""
+    (run,) = read_runs([folder])
+    rows: dict[str, list[str]] = {}
+    for row, config in run.config["methods"].items():
+        rows.setdefault(config["method"], []).append(row)
+    if len(run.manifest.items) != sum(not one.reason for of_row in run.outcomes.values() for one in of_row.values()):
+        raise InputError(f"{folder} is not finished, or some of it failed; run its config to the end first.")
+    picked = {method: own[best([[*run.outcomes[row].values()] for row in own])] for method, own in rows.items()}
+    configs = {method: run.config["methods"][row] for method, row in picked.items()}
+    return {method: {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
+            for method, config in configs.items()}  # fmt: skip
+
+
+def best(found: Sequence[Sequence[Outcome]]) -> int:
+    """Of several settings' edits of the same problems: the setting with the highest PSNR outside the mask among those
+    that make about as many edits right (asked attribute reached, all others kept) as the one that makes most, within
+    its standard error."""
+    numbers = [[one.numbers for one in own] for own in found]
+    right = np.array([np.mean([of["lab_success"] and of["lab_kept"] for of in own]) for own in numbers])
+    outside = np.array([np.mean([of["psnr_outside"] for of in own]) for own in numbers])
+    most = right.max()
+    error = np.sqrt(most * (1 - most) / len(found[0]))
+    return int(np.argmax(np.where(right >= most - error, outside, -np.inf)))
+
+
+def _change(weights: Path, values: dict[str, Any]) -> None:
+    """Put ``values`` into the profile beside ``weights``."""
+    path = weights / FILE_NAME
+    with written(path) as partial:
+        partial.write_text(json.dumps({**json.loads(path.read_text()), **values}, indent=2) + "\n")
+    print(values, flush=True)
 
 
 def train_adapters(folder: Path, steps: int, device: str = "cpu") -> None:
@@ -116,3 +163,19 @@ def halve(source: Path, target: Path) -> None:
     with written(target) as partial:
         halves = {key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}
         partial.write_bytes(save(halves, metadata=notes))
+
+
+def train_shipped(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Write the shipped pipeline's weights as checkpoints that later stages start from, and the scale of its latents,
+    to a ``folder`` that has none: nothing has to be trained again."""
+    for name in (*(f"{stage}.pt" for stage in CHECKPOINTS), SCALE):
+        if (folder / name).exists():
+            raise InputError(f"{folder} has a {name} of its own; choose another --folder.")
+    pipeline = DiffusionPipeline.from_pretrained(WEIGHTS, torch_dtype=torch.float32)
+    for stage, names in CHECKPOINTS.items():
+        weights = {name: getattr(pipeline, name).state_dict() for name in names}
+        with written(folder / f"{stage}.pt") as partial:
+            torch.save({"ema": weights}, partial)
+    scale = {name: pipeline.vae.config[name] for name in ("shift_factor", "scaling_factor")}
+    with written(folder / SCALE) as partial:
+        partial.write_text(json.dumps(scale))

@@ -9,17 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowedit_grag.backbone.families.flux_transformer import pack
+from flowedit_grag.backbone.families.flux_transformer import pack, velocity_of
 
 from . import latents as latent_stage
 from . import model
 from .data import KINDS
-from .encoding import encode
-from .flux import Batch, Batches, optimizers, trained, velocity
-from .loop import Stage
-from .masks import TOKEN
-from .precision import bfloat16
-from .seeing import WEIGHT, Sight
+from .flux import Batch, Batches, trained
+from .latents import TOKEN
+from .loop import Stage, bfloat16, optimizers
+from .reading import WEIGHT, Sight
 
 BATCH = 32  # single scenes; half as many diptychs
 DIPTYCH_STEPS = 0.9
@@ -33,7 +31,7 @@ class MaskedBatches(Batches):
 
     def __init__(self, folder: Path, device: str, size: int, sigma: tuple[float, float]):
         super().__init__(folder, device, size, DIPTYCH_STEPS, sigma, FOREGROUND_WEIGHT)
-        self.masked = {kind: latent_stage.load(folder, f"masked-{kind}", "masks") for kind in KINDS}
+        self.masked = {kind: latent_stage.load(folder, f"masked-{kind}") for kind in KINDS}
         for kind, (latents, _) in self.masked.items():  # there may be more pictures than masked ones
             whole, foreground = self.data[kind]
             self.data[kind] = whole[: len(latents)], foreground[: len(latents)]
@@ -71,14 +69,14 @@ def predicted(parts: Mapping[str, Any], batches: MaskedBatches, batch: Batch) ->
     guidance = torch.full((len(batch.latents),), GUIDANCE)
     with bfloat16(batches.device):
         with torch.no_grad():
-            text = encode(parts, batch.captions, batch.length, batches.device)
-        v = velocity(parts["transformer"], batch.noisy, batch.sigma, *text, guidance, batches.context(batch))
+            text = model.encode(parts, batch.captions, batch.length, batches.device)
+        v = velocity_of(parts["transformer"], batch.noisy, batch.sigma, text, guidance, batches.context(batch))
     return v.float()
 
 
 def components(folder: Path, device: str) -> dict[str, Any]:
     """The lab's parts on ``device``: text encoders as stage ``flux`` left them, frozen, and its transformer widened."""
-    parts = trained(folder, device, "transformer", "text_encoder", "text_encoder_2")
+    parts = trained(folder, device)
     return {**parts, "transformer": widened(parts["transformer"]).to(device)}
 
 

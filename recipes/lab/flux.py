@@ -1,5 +1,6 @@
-"""Transformer and text encoders together, by flow matching on cached latents."""
+"""Transformer and text encoders together, by flow matching on cached latents; then the transformer's guidance."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from flowedit_grag.backbone.flow import Condition
 
 from . import latents as latent_stage
 from . import model
-from .data import KINDS, scene_at
-from .encoding import encode
-from .loop import Stage, averaged
+from .data import KINDS, caption_of, scene_at
+from .loop import Stage, restore
 from .reading import WEIGHT, labels, reader, reading_loss
 
 BATCH = 32  # single scenes; half as many diptychs
+DISTIL_BATCH = 24
 DIPTYCH_STEPS = 0.15  # part of the steps that see diptychs
 CAPTION_DROPOUT = 0.1
 FOREGROUND_WEIGHT = 8.0  # items cover little of the picture, and all that is hard to learn
@@ -46,17 +47,11 @@ class Batch:
         s = self.sigma.view(-1, 1, 1, 1)
         return (1 - s) * self.latents + s * self.noise
 
-    def labels(self, tokenizer) -> Tensor:
-        """See :func:`labels`."""
-        return labels(self.captions, [scene_at(int(number)) for number in self.numbers], tokenizer, self.length)
-
     def loss(self, v: Tensor, wanted: Tensor) -> tuple[Tensor, dict]:
         """The weighted squared error of velocities, and the plain one for the log."""
         error = (v - wanted) ** 2
-        return (self.weight * error).mean() / self.weight.mean(), {
-            "mse": error.mean(),
-            "diptychs": float(self.kind == "diptychs"),
-        }
+        facts = {"mse": error.mean(), "diptychs": float(self.kind == "diptychs")}
+        return (self.weight * error).mean() / self.weight.mean(), facts
 
 
 class Batches:
@@ -79,7 +74,7 @@ class Batches:
         numbers = rng.integers(len(latents), size=self.size // 2 if diptychs else self.size)
         x = torch.from_numpy(latents[numbers].astype(np.float32))
         weight = 1 + (self.foreground - 1) * torch.from_numpy(masks[numbers].astype(np.float32))[:, None]
-        texts = ["" if rng.random() < CAPTION_DROPOUT else KINDS[kind].caption(int(n), rng) for n in numbers]
+        texts = ["" if rng.random() < CAPTION_DROPOUT else caption_of(kind, int(n), rng) for n in numbers]
         mean, deviation = self.sigma
         sigma = torch.sigmoid(mean + deviation * torch.randn(len(x)))
         x, noise, sigma, weight = (t.to(self.device) for t in (x, torch.randn(x.shape), sigma, weight))
@@ -91,54 +86,58 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     batches, parts = Batches(folder, device), model.components()
     modules = {name: parts[name].to(device).train() for name in ("transformer", "text_encoder", "text_encoder_2")}
     modules["reader"] = reader(model.TEXT_WIDTH).to(device)
-    for name, weights in averaged(folder, "text").items():
-        modules[name].load_state_dict(weights)
-    stage = Stage("flux", folder, modules, learning_rate=1e-3, optimizers_for=optimizers, decay=0.4)
+    restore(folder, "text", text_encoder_2=modules["text_encoder_2"], reader=modules["reader"])
+    stage = Stage("flux", folder, modules, learning_rate=1e-3, decay=0.4)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)
-        embeds, pooled = encode(parts, batch.captions, batch.length, device)
-        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(embeds)).astype(np.float32))
-        v = velocity(parts["transformer"], batch.noisy, batch.sigma, embeds, pooled, guidance)
+        condition = model.encode(parts, batch.captions, batch.length, device)
+        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(condition)).astype(np.float32))
+        v = velocity_of(parts["transformer"], batch.noisy, batch.sigma, condition, guidance)
         loss, facts = batch.loss(v, batch.noise - batch.latents)
         if batch.kind == "diptychs":  # whose captions speak of two pictures
             return loss, facts
-        read = reading_loss(modules["reader"](embeds), batch.labels(parts["tokenizer_2"]).to(device))
+        scenes = [scene_at(int(number)) for number in batch.numbers]
+        known = labels(batch.captions, scenes, parts["tokenizer_2"], batch.length)
+        read = reading_loss(modules["reader"](condition.embeds), known.to(device))
         return loss + WEIGHT * read, {**facts, "flow": loss, "reading": read}
 
     stage.fit(loss_at, steps)
 
 
-def trained(folder: Path, device: str, *names: str) -> dict[str, Any]:
-    """The pipeline's parts, of which those with ``names`` are as this stage left them, on ``device`` and frozen."""
-    parts, weights = model.components(), averaged(folder, "flux")
-    for name in names:
-        parts[name].load_state_dict(weights[name])
-        parts[name].to(device).eval().requires_grad_(False)
+def trained(folder: Path, device: str) -> dict[str, Any]:
+    """The pipeline's parts: transformer and text encoders are as this stage left them, on ``device`` and frozen."""
+    parts = model.components()
+    own = {name: parts[name] for name in ("transformer", "text_encoder", "text_encoder_2")}
+    restore(folder, "flux", **own)
+    for module in own.values():
+        module.to(device).eval().requires_grad_(False)
     return parts
 
 
-def optimizers(
-    modules: dict[str, torch.nn.Module], learning_rate: float, also: tuple[str, ...] = ()
-) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices in the transformer's blocks but not their modulations, and for those named in ``also``;
-    AdamW for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4)."""
-    inner = [
-        p for name, p in modules["transformer"].named_parameters()
-        if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
-    ]  # fmt: skip
-    ours = {id(p) for p in inner}
-    others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
-    adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
+def train_distil(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Guidance distillation, as FLUX.1-dev's (arXiv:2210.03142): the guidance embedding learns to do what
+    classifier-free guidance does with two evaluations. The averaged weights are the student's first, and the teacher;
+    text encoders stay as they are."""
+    teacher, batches = trained(folder, device), Batches(folder, device, DISTIL_BATCH)
+    transformer = deepcopy(teacher["transformer"]).train().requires_grad_(True)
+    modules = {"transformer": transformer}
+    stage = Stage("distil", folder, modules, learning_rate=4e-4, decay=0.7)
+
+    def loss_at(rng: np.random.Generator):
+        batch = batches.draw(rng)
+        guidance = torch.from_numpy(rng.uniform(*GUIDANCE, len(batch.latents)).astype(np.float32)).to(device)
+        with torch.no_grad():
+            condition = model.encode(teacher, batch.captions, batch.length, device)
+            wanted = guided(teacher, batch.noisy, batch.sigma, condition, guidance)
+        return batch.loss(velocity_of(transformer, batch.noisy, batch.sigma, condition, guidance), wanted)
+
+    stage.fit(loss_at, steps)
 
 
-def velocity(
-    transformer, x: Tensor, sigma: Tensor, embeds: Tensor, pooled: Tensor, guidance: Tensor,
-    context: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """The transformer's prediction for latents ``[B, C, h, w]`` at ``sigma`` and ``guidance`` ``[B]``.
-
-    ``context`` ``[B, tokens, C]`` is what a Fill model sees beside them.
-    """
-    return velocity_of(transformer, x, sigma, Condition(embeds, pooled), guidance, context)
+def guided(parts: dict, x: Tensor, sigma: Tensor, condition: Condition, scale: Tensor) -> Tensor:
+    """Classifier-free guidance with a scale ``[B]`` for each row; rows without a caption stay as they are."""
+    transformer, unguided = parts["transformer"], torch.ones_like(sigma)
+    nothing = model.encode(parts, [""] * len(x), condition.embeds.shape[1], str(x.device))
+    empty = velocity_of(transformer, x, sigma, nothing, unguided)
+    return empty + scale.view(-1, 1, 1, 1) * (velocity_of(transformer, x, sigma, condition, unguided) - empty)

@@ -1,95 +1,113 @@
-"""The training pictures as latents, encoded once, in shards that survive a kill."""
+"""The training pictures as latents, encoded once, in shards that survive a kill: whole, and with parts masked as a Fill
+model sees them."""
 
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from flowedit_grag.backbone.families.flux_transformer import PATCH
 from flowedit_grag.files import written
 
-from .data import KINDS, pixels
-from .precision import bfloat16
-from .vae import trained_encoder
+from .data import TRAIN_SEED, drawn, pixels
+from .loop import bfloat16
+from .vae import trained
 
 SHARD = 2_000  # pictures in a file
 BATCH = 50
 PIXELS_PER_LATENT = 8
+TOKEN = PIXELS_PER_LATENT * PATCH  # pixels a side: masks are made of whole tokens
 DIPTYCHS = 0.25  # for each single scene
+MASKED_SCENES = 1 / 12  # for each diptych
+DIPTYCH_PANEL = 0.9  # of the diptychs lack their right panel; the others lack a box, as single scenes do
+OUTPAINTED = 0.3  # of the boxes are what is left over
+SCALE = "latents.json"
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Encode the first ``steps`` training scenes and a quarter as many diptychs (rounded up to whole shards), then
     measure mean and deviation."""
-    vae = trained_encoder(folder).to(device).eval()
-    for kind, count in (("scenes", steps), ("diptychs", steps * DIPTYCHS)):
-        for index in range(-int(-count // SHARD)):
-            whole_shard(folder, kind, vae, index, device)
+    _encode(folder, {"scenes": steps, "diptychs": steps * DIPTYCHS}, device, "", _whole)
     sample = np.load(folder / "scenes-000.npz")["latents"].astype(np.float32)
     measured = {"shift_factor": float(sample.mean()), "scaling_factor": float(1 / sample.std())}
-    (folder / "latents.json").write_text(json.dumps(measured))
+    (folder / SCALE).write_text(json.dumps(measured))
     print(measured, flush=True)
 
 
-def load(folder: Path, kind: str, name: str = "foreground") -> tuple[np.ndarray, np.ndarray]:
-    """All shards of a kind: scaled and shifted latents ``[N, 16, h, w]`` float16, and what ``name`` is there, by
-    default the foreground ``[N, h, w]`` bool."""
-    measured = json.loads((folder / "latents.json").read_text())
-    shards = [np.load(path) for path in _shards(folder, kind)]
-    latents = (
-        (shard["latents"].astype(np.float32) - measured["shift_factor"]) * measured["scaling_factor"]
-        for shard in shards
-    )
-    return np.concatenate([x.astype(np.float16) for x in latents]), np.concatenate([shard[name] for shard in shards])
+def train_masks(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Encode ``steps`` training diptychs and a twelfth as many scenes (rounded up to whole shards): masked, and whole
+    where stage ``latents`` has not done so."""
+    counts = {"diptychs": steps, "scenes": steps * MASKED_SCENES}
+    _encode(folder, counts, device, "", _whole)
+    _encode(folder, counts, device, "masked-", _masked)
 
 
-def cached(folder: Path, kind: str) -> np.ndarray:
-    """All shards' latents as the autoencoder decodes them, ``[N, 16, h, w]`` float16."""
-    return np.concatenate([np.load(path)["latents"] for path in _shards(folder, kind)])
+def load(folder: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """All shards of a kind: scaled and shifted latents ``[N, 16, h, w]`` float16, and their masks, bool: the foreground
+    ``[N, h, w]``, or of ``masked-`` kinds the hidden tokens ``[N, h / 2, w / 2]``."""
+    scale = json.loads((folder / SCALE).read_text())
+    shards = (np.load(path).values() for path in sorted(folder.glob(f"{kind}-*.npz")))
+    latents, masks = zip(*shards, strict=True)
+    scaled = ((x.astype(np.float32) - scale["shift_factor"]) * scale["scaling_factor"] for x in latents)
+    return np.concatenate([x.astype(np.float16) for x in scaled]), np.concatenate(masks)
 
 
 def unscaled(folder: Path, latents: Tensor) -> Tensor:
     """Scaled and shifted latents as the autoencoder decodes them."""
-    measured = json.loads((folder / "latents.json").read_text())
-    return latents / measured["scaling_factor"] + measured["shift_factor"]
-
-
-def whole_shard(folder: Path, kind: str, vae, index: int, device: str) -> None:
-    """Encode the pictures of one shard, with their foreground, unless that has been done."""
-    encode_shard(folder / f"{kind}-{index:03d}.npz", index, vae, device, "foreground", partial(_whole, kind))
+    scale = json.loads((folder / SCALE).read_text())
+    return latents / scale["scaling_factor"] + scale["shift_factor"]
 
 
 @torch.no_grad()
-def encode_shard(
-    path: Path, index: int, vae, device: str, name: str, batch: Callable[[range], tuple[Tensor, np.ndarray]]
-) -> None:
-    """Write a shard unless it is there: of each ``batch`` of picture numbers, which gives pixels ``[B, 3, H, W]`` in
-    -1..1 and an array, the means of the latents ``[B, 16, h, w]`` float16, and the array as ``name``."""
-    if path.exists():
-        return
-    latents, arrays = [], []
-    for start in range(index * SHARD, (index + 1) * SHARD, BATCH):
-        images, array = batch(range(start, start + BATCH))
-        with bfloat16(device):
-            latents.append(vae.encode(images.to(device)).latent_dist.mode().cpu().to(torch.float16).numpy())
-        arrays.append(array)
-    with written(path) as partial_file:
-        np.savez(partial_file, **{"latents": np.concatenate(latents), name: np.concatenate(arrays)})  # type: ignore[arg-type]  # numpy reads an array as its option allow_pickle
-    print(path.stem, flush=True)
+def _encode(
+    folder: Path, counts: Mapping[str, float], device: str, prefix: str,
+    batch: Callable[[str, range], tuple[Tensor, np.ndarray]],
+) -> None:  # fmt: skip
+    """Write the shards of so many pictures of each kind that are not there: of each ``batch`` of numbers, which gives
+    pixels ``[B, 3, H, W]`` in -1..1 and masks, the means of the latents ``[B, 16, h, w]`` float16, and the masks."""
+    vae = trained(folder).to(device).eval()
+    shards = [(kind, index) for kind, count in counts.items() for index in range(-int(-count // SHARD))]
+    for kind, index in shards:
+        path = folder / f"{prefix}{kind}-{index:03d}.npz"
+        if path.exists():
+            continue
+        latents, masks = [], []
+        for start in range(index * SHARD, (index + 1) * SHARD, BATCH):
+            images, mask = batch(kind, range(start, start + BATCH))
+            with bfloat16(device):
+                latents.append(vae.encode(images.to(device)).latent_dist.mode().cpu().to(torch.float16).numpy())
+            masks.append(mask)
+        with written(path) as partial:
+            np.savez(partial, latents=np.concatenate(latents), masks=np.concatenate(masks))
+        print(path.stem, flush=True)
 
 
 def _whole(kind: str, numbers: range) -> tuple[Tensor, np.ndarray]:
-    images, masks = zip(*map(KINDS[kind].drawn, numbers), strict=True)
-    return pixels(np.stack(images)), np.stack([_on_latents(mask) for mask in masks])
+    images, masks = drawn(kind, numbers)
+    height, width = (side // PIXELS_PER_LATENT for side in masks.shape[1:])
+    blocks = masks.reshape(-1, height, PIXELS_PER_LATENT, width, PIXELS_PER_LATENT)
+    return pixels(images), np.any(blocks, axis=(2, 4))
 
 
-def _on_latents(mask: np.ndarray) -> np.ndarray:
-    height, width = (side // PIXELS_PER_LATENT for side in mask.shape)
-    return np.any(mask.reshape(height, PIXELS_PER_LATENT, width, PIXELS_PER_LATENT), axis=(1, 3))
+def _masked(kind: str, numbers: range) -> tuple[Tensor, np.ndarray]:
+    images, _ = drawn(kind, numbers)
+    grid = images.shape[1] // TOKEN, images.shape[2] // TOKEN
+    masks = np.stack([mask_at(kind, number, *grid) for number in numbers])
+    hidden = torch.from_numpy(masks.repeat(TOKEN, axis=1).repeat(TOKEN, axis=2))[:, None]
+    return pixels(images).masked_fill(hidden, 0), masks
 
 
-def _shards(folder: Path, kind: str) -> list[Path]:
-    return sorted(folder.glob(f"{kind}-*.npz"))
+def mask_at(kind: str, index: int, height: int, width: int) -> np.ndarray:
+    """Which of ``height x width`` tokens picture ``index`` lacks: a box, all but a box, or a diptych's right panel."""
+    rng = np.random.default_rng((TRAIN_SEED, 2, index))
+    mask = np.zeros((height, width), bool)
+    if kind == "diptychs" and rng.random() < DIPTYCH_PANEL:
+        mask[:, width // 2 :] = True
+        return mask
+    top, left = int(rng.integers(height - 1)), int(rng.integers(width - 1))
+    bottom, right = int(rng.integers(top + 2, height + 1)), int(rng.integers(left + 2, width + 1))
+    mask[top:bottom, left:right] = True
+    return ~mask if rng.random() < OUTPAINTED and not mask.all() else mask

@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.models import AutoencoderKL, FluxTransformer2DModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -17,26 +19,23 @@ from transformers import (
     T5EncoderModel,
 )
 
+from flowedit_grag.backbone.flow import Condition
 from flowedit_grag.embedded import MODELS
 from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import EMPTY_SCENES, PLACES, SCENES
 from flowedit_grag.lab.tasks import INSTRUCTIONS
+from flowedit_grag.methods.diptych_frame import IN_CONTEXT
 from flowedit_grag.tokenize import tokenize
 
 SHIPPED = MODELS["lab"] / "tokenizer"
 TEXT_TOKENS = 48  # captions take up to 25, diptychs 41
 TEXT_WIDTH, POOLED_WIDTH = 128, 64
 HEADS, HEAD_DIM = 6, 32
-# What prompts of diptychs are made of besides captions (ICEdit, arXiv:2504.20690, Fig. 3).
-DIPTYCHS = (
-    "a diptych with two side-by-side images of the same scene. "
-    "on the right, the scene is exactly the same as on the left but"
-)
 
 
 def vocabulary() -> list[str]:
     """Every word the lab's captions, instructions and diptych prompts are made of, sorted."""
-    forms = [DIPTYCHS, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
+    forms = [IN_CONTEXT, *SCENES, *EMPTY_SCENES, *(form for forms in INSTRUCTIONS.values() for form in forms)]
     plain = [re.sub(r"\{\w+\}", " ", form) for form in forms]
     places = [place for options in PLACES.values() for place in options]
     values = [value for values in world.ATTRIBUTES.values() for value in values]
@@ -66,7 +65,11 @@ def clip_tokenizer() -> CLIPTokenizer:
         shipped = CLIPTokenizer.from_pretrained(SHIPPED)
         if all(len(shipped.tokenize(word)) == 1 for word in vocabulary()):
             return shipped
-    merges = _merges(vocabulary())
+    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    learner.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=10_000, end_of_word_suffix="</w>", show_progress=False)
+    learner.train_from_iterator(vocabulary(), trainer)
+    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = [*alphabet, *(c + "</w>" for c in alphabet), *("".join(pair) for pair in merges)]
     tokens = [*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"]
@@ -75,29 +78,6 @@ def clip_tokenizer() -> CLIPTokenizer:
         merges=merges,  # type: ignore[arg-type]  # pairs are what the tokenizers library takes
         model_max_length=TEXT_TOKENS,
     )
-
-
-def _merges(vocabulary: list[str]) -> list[tuple[str, str]]:
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.BpeTrainer(vocab_size=10_000, end_of_word_suffix="</w>", show_progress=False)
-    tokenizer.train_from_iterator(vocabulary, trainer)
-    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
-
-
-def text_encoders(clip: CLIPTokenizer, t5: PreTrainedTokenizerFast) -> tuple[CLIPTextModel, T5EncoderModel]:
-    """Two layers of CLIP, which sums a caption up; four of T5, which has to tell what belongs to which item."""
-    clip_config = CLIPTextConfig(
-        vocab_size=len(clip), hidden_size=POOLED_WIDTH, intermediate_size=4 * POOLED_WIDTH, num_hidden_layers=2,
-        num_attention_heads=2, projection_dim=POOLED_WIDTH, max_position_embeddings=TEXT_TOKENS,
-        bos_token_id=clip.bos_token_id, eos_token_id=clip.eos_token_id, pad_token_id=clip.pad_token_id,
-    )  # fmt: skip
-    t5_config = T5Config(
-        vocab_size=len(t5), d_model=TEXT_WIDTH, d_kv=32, d_ff=2 * TEXT_WIDTH, num_layers=4, num_heads=4,
-        relative_attention_num_buckets=16, relative_attention_max_distance=32, dropout_rate=0.0,
-        feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
-    )  # fmt: skip
-    return CLIPTextModel(clip_config), T5EncoderModel(t5_config)
 
 
 def autoencoder() -> Any:  # an AutoencoderKL, whose own types refuse .to(device)
@@ -132,17 +112,35 @@ def scheduler() -> FlowMatchEulerDiscreteScheduler:
     )  # fmt: skip
 
 
-def components(seed: int = 0) -> dict:
+def components() -> dict:
     """All components of the pipeline with seeded random weights."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     clip, t5 = clip_tokenizer(), t5_tokenizer()
-    text_encoder, text_encoder_2 = text_encoders(clip, t5)
+    # Two layers of CLIP, which sums a caption up; four of T5, which has to tell what belongs to which item.
+    clip_config = CLIPTextConfig(
+        vocab_size=len(clip), hidden_size=POOLED_WIDTH, intermediate_size=4 * POOLED_WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, projection_dim=POOLED_WIDTH, max_position_embeddings=TEXT_TOKENS,
+        bos_token_id=clip.bos_token_id, eos_token_id=clip.eos_token_id, pad_token_id=clip.pad_token_id,
+    )  # fmt: skip
+    t5_config = T5Config(
+        vocab_size=len(t5), d_model=TEXT_WIDTH, d_kv=32, d_ff=2 * TEXT_WIDTH, num_layers=4, num_heads=4,
+        relative_attention_num_buckets=16, relative_attention_max_distance=32, dropout_rate=0.0,
+        feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
+    )  # fmt: skip
     return {
-        "tokenizer": clip, "tokenizer_2": t5, "text_encoder": text_encoder, "text_encoder_2": text_encoder_2,
+        "tokenizer": clip, "tokenizer_2": t5,
+        "text_encoder": CLIPTextModel(clip_config), "text_encoder_2": T5EncoderModel(t5_config),
         "transformer": transformer(), "vae": autoencoder(), "scheduler": scheduler(),
     }  # fmt: skip
 
 
-def pipeline(parts: dict) -> FluxPipeline:
-    """The stock pipeline around ``parts``."""
-    return FluxPipeline(**parts)
+def encode(parts: Mapping[str, Any], texts: Sequence[str], length: int, device: str) -> Condition:
+    """What ``FluxPipeline.encode_prompt`` computes, with gradients."""
+    embeds = parts["text_encoder_2"](token_ids(parts["tokenizer_2"], texts, length).to(device))[0]
+    pooled = parts["text_encoder"](token_ids(parts["tokenizer"], texts, TEXT_TOKENS).to(device)).pooler_output
+    return Condition(embeds, pooled)
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], length: int) -> Tensor:
+    """Tokens ``[B, length]``."""
+    return tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids

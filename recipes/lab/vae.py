@@ -1,7 +1,6 @@
 """The autoencoder: random crops, mostly around items, for speed; then whole pictures, since group norm sees
 other statistics there."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from .data import foreground, pictures, pixels, scene_at
-from .loop import Stage, averaged
+from .data import drawn, picture, pixels, scene_at
+from .loop import Stage, restore
 from .model import autoencoder
 
 SCENES, CROP = 8_000, 64
@@ -26,9 +25,9 @@ RECOLORED = 0.3  # part of the pictures with permuted colour channels: without t
 
 def crops(rng: np.random.Generator) -> Tensor:
     """A batch ``[CROP_BATCH, 3, CROP, CROP]`` in -1..1."""
-    images, out = pictures(SCENES), []
+    out = []
     for index in rng.integers(SCENES, size=CROP_BATCH):
-        image, shown = images[index], scene_at(int(index)).items
+        image, shown = picture("scenes", int(index)), scene_at(int(index)).items
         limit = image.shape[0] - CROP
         left, top = rng.integers(limit + 1, size=2)
         if shown and rng.random() < 0.8:
@@ -40,39 +39,24 @@ def crops(rng: np.random.Generator) -> Tensor:
 
 def whole(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Whole pictures ``[WHOLE_BATCH, 3, H, W]`` in -1..1, and weights ``[WHOLE_BATCH, 1, H, W]``."""
-    numbers = rng.integers(SCENES, size=WHOLE_BATCH)
-    return weighted(np.stack([_recolored(image, rng) for image in pictures(SCENES)[numbers]]), items(numbers))
+    images, masks = drawn("scenes", rng.integers(SCENES, size=WHOLE_BATCH))
+    recolored = [image[..., rng.permutation(3)] if rng.random() < RECOLORED else image for image in images]
+    return weighted(np.stack(recolored), masks)
 
 
-def weighted(images: np.ndarray, masks: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Pictures ``[B, H, W, 3]`` as a batch in -1..1, and weights that favour items, of which ``[H, W]`` bool are."""
+def weighted(images: np.ndarray, masks: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Pictures ``[B, H, W, 3]`` as a batch in -1..1, and weights that favour items, which are at ``masks``
+    ``[B, H, W]``."""
     near = np.stack([binary_dilation(mask, iterations=FOREGROUND_MARGIN) for mask in masks])
     weight = 1 + (FOREGROUND_WEIGHT - 1) * torch.from_numpy(near).float()[:, None]
     return pixels(images), weight / weight.mean()
 
 
-def items(numbers: np.ndarray) -> list[np.ndarray]:
-    """Where the items of training scenes with these ``numbers`` are, ``[H, W]`` bool each."""
-    return [foreground(scene_at(int(number))) for number in numbers]
-
-
-def _recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return image[..., rng.permutation(3)] if rng.random() < RECOLORED else image
-
-
 def reconstruction_loss(output: Tensor, image: Tensor, weight: Tensor | float = 1.0) -> Tensor:
     """Absolute and squared error of pixels, and absolute error of their differences: squared error alone blurs the
     corners of stars."""
-    edges = sum((d(output) - d(image)).abs().mean() for d in (_dx, _dy))
+    edges = sum((output.diff(dim=side) - image.diff(dim=side)).abs().mean() for side in (-1, -2))
     return (weight * ((output - image).abs() + (output - image) ** 2)).mean() + edges
-
-
-def _dx(x: Tensor) -> Tensor:
-    return x[..., 1:] - x[..., :-1]
-
-
-def _dy(x: Tensor) -> Tensor:
-    return x[..., 1:, :] - x[..., :-1, :]
 
 
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
@@ -86,28 +70,17 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
 def train_whole(folder: Path, steps: int, device: str = "cpu") -> None:
     """Go on from the crops' averaged weights, on whole pictures."""
     vae = autoencoder().to(device)
-    vae.load_state_dict(averaged(folder, "vae")["vae"])
+    restore(folder, "vae", vae=vae)
     stage = Stage("vae_whole", folder, {"vae": vae}, learning_rate=1e-3, decay=0.6, ema_decay=0.995)
-
-    def loss_at(rng):
-        image, weight = whole(rng)
-        return _loss(vae, image.to(device), weight.to(device))
-
-    stage.fit(loss_at, steps)
-
-
-def trained_encoder(folder: Path) -> Any:
-    """The autoencoder that latents are encoded with: its decoder may be trained on afterwards."""
-    vae = autoencoder()
-    vae.load_state_dict(averaged(folder, "vae_whole")["vae"])
-    return vae
+    stage.fit(lambda rng: _loss(vae, *(part.to(device) for part in whole(rng))), steps)
 
 
 def trained(folder: Path) -> Any:
     """The autoencoder as far as it has been trained."""
-    vae = trained_encoder(folder)
+    vae = autoencoder()
+    restore(folder, "vae_whole", vae=vae)
     if (folder / "vae_decoder.pt").exists():
-        vae.decoder.load_state_dict(averaged(folder, "vae_decoder")["decoder"])
+        restore(folder, "vae_decoder", decoder=vae.decoder)
     return vae
 
 

@@ -16,9 +16,8 @@ from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
 
 from flowedit_grag import InputError
 from flowedit_grag.analysis import entropy, toy, vital_layers
-from flowedit_grag.analysis.bias import bias, bias_share, downsampled
+from flowedit_grag.analysis.bias import Group, bias, downsampled
 from flowedit_grag.analysis.branches import Branches
-from flowedit_grag.analysis.moments import Moments
 from flowedit_grag.cli import main
 
 IMAGE = Image.open(GOLDEN / "source_128.png").convert("RGB").resize((64, 48))
@@ -58,29 +57,34 @@ def seen(branches):
     return kept
 
 
-# ---- moments ---------------------------------------------------------------------------------------------------------
-
-
-def test_moments_of_a_stream_are_those_of_the_whole():
-    whole = random(100, 3, 4) + 1000 * random(3, 4, seed=1)
-    stream = Moments.of(whole[:1])
-    for part in whole[1:].split([1, 40, 58]):
-        stream.merge(Moments.of(part))
-    exact = whole.double().numpy()
-    np.testing.assert_allclose(stream.mean, exact.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(stream.variance, exact.var(0), rtol=1e-4)
-    np.testing.assert_allclose(stream.norm, np.linalg.norm(exact, axis=0), rtol=1e-6)
-    assert stream.count == 100
-
-
 # ---- bias ------------------------------------------------------------------------------------------------------------
 
 
-def test_bias_share_of_known_features():
-    assert bias_share(Moments.of(torch.ones(5, 2, 3))) == 1
-    assert bias_share(Moments.of(torch.tensor([[[1.0]], [[-1.0]]]))) == 0
-    assert bias_share(Moments.of(torch.tensor([[[4.0]], [[2.0]]]))) == pytest.approx(9 / 10)
-    assert bias_share(Moments.of(torch.zeros(5, 2, 3))) == 0
+def test_sums_of_a_stream_are_those_of_the_whole():
+    whole = random(100, 3, 4) + 1000 * random(3, 4, seed=1)
+    stream = Group()
+    for part in whole.split([1, 1, 40, 58]):
+        stream.see(part, thumbnail=len(part) == 58)
+    exact, found = whole.double().numpy(), stream.pictured()
+    np.testing.assert_allclose(found["norms"], np.linalg.norm(exact, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found["magnitude"], np.linalg.norm(exact.mean(0), axis=-1), rtol=1e-6)
+    np.testing.assert_allclose(found["deviation"], np.sqrt(exact.var(0).sum(-1)), rtol=1e-4)
+    assert stream.tokens == 100
+
+
+@pytest.mark.parametrize(
+    ("features", "share"),
+    [
+        (torch.ones(5, 2, 3), 1),
+        (torch.tensor([[[1.0]], [[-1.0]]]), 0),
+        (torch.tensor([[[4.0]], [[2.0]]]), 9 / 10),
+        (torch.zeros(5, 2, 3), 0),
+    ],
+)
+def test_bias_share_of_known_features(features, share):
+    group = Group()
+    group.see(features)
+    assert group.shares == [pytest.approx(share)]
 
 
 def test_bias_is_that_of_whole_feature_maps(branches, seen):

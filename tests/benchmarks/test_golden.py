@@ -7,25 +7,19 @@ from conftest import GOLDEN
 from PIL import Image
 from safetensors.torch import load_file
 
-from benchmarks.replay import REPLAYS, conditions, latent_grid, relative_error, replay
-from benchmarks.replay_incontext import FILL_REPLAYS
+from benchmarks.replay import FILL_REPLAYS, REPLAYS, conditions, latent_grid, relative_error, replay
 from flowedit_grag import method
 
 TOLERANCE = 1e-5
 
 
 @pytest.mark.parametrize("name", list(REPLAYS))
-def test_replay(tiny, name):
-    assert replay(name, tiny, GOLDEN) <= TOLERANCE
-
-
-@pytest.mark.parametrize("name", list(FILL_REPLAYS))
-def test_replay_in_context(tiny_fill, name):
-    assert FILL_REPLAYS[name](tiny_fill, GOLDEN) <= TOLERANCE
+def test_replay(tiny, tiny_fill, name):
+    assert replay(name, tiny_fill if name in FILL_REPLAYS else tiny, GOLDEN) <= TOLERANCE
 
 
 def test_every_recording_is_replayed():
-    assert {path.stem for path in GOLDEN.glob("*.safetensors")} == set(REPLAYS) | set(FILL_REPLAYS)
+    assert {path.stem for path in GOLDEN.glob("*.safetensors")} == set(REPLAYS)
 
 
 def test_schedule(tiny):

@@ -93,14 +93,14 @@ def timed(run):
 
 @pytest.mark.parametrize(
     ("section", "count"),
-    [("captions", 3 * 3), ("reconstruction", 5), ("entropy", 8 * 12 * 2), ("overhead", 3), ("core", 4 + 2)],
+    [("captions", 3 * 3), ("reconstruction", 5), ("entropy", 8 * 12 * 2), ("core", 4 + 2 + 3)],
 )
 def test_sections_make_tables_and_records(measure, monkeypatch, tmp_path, section, count):
     for place, name, few in [
         (reconstruction, "STEPS", 1), (entropy, "STEPS", 1), (entropy, "DELTAS", (1.0, 1.2)),
-        (overhead, "STRENGTHS", overhead.STRENGTHS[:2]), (overhead, "REPEATS", 1),
-        (overhead, "overhead", lambda flow, run: run() or 0.0), (overhead, "seconds", timed),
-        (overhead, "resolve_method", lambda name, *_: method(name, **QUICK[name])), (core, "costs", lambda flow: ()),
+        (core, "STRENGTHS", core.STRENGTHS[:2]), (core, "REPEATS", 1), (overhead, "seconds", timed),
+        (core, "overhead", lambda flow, run: run() or 0.0),
+        (core, "resolve_method", lambda name, *_: method(name, **QUICK[name])),
     ]:  # fmt: skip
         monkeypatch.setattr(place, name, few)
     monkeypatch.setattr(core, "CLEAN_RENDERS", 100)

@@ -14,14 +14,13 @@ from flowedit_grag import Editor, load
 from flowedit_grag.embedded import ADAPTERS, MODELS
 from flowedit_grag.lab.splits import problems
 from flowedit_grag.lora_moe import read_adapter
-from recipes.lab import export, fill, fill_decoder, latents, loop, masks, shipped
+from recipes.lab import decoder, export, fill, latents, loop
 from recipes.lab.export import halve
-from recipes.lab.loop import averaged
 
 MB = 2**20
 AVERAGING = """
 import torch
-from recipes.lab.parallel import average_gradients, joined, place
+from recipes.lab.loop import average_gradients, joined, place
 with joined():
     rank, processes = place()
     one, two, other, none = (torch.zeros(shape, requires_grad=True) for shape in ((2, 3), (4,), (5,), (6,)))
@@ -89,21 +88,20 @@ def test_stock_diffusers_loads_it():
 
 
 def test_the_recipe_starts_from_what_is_shipped(tmp_path, monkeypatch, lab):
-    for module in (latents, masks):
-        monkeypatch.setattr(module, "SHARD", 4)
+    monkeypatch.setattr(latents, "SHARD", 4)
     monkeypatch.setattr(latents, "BATCH", 2)
     monkeypatch.setattr(fill, "BATCH", 4)
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
-    shipped.train(tmp_path, 1)
-    weights = averaged(tmp_path, "flux")["transformer"]
+    export.train_shipped(tmp_path, 1)
+    weights = torch.load(tmp_path / "flux.pt")["ema"]["transformer"]
     assert all(torch.equal(weights[name], own) for name, own in lab.transformer.state_dict().items())
-    masks.train(tmp_path, 9)  # number 8 shows two backgrounds
-    assert len(latents.load(tmp_path, "masked-diptychs", "masks")[1]) == 12
-    assert len(latents.load(tmp_path, "masked-scenes", "masks")[1]) == 4
+    latents.train_masks(tmp_path, 9)  # number 8 shows two backgrounds
+    assert len(latents.load(tmp_path, "masked-diptychs")[1]) == 12
+    assert len(latents.load(tmp_path, "masked-scenes")[1]) == 4
     fill.train(tmp_path, 2)
     for step, predicted in ((1, 0.0), (2, 1.0)):
-        monkeypatch.setattr(fill_decoder, "PREDICTED", predicted)
-        fill_decoder.train(tmp_path, step)
+        monkeypatch.setattr(decoder, "PREDICTED", predicted)
+        decoder.train_fill(tmp_path, step)
     log = [json.loads(line) for line in (tmp_path / "fill_decoder.jsonl").read_text().splitlines()]
     assert [line["predicted"] for line in log] == [0.0, 1.0]
     export.train_fill(tmp_path, 1, weights=tmp_path / "weights")

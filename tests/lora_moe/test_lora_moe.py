@@ -14,9 +14,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmarks.adapters import Experts
+from benchmarks.replay import FORWARD
 from benchmarks.replay import relative_error as error
-from benchmarks.replay_incontext import FORWARD
-from benchmarks.sparse_experts import Experts, sparse_over_dense
 from flowedit_grag import Editor
 from flowedit_grag.errors import InputError
 from flowedit_grag.lora_moe import (
@@ -529,7 +529,7 @@ def test_settings_that_make_no_sense(options, words):
 
 def test_experts_that_are_not_chosen_can_be_left_out():
     """The way that the bench compares with gives the same numbers."""
-    experts = Experts.drawn(4, 3, 10, 6)
+    experts = Experts(4, 3, 10, 6)
     x = torch.randn(20, 10, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(experts.only_the_chosen(x), experts.all_of_them(x))
-    assert sparse_over_dense(experts, 20, repeats=1) > 0
+    assert experts.sparse_over_dense(20, repeats=1) > 0

@@ -147,8 +147,8 @@ def test_what_a_sample_lacks_is_missing_with_its_reason():
 
 
 def test_a_metric_that_fails_stops_nothing(monkeypatch):
-    monkeypatch.setattr("flowedit_grag.metrics.distances.l2", lambda *args: 1 / 0)
-    monkeypatch.setattr("flowedit_grag.metrics.distances.l1", lambda *args: float("nan"))
+    monkeypatch.setattr("flowedit_grag.metrics.distances.L2.compare", lambda *args: 1 / 0)
+    monkeypatch.setattr("flowedit_grag.metrics.distances.L1.compare", lambda *args: float("nan"))
     found = measure(metrics(["l1", "l2", "psnr"]), PAIRS[0])
     assert found["l1"] == Missing("the result is not a number")
     assert found["l2"] == Missing("ZeroDivisionError: division by zero")

@@ -7,15 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from flowedit_grag.backbone.families.flux_transformer import pack
+from flowedit_grag.backbone.families.flux_transformer import pack, velocity_of
+from flowedit_grag.backbone.flow import Condition
 from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import Item, Scene
 from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.methods.diptych_frame import DIPTYCH
 from flowedit_grag.tokenize import tokenize
-from recipes.lab import distil, encoding, fill, flux, masks, model, reading
-from recipes.lab.diptychs import difference, diptych_caption, draw
+from recipes.lab import data, fill, flux, latents, model, reading
+from recipes.lab.data import difference
 from recipes.lab.loop import Stage
 from recipes.lab.model import TEXT_TOKENS, t5_tokenizer, vocabulary
 
@@ -50,13 +51,14 @@ def test_a_stopped_stage_resumes_bit_for_bit(tmp_path):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_diptychs_describe_what_they_show(task):
+def test_diptychs_describe_what_they_show(monkeypatch, task):
     tokenizer, rng = t5_tokenizer(), np.random.default_rng(0)
     for seed in range(20):
         edit = sample_edit(np.random.default_rng(seed), task)
-        picture, (source, target, _) = draw(edit), edit.images()
-        assert np.array_equal(picture, np.concatenate([source, target], axis=1))
-        text = diptych_caption(edit, rng)
+        monkeypatch.setattr(data, "edit_at", lambda index, edit=edit: edit)
+        data.picture.cache_clear()
+        assert np.array_equal(data.picture("diptychs", 0), np.concatenate(edit.images()[:2], axis=1))
+        text = data.caption_of("diptychs", 0, rng)
         assert text.startswith(DIPTYCH)
         assert edit.instruction not in text
         assert set(tokenize(text)) <= set(vocabulary())
@@ -74,11 +76,11 @@ def test_distillation_targets_are_classifier_free_guidance():
     x, sigma = torch.randn(2, 16, 4, 8), torch.tensor([0.3, 0.8])
     texts = ["a large red star on the left on a sky background", ""]
     with torch.no_grad():
-        embeds, pooled = encoding.encode(parts, texts, TEXT_TOKENS, "cpu")
-        found = distil.guided(parts, x, sigma, embeds, pooled, torch.tensor([4.0, 4.0]))
-        v = flux.velocity(parts["transformer"], x, sigma, embeds, pooled, torch.ones(2))
-        nothing, none = encoding.encode(parts, ["", ""], TEXT_TOKENS, "cpu")
-        empty = flux.velocity(parts["transformer"], x, sigma, nothing, none, torch.ones(2))
+        condition = model.encode(parts, texts, TEXT_TOKENS, "cpu")
+        found = flux.guided(parts, x, sigma, condition, torch.tensor([4.0, 4.0]))
+        v = velocity_of(parts["transformer"], x, sigma, condition, torch.ones(2))
+        nothing = model.encode(parts, ["", ""], TEXT_TOKENS, "cpu")
+        empty = velocity_of(parts["transformer"], x, sigma, nothing, torch.ones(2))
     assert torch.allclose(found, empty + 4 * (v - empty), atol=1e-5)
     assert torch.allclose(found[1], v[1], atol=1e-5)
     assert not torch.allclose(found[0], v[0], atol=1e-3)
@@ -87,15 +89,15 @@ def test_distillation_targets_are_classifier_free_guidance():
 def test_masks_are_boxes_of_tokens_or_the_right_panel():
     halves, shares = 0, []
     for index in range(200):
-        mask = masks.mask_at("diptychs", index, 8, 16)
+        mask = latents.mask_at("diptychs", index, 8, 16)
         half = np.zeros_like(mask)
         half[:, 8:] = True
         halves += np.array_equal(mask, half)
-        alone = masks.mask_at("scenes", index, 8, 8)
-        assert np.array_equal(alone, masks.mask_at("scenes", index, 8, 8))
+        alone = latents.mask_at("scenes", index, 8, 8)
+        assert np.array_equal(alone, latents.mask_at("scenes", index, 8, 8))
         assert alone.any()
         shares.append(alone.mean())
-    assert halves / 200 == pytest.approx(masks.DIPTYCH_PANEL, abs=0.06)
+    assert halves / 200 == pytest.approx(latents.DIPTYCH_PANEL, abs=0.06)
     assert min(shares) < 0.15
     assert max(shares) > 0.8
 
@@ -109,11 +111,11 @@ def test_a_widened_transformer_starts_by_seeing_the_masked_picture_as_it_does_th
         nn.init.normal_(p, std=0.05)
     wide = fill.widened(narrow).eval()
     assert (wide.config.in_channels, wide.config.out_channels) == (384, 64)
-    x, sigma, embeds, pooled = torch.randn(2, 16, 4, 8), torch.rand(2), torch.randn(2, 5, 128), torch.randn(2, 64)
+    x, sigma, text = torch.randn(2, 16, 4, 8), torch.rand(2), Condition(torch.randn(2, 5, 128), torch.randn(2, 64))
     masked, mask = torch.randn(2, 16, 4, 8), torch.randn(2, 8, 256)
     with torch.no_grad():
-        before = flux.velocity(narrow, x + masked, sigma, embeds, pooled, torch.ones(2))
-        after = flux.velocity(wide, x, sigma, embeds, pooled, torch.ones(2), torch.cat([pack(masked), mask], dim=-1))
+        before = velocity_of(narrow, x + masked, sigma, text, torch.ones(2))
+        after = velocity_of(wide, x, sigma, text, torch.ones(2), torch.cat([pack(masked), mask], dim=-1))
     assert torch.allclose(before, after, atol=1e-5)
 
 

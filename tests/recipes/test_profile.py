@@ -9,7 +9,7 @@ from report_parts import run
 from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.errors import InputError
 from flowedit_grag.report.runs import Outcome
-from recipes.lab.profile import best, train_settings
+from recipes.lab.export import best, train_settings
 
 ROWS = """\
   sdedit 2: {method: sdedit, steps: 2}

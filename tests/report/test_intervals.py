@@ -48,11 +48,11 @@ def test_rates_that_are_all_right_are_not_certain():
 
 
 def test_differences_of_shares():
-    same = share_difference([True] * 38, [True] * 38)  # by hand: 1/40 each way, and no difference
+    same = share_difference([0.0] * 38)  # by hand: 1/40 each way, and no difference
     assert (same.value, same.n) == (0.0, 38)
     assert (same.low, same.high) == pytest.approx((-1.96 * (0.05 / 40) ** 0.5, 1.96 * (0.05 / 40) ** 0.5), abs=1e-4)
-    better = share_difference([True] * 18 + [False] * 20, [False] * 10 + [True] * 8 + [False] * 20)
+    better = share_difference([1.0] * 10 + [0.0] * 28)
     assert better.value == pytest.approx(10 / 38)
     assert (better.low + better.high) / 2 == pytest.approx(10 / 40)
     assert better.low == pytest.approx(0.25 - 1.96 * ((0.3 - 0.25**2) / 40) ** 0.5, abs=1e-4)
-    assert np.isnan(share_difference([], []).value)
+    assert np.isnan(share_difference([]).value)

@@ -23,13 +23,11 @@ from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.published import published
 from flowedit_grag.metrics import metrics
 from flowedit_grag.report import report
-from flowedit_grag.report.by_task import by_task
-from flowedit_grag.report.columns import Column
-from flowedit_grag.report.comparison import comparisons
+from flowedit_grag.report.comparison import Column, comparisons
+from flowedit_grag.report.differences import by_task
 from flowedit_grag.report.figures import figures
 from flowedit_grag.report.gallery import BUDGET, BYTES, contact_sheet, side, thumbnail
-from flowedit_grag.report.latex import escaped as latex
-from flowedit_grag.report.markdown import escaped as markdown
+from flowedit_grag.report.printers import escaped_latex, escaped_markdown
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.report.scores import mean_of, parameters
 from flowedit_grag.report.smoothness import correlations, direction_of, ratio, smoothness, variation
@@ -428,11 +426,11 @@ def test_latex(made):
         assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(tabular[0])}
     assert "$-$" in text
     assert not re.search(r"\[-\d|(?<=& )-\d", text)
-    assert latex("50% of {A_1} & \\x $") == r"50\% of \{A\_1\} \& \textbackslash{}x \$"
+    assert escaped_latex("50% of {A_1} & \\x $") == r"50\% of \{A\_1\} \& \textbackslash{}x \$"
 
 
 def test_markdown_escapes():
-    assert markdown("a|b\n<i> *x* `y` [z]") == r"a\|b \<i> \*x\* \`y\` \[z\]"
+    assert escaped_markdown("a|b\n<i> *x* `y` [z]") == r"a\|b \<i> \*x\* \`y\` \[z\]"
 
 
 @pytest.mark.parametrize(
@@ -646,7 +644,7 @@ def test_places_that_cannot_be_written(made, tmp_path, monkeypatch):
     def full(tables):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reports.markdown, "document", full)
+    monkeypatch.setattr(reports, "markdown", full)
     refused([made[0] / "run"], tmp_path / "report", "No space left on device")
 
 

@@ -1,6 +1,6 @@
 """A claim of a paper, and what was found of it here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from ...embedded import MODELS
 from ...errors import InputError
 from ...files import fingerprint
 from ..comparison import Comparison, comparisons
-from ..intervals import Mean
+from ..intervals import NOTHING, Mean
 from ..measurements import Record, Records, weights
 from ..runs import read_runs
 
@@ -44,10 +44,8 @@ class Evidence:
             for row, way in run.manifest.made_with.items():
                 name, files = way["model"]["name"], way["model"]["files"]
                 if name in MODELS and files != fingerprint(MODELS[name]):
-                    raise InputError(
-                        f"{run.folder}: {row!r} was made with other weights of {name} than those here; "
-                        "run its config again."
-                    )
+                    others = f"{run.folder}: {row!r} was made with other weights of {name} than those here"
+                    raise InputError(f"{others}; run its config again.")
         return comparisons(runs)
 
     def records(self, name: str) -> list[Record]:
@@ -67,12 +65,11 @@ def sample(n: int, records: list[Record]) -> str:
     return f"n = {n}" + (f", {split}" if split else "")
 
 
-Judge = Callable[[Evidence], Iterator[Claim]]
-
-
-def not_measured(source: str, text: str, why: str) -> Claim:
-    """A claim that nothing was measured of, and ``why``: mostly, what to run."""
-    return Claim(source, text, why, "not measured")
+def claimed(source: str, text: str, found: Iterator[tuple[str, Mean]], otherwise: str) -> Claim:
+    """Judged by the first of ``found``: what was measured, and the difference that is to be above 0. ``otherwise`` says
+    why there is none, mostly what to run."""
+    measured, gap = next(found, (otherwise, NOTHING))
+    return Claim(source, text, measured, judged(gap))
 
 
 def judged(difference: Mean) -> Verdict:

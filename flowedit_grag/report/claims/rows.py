@@ -1,4 +1,4 @@
-"""Claims about two rows of a run, sample by sample."""
+"""Claims about the rows of a run: two of them sample by sample, or those that are one edit with one number turned."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,9 @@ from ...experiments.published import PublishedTable, published
 from ..comparison import Comparison, Row
 from ..differences import paired
 from ..intervals import Mean
-from .base import ICEDIT, Claim, Evidence, judged, not_measured
+from ..smoothness import excess
+from ..strength import Curve, curves
+from .base import GRAG, ICEDIT, Claim, Evidence, claimed
 
 TABLE = "grag-1"
 METHODS = ("FlowEdit", "StableFlow", "StableFlow+")
@@ -24,56 +26,79 @@ SEEDS, STEPS = 6, 10  # of the early filter, as published
 VLMS = ("vlm:", "openai:")  # how the names of such judges begin
 GRADED = "the lab's runs are judged by its oracle, which is also the grader; no VLM has judged"
 
+OTHERS = {"lambda": "lambda", "CFG": "true_cfg"}  # that turn an edit as delta does, and the number that is turned
+SMOOTH = ("ssim_outside", "psnr_outside")
+
 Pair = tuple[Row, Row]  # the row that a claim says is above the other
 
 
 def grag_effects(evidence: Evidence) -> Iterator[Claim]:
     """For each editor: whether more or less of the source is kept, and of the edit made, as the paper has it."""
     paper = published(TABLE)
+    labels = [one.label for one in paper.columns]
     for method in METHODS:
         for column, (metric, what) in ASKED.items():
             with_grag = f"{method} + GRAG"
-            index = [one.label for one in paper.columns].index(column)
-            rest, turned = (float(str(paper.rows[name][index])) for name in (method, with_grag))
+            rest, turned = (float(str(paper.rows[name][labels.index(column)])) for name in (method, with_grag))
             more = turned > rest
             text = f"GRAG on {method}: {'more' if more else 'less'} {what} ({column} {rest:g} to {turned:g})"
-            find = _named(with_grag, method, paper)
-            yield _claim(evidence, paper.source, text, metric, find, "run configs/lab/table1.yaml first", more)
+            found = _gaps(evidence, metric, _named(with_grag, method, paper), more)
+            yield claimed(paper.source, text, found, "run configs/lab/table1.yaml first")
 
 
 def icedit_steps(evidence: Evidence) -> Iterator[Claim]:
     """What the prompt and the adapters do for edits from instructions."""
     for what, better, worse in STEPS_UP:
         for metric, way in WAYS.items():
-            find, wanted = _named(better, worse), "run configs/lab/instructions.yaml first"
-            yield _claim(evidence, f"{ICEDIT}, Table 3", f"{what} {way}", metric, find, wanted)
+            found = _gaps(evidence, metric, _named(better, worse))
+            yield claimed(f"{ICEDIT}, Table 3", f"{what} {way}", found, "run configs/lab/instructions.yaml first")
 
 
 def early_filter(evidence: Evidence) -> Iterator[Claim]:
     """The paper's claim is about a VLM's judgement. A judge that is also the grader proves nothing of it."""
     for metric, way in WAYS.items():
         text = f"an early filter with a VLM as its judge, {SEEDS} seeds of {STEPS} steps, over one seed, {way}"
-        yield _claim(evidence, f"{ICEDIT}, Table 3", text, metric, _filtered, GRADED)
+        yield claimed(f"{ICEDIT}, Table 3", text, _gaps(evidence, metric, _filtered), GRADED)
 
 
-def _claim(
-    evidence: Evidence, source: str, text: str, metric: str, find: Callable[[Comparison], Pair | None], otherwise: str,
-    is_above: bool = True,
-) -> Claim:  # fmt: skip
-    """Of the first comparison that has both rows and the metric; ``otherwise`` says why it is not measured."""
+def delta_is_smooth(evidence: Evidence) -> Iterator[Claim]:
+    """Total variation of a metric over its range, of delta against lambda and against classifier-free guidance."""
+    for label, turned in OTHERS.items():
+        for metric in SMOOTH:
+            text, found = f"delta turns {metric} more smoothly than {label}", _excesses(evidence, turned, metric)
+            yield claimed(f"{GRAG}, Table 2 and Fig. 10", text, found, "run configs/lab/table2.yaml first")
+
+
+def _gaps(
+    evidence: Evidence, metric: str, find: Callable[[Comparison], Pair | None], is_above: bool = True
+) -> Iterator[tuple[str, Mean]]:
+    """Of each comparison that has both rows and the metric; the second row is to be above where not ``is_above``."""
     for comparison in evidence.comparisons:
         if (pair := find(comparison)) is None or (column := pair[0].column([metric])) is None:
             continue
-        first, second = pair
-        found = paired(comparison, first, second, column)
-        claimed = found if is_above else paired(comparison, second, first, column)
-        measured = f"{metric} {_gap(found, column.is_rate)}, n = {found.n}, {comparison.title}"
-        return Claim(source, text, measured, judged(claimed))
-    return not_measured(source, text, otherwise)
+        found = paired(comparison, *pair, column)
+        gap = found.gap("points") if column.is_rate else found.gap("", 4)
+        measured = f"{metric} {gap}, n = {found.n}, {comparison.title}"
+        yield measured, found.scaled(1 if is_above else -1)
 
 
-def _gap(found: Mean, is_rate: bool) -> str:
-    return found.gap("points") if is_rate else f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+def _excesses(evidence: Evidence, turned: str, metric: str) -> Iterator[tuple[str, Mean]]:
+    """Of each comparison that has both curves and the metric."""
+    for comparison in evidence.comparisons:
+        delta, other = (_curve(comparison, name) for name in ("delta", turned))
+        column = next((one for one in comparison.columns if one.name == metric), None)
+        if delta is None or other is None or column is None:
+            continue
+        ours, theirs, gap = excess(delta, other, column, comparison)
+        if gap.n:
+            first, second = (f"{of.value:.2f} ({of.low:.2f} to {of.high:.2f})" for of in (ours, theirs))
+            yield f"total variation / range {first} against {second}, n = {gap.n}, {comparison.title}", gap
+
+
+def _curve(comparison: Comparison, turned: str) -> Curve | None:
+    """The curve of most values among those that turn it."""
+    found = [curve for curve in curves(comparison.lines) if curve.turned == turned]
+    return max(found, key=lambda curve: len(curve.points), default=None)
 
 
 def _named(first: str, second: str, paper: PublishedTable | None = None) -> Callable[[Comparison], Pair | None]:
