@@ -24,7 +24,7 @@ from runner_parts import Session
 from safetensors.torch import save_file
 
 from flowedit_grag import Editor
-from flowedit_grag.cli import run as command
+from flowedit_grag.cli import runs as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
