@@ -12,7 +12,7 @@ from PIL import Image
 
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments.datasets import DATASETS, dataset
-from flowedit_grag.experiments.masks import from_runs
+from flowedit_grag.experiments.datasets.pie import from_runs
 from flowedit_grag.experiments.samples import Dataset, Sample, noise_seed
 from flowedit_grag.lab.splits import SPLITS, problems
 from flowedit_grag.lab.tasks import TASKS
