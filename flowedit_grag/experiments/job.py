@@ -9,8 +9,7 @@ from typing import Any
 from . import fingerprint
 from .config import RunConfig
 from .plan import WorkItem
-from .records import current, undecided
-from .store import Store
+from .store import Store, current, read_record, read_scores, undecided
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,13 @@ class Job:
         return {(item.row.name, item.sample.id): group for group in self.groups for item in group}
 
     def _read(self, item: WorkItem) -> ItemState:
-        record = self.store.record(item)
+        files = self.store.files(item)
+        record = read_record(files)
         if record is None:
             return ItemState()
         if record["status"] == "failed":
             return ItemState("failed", record.get("time", 0.0) < self.retry, reason=record["reason"])
-        scores = current(self.store.scores(item), self.metric_keys)
+        scores = current(read_scores(files, item.truth), self.metric_keys)
         left = tuple(name for name in self.metric_keys if name not in scores or self._is_retried(scores[name]))
         return ItemState("done", False, left, "", record["nfe"], tuple(undecided(record)), scores)
 

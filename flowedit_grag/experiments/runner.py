@@ -21,7 +21,7 @@ from .editors import Editors
 from .folder import LOCKS
 from .job import ItemState, Job
 from .plan import WorkItem
-from .records import COSTS
+from .store import COSTS
 
 Group = tuple[WorkItem, ...]
 PATIENCE = 0.2  # seconds between looks at what others are working on
