@@ -78,10 +78,6 @@ class Job:
             found.setdefault((item.sample.id, item.group), []).append(item)
         return tuple(tuple(items) for items in found.values())
 
-    def group(self, item: WorkItem) -> tuple[WorkItem, ...]:
-        """The items that are edited in one batch with ``item``, in order."""
-        return self._group_of[item.row.name, item.sample.id]
-
     def state(self, item: WorkItem) -> ItemState:
         """What is left of ``item``: two files are read, and none once nothing is left."""
         place = item.row.name, item.sample.id
@@ -96,20 +92,14 @@ class Job:
         """Whether nothing is left of any of ``items``."""
         return all(self.state(item).finished for item in items)
 
-    @cached_property
-    def _group_of(self) -> dict[tuple[str, str], tuple[WorkItem, ...]]:
-        return {(item.row.name, item.sample.id): group for group in self.groups for item in group}
-
     def _read(self, item: WorkItem) -> ItemState:
         files = self.store.files(item)
         record = read_record(files)
         if record is None:
             return ItemState()
         if record["status"] == "failed":
-            return ItemState("failed", record.get("time", 0.0) < self.retry, reason=record["reason"])
+            return ItemState("failed", record["time"] < self.retry, reason=record["reason"])
         scores = current(read_scores(files, item.truth), self.metric_keys)
-        left = tuple(name for name in self.metric_keys if name not in scores or self._is_retried(scores[name]))
+        tried = {name for name, entry in scores.items() if "value" in entry or entry["time"] >= self.retry}
+        left = tuple(name for name in self.metric_keys if name not in tried)
         return ItemState("done", False, left, "", record["nfe"], tuple(undecided(record)), scores)
-
-    def _is_retried(self, entry: Mapping[str, Any]) -> bool:
-        return "missing" in entry and entry.get("time", 0.0) < self.retry

@@ -19,7 +19,7 @@ from ..progress import OnProgress, Progress
 from ..result import Result, plain
 from .editors import Editors
 from .folder import LOCKS
-from .job import ItemState, Job
+from .job import Job
 from .plan import WorkItem
 from .store import COSTS
 
@@ -93,16 +93,16 @@ class _GroupRunner:
         for item in group:
             self.store.clear(item)
         found = {item: self.job.state(item) for item in group}  # someone may have finished them since
-        missing = [item for item, state in found.items() if state.to_edit or self._is_damaged(item, state)]
+        missing = [
+            item for item, state in found.items()
+            if state.to_edit or (state.to_measure and not self.store.has_image(item))
+        ]  # fmt: skip
         if missing:
             self._edit(group, missing)
         for item in group:
             state = self.job.state(item) if item in missing else found[item]
             if state.to_measure:
                 self._measure(item, state.to_measure)
-
-    def _is_damaged(self, item: WorkItem, state: ItemState) -> bool:
-        return bool(state.to_measure) and not self.store.has_image(item)
 
     def _can_be_gone_on_from(self, item: WorkItem) -> bool:
         """Whether an edit is there, or has failed. One whose picture was damaged since is made again."""

@@ -68,7 +68,7 @@ class Monitor:
         job, edits = self.job, 0
         with Locks(job.folder / LOCKS) as locks:
             for item in (item for item in self.left if item.key == key):
-                group = job.group(item)
+                group = next(group for group in job.groups if item in group)
                 with _claimed(locks, group[0].key) as free:
                     if free and job.state(item).to_edit:
                         for one in (one for one in group if job.state(one).to_edit):
