@@ -40,12 +40,11 @@ class MagicBrush(Benchmark):
         release = next((folder for folder in folders if (folder / SESSIONS).is_file()), None)
         turns = _turns_of_release(release) if release else _turns_of_table(self.path, self.split)
         if self.turns == "multi":
-            turns = (replace(one, previous=_before(one)) if one.turn > 1 else one for one in turns)
+            turns = (
+                replace(one, previous=f"{one.id.rpartition('-')[0]}-{one.turn - 1}") if one.turn > 1 else one
+                for one in turns
+            )
         return Dataset(f"MagicBrush ({self.turns}-turn)", tuple(turns))
-
-
-def _before(turn: Sample) -> str:
-    return f"{turn.id.rpartition('-')[0]}-{turn.turn - 1}"
 
 
 def _turns_of_release(folder: Path) -> Iterator[Sample]:
