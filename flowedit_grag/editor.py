@@ -1,7 +1,8 @@
 """``Editor``: images and prompts in, images out."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .methods import Method, written_options
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import frame_of
-from .methods.inputs import Source, run_to_end
+from .methods.inputs import Source, Steps, run_to_end
 from .methods.request import EditRequest
 from .methods.resolve import check_selection, default_model, resolve_method
 from .progress import OnProgress
@@ -66,6 +67,7 @@ class Editor:
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
+        self.prepare: Callable[[Method, Source], Steps] | None = None  # in place of the method's, to keep what it gives
 
     def edit(
         self,
@@ -179,7 +181,8 @@ class Editor:
                 self._check_memory(len(target), Source(self.flow, latents, source, iter(())))
             job: dict[str, Any] = {"source": source, "target": target}
             if early_filter is None:
-                steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths)
+                prepare = None if self.prepare is None else partial(self.prepare, self.method)
+                steps = self.method.iterate(self.flow, latents, **job, noise=noise, grag=strengths, prepare=prepare)
                 edits = run_to_end(steps, on_progress)
             else:
                 assert isinstance(self.method, DiptychMethod)  # which early_filter.check has seen to

@@ -11,6 +11,7 @@ from ..backbone.load import load
 from ..editor import Editor
 from ..errors import InputError
 from . import fingerprint
+from .inversions import Inversions
 from .plan import WorkItem
 
 
@@ -22,13 +23,15 @@ class Editors:
         self.network: tuple[str | None, ...] | None = None
         self.flow: ImageFlow | None = None
         self.made: dict[str, Editor] = {}
+        self.inversions = Inversions()
 
     def of(self, item: WorkItem) -> Editor:
         """The editor of the item's row, on its network as it was when the run was planned. Raises :class:`InputError`
         for what cannot be loaded."""
         row = item.row
         if self.network != (network := (*row.network, item.commit)):
-            self.made, self.flow, self.network = {}, None, None  # before another is loaded: two may not fit
+            # let go before another is loaded: two may not fit
+            self.made, self.flow, self.network, self.inversions = {}, None, None, Inversions()
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -38,4 +41,5 @@ class Editors:
             self.network = network
         if row.name not in self.made:
             self.made[row.name] = Editor(row.method, self.flow, grag=row.grag, **row.options)
+            self.made[row.name].prepare = self.inversions.prepare
         return self.made[row.name]

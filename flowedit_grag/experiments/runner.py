@@ -141,10 +141,11 @@ class _GroupRunner:
         early = item.row.early_filter
         told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
         if len(group) == 1:
-            return [(editor.edit(self._start(item), **told, seed=item.seed, early_filter=early), None)]
+            alone = editor.edit(self._start(item), **told, seed=item.seed, early_filter=early)
+            return [(self.editors.inversions.charged(alone), None)]
         controls = [one.method.control for one in editors]
         together = editor.edit_with(self._start(item), controls=controls, **told, seed=item.seed)
-        return _shares(together, group, [one.method for one in editors])
+        return _shares(self.editors.inversions.charged(together), group, [one.method for one in editors])
 
     def _start(self, item: WorkItem) -> Image.Image:
         """The picture that is edited: the sample's, or what became of the turn before."""

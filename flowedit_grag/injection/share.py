@@ -11,8 +11,6 @@ from ..errors import InputError
 from ..guidance.classifier_free import GuidedVelocity
 from ..guidance.control import Control, ControlledGroup
 
-SOURCE = 0  # its row of the batch
-
 
 @dataclass(frozen=True)
 class ShareKV:
@@ -39,9 +37,9 @@ def source_hooks(
 ) -> Hooks:  # fmt: skip
     """In each of ``layers`` (by default the vital ones): K and V of the source (row 0) on the image tokens of
     every edit (the rows after it), unless not to ``share``; then each edit's control on them, guidance copies too."""
-    edits = tuple(index for index, row in enumerate(v.rows) if row != SOURCE)
+    edits = tuple(index for index, row in enumerate(v.rows) if row)  # all but the source's
     group = ControlledGroup(layout.image, tuple((None, *controls)[row] for row in v.rows), layout.text)
-    hooks: list[AttentionHook] = [ShareKV(SOURCE, edits, layout.image)] if share else []
+    hooks: list[AttentionHook] = [ShareKV(0, edits, layout.image)] if share else []
     hooks += [] if group.is_identity else [group]
     return dict.fromkeys(vital_layers(layers, v.flow), compose(*hooks)) if hooks else {}
 

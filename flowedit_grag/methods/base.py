@@ -1,6 +1,6 @@
 """What a method is: a frozen dataclass whose fields are its options, with two generators that do the work."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,7 +61,7 @@ class Method:
 
     def iterate(
         self, flow: Flow, latents: Tensor, *, source: Condition, target: Condition | Sequence[Condition],
-        noise: Noise | None = None, grag: Sequence[Any] | None = None,
+        noise: Noise | None = None, grag: Sequence[Any] | None = None, prepare: Callable[[Source], Steps] | None = None,
     ) -> Steps:  # fmt: skip
         """Edit ``latents`` ``[1, C, h, w]`` towards every ``target``, yielding :class:`Progress` after every step.
 
@@ -70,6 +70,7 @@ class Method:
             target: the prompts of the edits; all share one source, in one batch.
             noise: a generator, or tensors shaped like ``latents`` that are used in draw order.
             grag: a strength for each target, in place of the method's own: a control, or what GRAG is made of.
+            prepare: in place of :meth:`prepare`, for those who keep what it returns.
 
         Returns ``[targets, C, h, w]``, float32. Raises :class:`InputError` for input of the wrong shape.
         """
@@ -78,7 +79,7 @@ class Method:
             raise InputError(f"a method edits one source [1, C, h, w] with one prompt, not {list(latents.shape)}.")
         job = self.source(flow, latents.to(flow.device, torch.float32), source, noise)
         targets = self.targets(target, grag)
-        prepared = yield from self.prepare(job)
+        prepared = yield from (prepare or self.prepare)(job)
         size = self.targets_at_once(job)
         edited, starts = [], range(0, len(targets), size)
         for index, start in enumerate(starts):

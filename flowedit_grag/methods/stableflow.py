@@ -41,6 +41,7 @@ class StableFlow(Method):
     vital_layers: tuple[int, ...] | None = None
     source_alignment: Literal["aligned", "published"] = "aligned"
     takes_control: ClassVar[bool] = True
+    prepared_by: ClassVar[tuple[str, ...]] = ("steps", "solver", "inversion_guidance", "nudge")  # the options it reads
 
     def __post_init__(self):
         super().__post_init__()

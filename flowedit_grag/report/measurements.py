@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..backbone.load import locate
+from ..backbone.load import commit, locate
 from ..embedded import ADAPTERS
 from ..experiments.fingerprint import DIGITS, digest
 from ..files import fingerprint, written
@@ -18,10 +18,11 @@ Record = dict[str, Any]
 
 
 def weights(*names: str) -> dict[str, str]:
-    """A short hash of what lies in the files of each model or adapter, by name or path."""
+    """What the weights of each model or adapter are, by name or path: a short hash of the files here, or the commit on
+    the hub. Raises :class:`InputError` for names that lead nowhere."""
     places = {name: ADAPTERS.get(name, Path(name)) for name in names}
     return {
-        name: (fingerprint(place if place.is_file() else Path(locate(name))) or name)[:DIGITS]
+        name: (fingerprint(place if place.is_file() else Path(locate(name))) or str(commit(name)))[:DIGITS]
         for name, place in places.items()
     }
 
@@ -36,7 +37,7 @@ class Records:
     with other options, code, weights or problems answers for this measurement; it stays in the file.
 
     A line that a kill left unfinished, or that is damaged, is dropped and its record made again. Lines of the
-    measurement that was asked for last are last.
+    measurement that was asked for last are last. One process at a time may measure into a file.
     """
 
     def __init__(self, path: Path, of: Mapping[str, Any]):

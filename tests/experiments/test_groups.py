@@ -1,6 +1,7 @@
 """Rows that differ only in their strength: one inversion, one batch, and the same pictures whatever happens between."""
 
 import json
+from dataclasses import fields, replace
 
 import pytest
 from conftest import ROOT
@@ -71,6 +72,70 @@ def test_a_member_is_close_to_its_row_alone_and_strengths_differ(whole, tmp_path
     assert max(np.abs(made[row] - alone[row]).max() for row in made) <= 1
     assert sum(record["nfe"] for record in records(out)) == 3 * (2 * STEPS + 2 * STEPS * 2)
     assert (made["delta 0.8"] != made["delta 1.2"]).any()
+
+
+def test_rows_that_differ_after_the_inversion_share_it(tmp_path, lab):
+    """Bit for bit what each makes alone, and each costs what it costs alone."""
+    row = {"method": "runner_parts:TracedFlow", "log": f"{tmp_path}/log"}
+    rows = {
+        "vital": {**row, "vital_layers": [0]},
+        "none": {**row, "vital_layers": []},
+        "none 1.2": {**row, "vital_layers": [], "grag": 1.2},
+        "guided": {**row, "true_cfg": 2.0},
+        "steps": {**row, "steps": 3},
+    }
+    begin = {"metrics": ["psnr_outside"], "limit": 2}
+    inversion, edit = 2 * STEPS, 2 * STEPS * 2
+    nfe = {"vital": inversion + edit, "guided": inversion + edit * 3 / 2, "steps": (inversion + edit) * 3 / 2}
+    nfe |= dict.fromkeys(("none", "none 1.2"), (inversion + edit * 3 / 2) / 2)
+    before = lab.cost.nfe
+    done(out := tmp_path / "run", **begin, methods=rows)
+    assert {record["row"]: record["nfe"] for record in records(out)} == nfe
+    assert lab.cost.nfe - before == 2 * (sum(nfe.values()) - 2 * inversion)  # three batches, one inversion
+    for name in ("guided", "steps"):
+        done(alone := tmp_path / name, **begin, methods={name: rows[name]})
+        for path in alone.glob("edits/*/*"):
+            kept = out / path.relative_to(alone)
+            assert kept.read_bytes() == path.read_bytes() if path.suffix == ".png" else kept.exists()
+
+
+def test_methods_read_for_their_inversion_what_they_say(tiny):
+    """Whatever else is changed, what ``prepare`` returns stays; and each of the options said changes it."""
+    import torch
+
+    from flowedit_grag.experiments.inversions import inversion
+    from flowedit_grag.inversion import Solver
+    from flowedit_grag.methods.inputs import run_to_end
+    from flowedit_grag.methods.stableflow_plus import StableFlowPlus
+
+    read = {"steps": 3, "solver": Solver.of("fireflow"), "inversion_guidance": 2.0, "nudge": 1.3}
+    other = {
+        "guidance": 4.0, "vital_layers": (1,), "source_alignment": "published", "true_cfg": 2.0,
+        "negative_prompt": "a dog", "control": GRAG(1, 2),
+    }  # fmt: skip
+    method = StableFlowPlus(steps=2, vital_layers=(0,))
+    names = {f.name for f in fields(method)}
+    assert set(method.prepared_by) == set(read)
+    assert names == read.keys() | other.keys()
+    latents = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    source = method.source(tiny, latents, tiny.condition("a cat"), None)
+
+    def path(made):
+        return torch.stack(run_to_end(made.prepare(source)))
+
+    for name, value in other.items():
+        assert torch.equal(path(replace(method, **{name: value})), path(method)), name
+        assert inversion(replace(method, **{name: value})) == inversion(method)
+    for name, value in read.items():
+        changed = path(replace(method, **{name: value}))
+        assert changed.shape != path(method).shape or not torch.equal(changed, path(method)), name
+        assert inversion(replace(method, **{name: value})) != inversion(method)
+
+    class Mine(StableFlowPlus):
+        def prepare(self, source):
+            return super().prepare(source)
+
+    assert inversion(Mine()) is None, "a class that prepares in its own way says what it reads, or shares nothing"
 
 
 def test_missing_members_are_made_again_in_the_same_group(whole, tmp_path):

@@ -236,7 +236,7 @@ def test_what_is_no_adapter_is_refused(tmp_path):
         load_adapter(fill(), tmp_path / "adapter.bin")
     with pytest.raises(InputError, match="no adapter"):
         load_adapter(fill(), tmp_path / "nowhere")
-    with pytest.raises(InputError, match="top_k"):
+    with pytest.raises(InputError):
         LoraMoeConfig(experts=2, top_k=3)
 
 

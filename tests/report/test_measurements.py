@@ -2,6 +2,7 @@
 
 import json
 
+from flowedit_grag.report import measurements
 from flowedit_grag.report.measurements import Records, weights
 
 
@@ -41,10 +42,12 @@ def test_a_folder_without_measurements_has_none(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_are_known_by_their_contents(tmp_path):
+def test_weights_are_known_by_their_contents(tmp_path, monkeypatch):
     (adapter := tmp_path / "adapter").write_bytes(b"weights")
     before = weights("lab", str(adapter))
     adapter.write_bytes(b"others")
     after = weights("lab", str(adapter))
     assert before["lab"] == after["lab"]
     assert before[str(adapter)] != after[str(adapter)]
+    monkeypatch.setattr(measurements, "commit", lambda model: f"{model}'s commit")
+    assert weights("some/model") == {"some/model": "some/model's com"}
