@@ -191,7 +191,7 @@ def test_text_to_image_framework_by_hand(tiny, steps, solver):
 
 
 def test_values_may_be_kept_on_the_cpu(tiny, caplog):
-    caplog.set_level("INFO", logger="flowedit_grag")
+    caplog.set_level("INFO", logger="flowedit_grag.methods.icedit_t2i")
     editor = Editor(method="icedit-t2i", model=tiny, width=64, steps=1, record_on="cpu")
     result = editor.edit(Image.open(GOLDEN / "source_128.png"), instruction=INSTRUCTION)
     assert result.image.size == (128, 128)
