@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError
 
@@ -33,6 +34,15 @@ def check_writable(folder: Path, advice: str) -> None:
             pass
     except OSError as error:
         raise InputError(f"cannot write in {folder} ({error.strerror}); {advice}") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one where there is none, or half of one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def fingerprint(path: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,22 @@ def json_lines(file: Path, like: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(read_text(file).split("\n"), start=1):  # prompts may hold other line breaks
         if not line.strip():
             continue
-        where = f"{file}, line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{where} is not JSON ({getattr(error, 'msg', error)}).") from None
+        values = from_json(line, file, number)
         if not isinstance(values, dict):
-            raise InputError(f"{where} is not like {like}.")
-        yield where, values
+            raise InputError(f"{file}, line {number} is not like {like}.")
+        yield f"{file}, line {number}", values
+
+
+def from_json(text: str, file: Path, line: int = 1, as_pairs: Callable[[list], Any] | None = None) -> Any:
+    """What a ``text`` that begins at ``line`` of ``file`` holds, its objects as dicts or by ``as_pairs``.
+
+    Raises :class:`InputError` if it is not JSON.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=as_pairs)
+    except (ValueError, RecursionError) as error:
+        place = f"{file}, line {line - 1 + getattr(error, 'lineno', 1)}"
+        raise InputError(f"{place} is not JSON ({getattr(error, 'msg', error)}).") from None
 
 
 def require(needed: Collection[str], found: Collection[str], where: str) -> None:

@@ -1,5 +1,6 @@
 """``flowedit-grag analyze``: what happens inside, as figures with their numbers beside them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -7,76 +8,62 @@ import typer
 
 from ..errors import InputError
 from . import arguments, output
-from .options import Device, Dtype, Offload, Quantization, Seed
+from .options import LoadedModel, Loading, Seed, grouped
 
 app = typer.Typer(help="Figures of what happens inside, with their numbers beside them.", no_args_is_help=True)
 
-ImagePath = Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to look at.", show_default=False)]
-SourcePrompt = Annotated[str, typer.Option(help="What the picture shows.", show_default=False)]
-TargetPrompt = Annotated[str, typer.Option(help="What it should show.", show_default=False)]
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder for the figures.", show_default=False)]
-Model = Annotated[str, typer.Option(help="lab, a folder, or a hub id.")]
-Steps = Annotated[int, typer.Option(help="Noise levels: those of a schedule of so many steps.")]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at."""
+
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to look at.", show_default=False)]
+    source_prompt: Annotated[str, typer.Option(help="What the picture shows.", show_default=False)]
+    target_prompt: Annotated[str, typer.Option(help="What it should show.", show_default=False)]
+    out: Folder
+    model: LoadedModel = "lab"
+    steps: Annotated[int, typer.Option(help="Noise levels: those of a schedule of so many steps.")] = 8
+    seed: Seed = 0
 
 
 @app.command()
+@grouped
 def bias(
-    image: ImagePath,
-    source_prompt: SourcePrompt,
-    target_prompt: TargetPrompt,
-    out: Folder,
+    subject: Subject,
+    loading: Loading,
     layers: Annotated[
         Optional[str], typer.Option(help="Attention layers drawn one by one, as in 0,2; by default the vital ones.")
     ] = None,
-    model: Model = "lab",
-    steps: Steps = 8,
-    seed: Seed = 0,
-    device: Device = None,
-    dtype: Dtype = None,
-    offload: Offload = "none",
-    quantization: Quantization = None,
 ) -> None:
     """How much queries and keys have in common: shares, norm maps, heads (GRAG's figures 2, 4, 5, S9 to S14)."""
     drawn = None if layers is None else _layers(layers)
-    branches = _branches(
-        image, source_prompt, target_prompt, steps, seed, out,
-        model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
-    )  # fmt: skip
+    branches = _branches(subject, loading)
     from ..analysis import bias as biases
 
     if drawn is None:
         drawn = list(branches.flow.profile.vital_layers or (0,))
     with output.progress(quiet=False) as on_progress:
         found = biases.bias(branches, drawn, on_progress)
-    _print(biases.write(found, out))
+    _print(biases.write(found, subject.out))
 
 
 @app.command()
+@grouped
 def entropy(
-    image: ImagePath,
-    source_prompt: SourcePrompt,
-    target_prompt: TargetPrompt,
-    out: Folder,
+    subject: Subject,
+    loading: Loading,
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or numbers with commas between.")] = "0.9:1.3:5",
-    model: Model = "lab",
-    steps: Steps = 8,
-    seed: Seed = 0,
-    device: Device = None,
-    dtype: Dtype = None,
-    offload: Offload = "none",
-    quantization: Quantization = None,
 ) -> None:
     """How concentrated attention becomes as delta grows, layer by layer (GRAG's figure S2)."""
     deltas = arguments.strengths(delta)
-    branches = _branches(
-        image, source_prompt, target_prompt, steps, seed, out,
-        model=model, device=device, dtype=dtype, offload=offload, quantization=quantization,
-    )  # fmt: skip
+    branches = _branches(subject, loading)
     from ..analysis import entropy as entropies
 
     with output.progress(quiet=False) as on_progress:
         found = entropies.entropies(branches, deltas, on_progress)
-    _print(entropies.write(found, out))
+    _print(entropies.write(found, subject.out))
 
 
 @app.command()
@@ -88,20 +75,21 @@ def toy(out: Folder) -> None:
     _print(write(out))
 
 
-def _branches(image, source_prompt, target_prompt, steps, seed, out, *, model, **loading) -> Any:
+def _branches(subject: Subject, loading: Loading) -> Any:
     """The picture's two branches on the loaded model, after a look at everything that could be wrong before that."""
-    _check_folder(out)
-    arguments.words(None, source_prompt, target_prompt)
+    _check_folder(subject.out)
+    arguments.words(None, subject.source_prompt, subject.target_prompt)
     with output.waiting("loading", quiet=False):
         from ..analysis.branches import Branches
         from ..backbone.image import read_image
         from ..backbone.load import load
 
-        picture = read_image(image)
-        flow = load(model, **loading)
+        picture = read_image(subject.image)
+        flow = load(subject.model, **vars(loading))
         return Branches.of(
-            flow, picture, source_prompt=source_prompt, target_prompt=target_prompt, steps=steps, seed=seed
-        )
+            flow, picture, source_prompt=subject.source_prompt, target_prompt=subject.target_prompt,
+            steps=subject.steps, seed=subject.seed,
+        )  # fmt: skip
 
 
 def _layers(text: str) -> list[int]:

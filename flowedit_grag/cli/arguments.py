@@ -4,10 +4,10 @@ import logging
 import os
 import warnings
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
+from .options import Edit, Loading
 from .output import waiting
 
 FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
@@ -62,11 +62,6 @@ def strengths(text: str) -> list[float]:
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 
-def method(name: str | None, instruction: str | None) -> str:
-    """The method that was named, or else the one that takes what was said."""
-    return name or ("icedit" if instruction is not None else "stableflow+")
-
-
 def words(instruction: str | None, source_prompt: str | None, target_prompt: str | None) -> dict[str, str | None]:
     """What the edit is to be, for ``Editor``. Raises :class:`InputError` where it is not said."""
     if instruction is None and (source_prompt is None or target_prompt is None):
@@ -92,17 +87,23 @@ def early_filter(text: str | None, **settings: Any):
     return EarlyFilter(seeds=int(seeds), steps=int(steps), **settings)
 
 
-def editor(image: Path, options: list[str] | None, delta: float | None, lam: float | None, quiet: bool, **flags: Any):
+def editor(edit: Edit, loading: Loading, delta: float | None):
     """An ``Editor`` for the flags that were given, the strength, and the KEY=VALUE options.
 
-    It is made after a look at the image: a wrong path should not wait for a model to load.
+    It is made after a look at the image: a wrong path should not wait for a model to load. Without a method's name it
+    is of the one that takes what was said.
     """
-    grag = None if delta is None and lam is None else (1.0 if lam is None else lam, 1.0 if delta is None else delta)
-    given = {name: value for name, value in flags.items() if value is not None}
-    settings = {**given, "grag": grag, **key_values(options)}
-    with waiting("loading", quiet):
+    strength = (1.0 if edit.lam is None else edit.lam, 1.0 if delta is None else delta)
+    flags = {"model": edit.model, "adapter": edit.adapter, **vars(loading)}
+    settings = {
+        "method": edit.method or ("icedit" if edit.instruction is not None else "stableflow+"),
+        "grag": None if delta is None and edit.lam is None else strength,
+        **{name: value for name, value in flags.items() if value is not None},
+        **key_values(edit.options),
+    }
+    with waiting("loading", edit.as_json):
         from ..backbone.image import read_image
         from ..editor import Editor
 
-        read_image(image)
+        read_image(edit.image)
         return Editor(**settings)

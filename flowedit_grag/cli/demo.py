@@ -1,7 +1,6 @@
 """``make demo``: a lab scene, edited by StableFlow+ at five strengths, with a table of what each did."""
 
 import argparse
-import io
 import json
 from pathlib import Path
 
@@ -38,7 +37,8 @@ def main() -> None:
     print(f"{facts['instruction']}: {facts['source_prompt']} -> {facts['target_prompt']}")
     table = _table(strip, folder)
     Console().print(table)
-    (folder / "table.txt").write_text(_as_text(table))
+    with open(folder / "table.txt", "w", encoding="utf-8") as file:
+        Console(width=160, file=file).print(table)
     print(f"the strip: {folder / 'strip.png'}\nthe table: {folder / 'table.txt'}")
 
 
@@ -59,12 +59,6 @@ def _said(reading) -> str:
         for item in reading.items or ()
     )
     return f"{items or 'no item that can be read'}, {reading.background or 'unreadable'} background"
-
-
-def _as_text(table: Table) -> str:
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(table)
-    return console.export_text()
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ from ..backbone.load import locate
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
 from ..metrics import Metric, metrics
+from ..options import make
 from ..seeds import generator
 from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
 from .published import published
-from .rows import RowConfig, adapter_text, blamed, check_loading, check_mapping, optional_text, row, text
+from .rows import Loading, RowConfig, adapter_text, blamed, check_mapping, optional_text, row, text
 from .samples import Dataset
 
 KEYS = ("model", "adapter", "loading", "dataset", "metrics", "methods", "seed", "batch_rows", "out", "paper")
@@ -145,7 +146,7 @@ def parse(values: Any, lines: ConfigLines) -> RunConfig:
         if (paper := optional_text("paper", values.get("paper"))) is not None:
             published(paper)
     loading = {} if values.get("loading") is None else values["loading"]
-    check_loading(loading, lines)
+    blamed(lambda **given: make(Loading, given, "loading"), loading, lines, ("loading",))
     name, dataset = _dataset(values["dataset"], lines)
     return RunConfig(
         model=model, adapter=adapter, loading=loading, dataset_name=name, dataset=dataset, seed=seed, out=out,

@@ -26,23 +26,20 @@ class Editors:
         self.inversions = Inversions()
 
     def of(self, item: WorkItem) -> Editor:
-        """The editor of the item's row. Raises :class:`InputError` for what cannot be loaded."""
+        """The editor of the item's row, on its network as it was when the run was planned. Raises :class:`InputError`
+        for what cannot be loaded."""
         row = item.row
         if self.network != (network := (*row.network, item.commit)):
-            self._change(item)
+            # let go before another is loaded: two may not fit
+            self.made, self.flow, self.network, self.inversions = {}, None, None, Inversions()
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if fingerprint.of_adapter(row.adapter) != item.key_inputs["adapter"]:
+                raise InputError(f"the adapter {row.adapter!r} has changed since the run was planned; start it again.")
+            self.flow = load(row.model, adapter=row.adapter, revision=item.commit, **self.loading)
             self.network = network
         if row.name not in self.made:
             self.made[row.name] = Editor(row.method, self.flow, grag=row.grag, **row.options)
             self.made[row.name].prepare = self.inversions.prepare
         return self.made[row.name]
-
-    def _change(self, item: WorkItem) -> None:
-        """Load the item's network, as it was when the run was planned, after letting go of the one before: two may not
-        fit."""
-        self.made, self.flow, self.network, self.inversions = {}, None, None, Inversions()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        if fingerprint.of_adapter(item.row.adapter) != item.key_inputs["adapter"]:
-            raise InputError(f"the adapter {item.row.adapter!r} has changed since the run was planned; start it again.")
-        self.flow = load(item.row.model, adapter=item.row.adapter, revision=item.commit, **self.loading)

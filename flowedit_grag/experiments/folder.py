@@ -31,17 +31,21 @@ LIBRARIES = ("flowedit-grag", "torch", "diffusers", "transformers", "peft", "num
 
 def begin(job: Job) -> None:
     """Make the folder the job's, or see that it is. Writes ``config.yaml``, ``manifest.json``, what it leaves
-    out, and once ``environment.json``.
+    out, and once ``environment.json``: what the run began with; every record has the versions of its own.
 
     Raises :class:`InputError` if a run of another config is there, with the first difference.
     """
     with _alone(job):
         _check(job.config, job.folder)
-        _clear(job.folder)
+        for path in job.folder.iterdir():
+            if re.fullmatch(r"\.\w+\.\d+\.\w+", path.name):  # what killed processes left half-written: we are alone
+                path.unlink(missing_ok=True)
         _describe(job)
-        if not (job.folder / "environment.json").exists():
-            with written(job.folder / "environment.json") as partial:
-                partial.write_text(json.dumps(_environment(), indent=1) + "\n")
+        if not (path := job.folder / "environment.json").exists():
+            system = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
+            versions = {name: version(name) for name in LIBRARIES}
+            with written(path) as partial:
+                partial.write_text(json.dumps({**system, "versions": versions}, indent=1) + "\n")
 
 
 def settle(job: Job, made: RunTable) -> None:
@@ -59,13 +63,6 @@ def _alone(job: Job) -> Iterator[None]:
             yield
     except OSError as error:
         raise InputError(f"cannot write in {job.folder} ({error.strerror}); choose another folder with out=.") from None
-
-
-def _clear(folder: Path) -> None:
-    """Take away what killed processes left half-written here. Whoever writes here is alone."""
-    for path in folder.iterdir():
-        if re.fullmatch(r"\.\w+\.\d+\.\w+", path.name):
-            path.unlink(missing_ok=True)
 
 
 def _describe(job: Job) -> None:
@@ -105,9 +102,3 @@ def _check(config: RunConfig, folder: Path) -> None:
                 f"{folder} holds a run with another {key} ({old!r} there, {new!r} here); "
                 "give it the same, or choose another folder with out=."
             )
-
-
-def _environment() -> dict[str, object]:
-    """What the run began with; every record has the versions of its own."""
-    system = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
-    return {**system, "versions": {name: version(name) for name in LIBRARIES}}

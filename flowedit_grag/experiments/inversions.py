@@ -10,7 +10,7 @@ import torch
 from ..methods import Method
 from ..methods.inputs import Source, Steps
 from ..result import Result
-from .records import COSTS
+from .store import COSTS
 
 
 def inversion(method: Method) -> Hashable | None:

@@ -9,8 +9,7 @@ from typing import Any
 from . import fingerprint
 from .config import RunConfig
 from .plan import WorkItem
-from .records import current, undecided
-from .store import Store
+from .store import Store, current, read_record, read_scores, undecided
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,6 @@ class Job:
             found.setdefault((item.sample.id, item.group), []).append(item)
         return tuple(tuple(items) for items in found.values())
 
-    def group(self, item: WorkItem) -> tuple[WorkItem, ...]:
-        """The items that are edited in one batch with ``item``, in order."""
-        return self._group_of[item.row.name, item.sample.id]
-
     def state(self, item: WorkItem) -> ItemState:
         """What is left of ``item``: two files are read, and none once nothing is left."""
         place = item.row.name, item.sample.id
@@ -97,19 +92,14 @@ class Job:
         """Whether nothing is left of any of ``items``."""
         return all(self.state(item).finished for item in items)
 
-    @cached_property
-    def _group_of(self) -> dict[tuple[str, str], tuple[WorkItem, ...]]:
-        return {(item.row.name, item.sample.id): group for group in self.groups for item in group}
-
     def _read(self, item: WorkItem) -> ItemState:
-        record = self.store.record(item)
+        files = self.store.files(item)
+        record = read_record(files)
         if record is None:
             return ItemState()
         if record["status"] == "failed":
-            return ItemState("failed", record.get("time", 0.0) < self.retry, reason=record["reason"])
-        scores = current(self.store.scores(item), self.metric_keys)
-        left = tuple(name for name in self.metric_keys if name not in scores or self._is_retried(scores[name]))
+            return ItemState("failed", record["time"] < self.retry, reason=record["reason"])
+        scores = current(read_scores(files, item.truth), self.metric_keys)
+        tried = {name for name, entry in scores.items() if "value" in entry or entry["time"] >= self.retry}
+        left = tuple(name for name in self.metric_keys if name not in tried)
         return ItemState("done", False, left, "", record["nfe"], tuple(undecided(record)), scores)
-
-    def _is_retried(self, entry: Mapping[str, Any]) -> bool:
-        return "missing" in entry and entry.get("time", 0.0) < self.retry

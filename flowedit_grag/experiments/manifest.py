@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files import written
-from .records import read_object
+from ..files import read_object, written
 
 NAME = "manifest.json"
 

@@ -51,15 +51,6 @@ class WorkItem:
         return self.key_inputs["model"].get("commit")
 
 
-@dataclass(frozen=True)
-class _PlannedRow:
-    """A row, and what all its edits depend on."""
-
-    row: RowConfig
-    key_inputs: Mapping[str, Any]
-    group: tuple[str, ...]
-
-
 def work_items(
     config: RunConfig, limit: int | None = None, on_progress: OnProgress | None = None
 ) -> tuple[WorkItem, ...]:
@@ -73,7 +64,10 @@ def work_items(
     """
     report = on_progress or (lambda made: None)
     samples = _first(config.samples, limit)
-    networks = [list(_planned(rows, config)) for rows in _networks(config.rows)]
+    networks = [
+        list(_planned([row for row in config.rows if row.network == network], config))
+        for network in dict.fromkeys(row.network for row in config.rows)
+    ]
     own: dict[str, tuple[dict[str, Any], str]] = {}  # of each sample: what an edit of it depends on, and its truth
     made: dict[tuple[str, str], WorkItem] = {}
     count = len(samples) * len(config.rows)
@@ -82,22 +76,16 @@ def work_items(
         for sample in samples:
             if sample.id not in own:
                 own[sample.id] = fingerprint.of_sample(sample), fingerprint.of_truth(sample)
-            for planned in rows:
-                made[planned.row.name, sample.id] = _item(planned, sample, *own[sample.id], config.seed, made)
+            edited, truth = own[sample.id]
+            for row, inputs, group in rows:
+                before = None if sample.previous is None else made[row.name, sample.previous]
+                picture = {} if before is None else {"image": before.key}
+                inputs = {**inputs, "seed": config.seed, "sample": {**edited, **picture}}
+                key = fingerprint.digest(inputs)
+                made[row.name, sample.id] = WorkItem(row, sample, key, inputs, truth, group, before)
                 if len(made) % EVERY == 0 or len(made) == count:
                     report(Progress("plan", len(made), count))
     return tuple(made.values())
-
-
-def _item(
-    planned: _PlannedRow, sample: Sample, edited: Mapping[str, Any], truth: str, seed: int,
-    made: Mapping[tuple[str, str], WorkItem],
-) -> WorkItem:  # fmt: skip
-    before = None if sample.previous is None else made[planned.row.name, sample.previous]
-    edited = edited if before is None else {**edited, "image": before.key}
-    key_inputs = {**planned.key_inputs, "seed": seed, "sample": edited}
-    key = fingerprint.digest(key_inputs)
-    return WorkItem(planned.row, sample, key, key_inputs, truth, planned.group, before)
 
 
 def _first(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
@@ -118,16 +106,13 @@ def _check_words(method: Method, row: RowConfig, samples: Dataset) -> None:
             raise InputError(f"no sample of {samples.name} has the {name} that {row.method} works from.")
 
 
-def _networks(rows: Sequence[RowConfig]) -> Iterator[list[RowConfig]]:
-    for network in dict.fromkeys(row.network for row in rows):
-        yield [row for row in rows if row.network == network]
-
-
-def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedRow]:
-    """The rows of one network."""
+def _planned(
+    rows: Sequence[RowConfig], config: RunConfig
+) -> Iterator[tuple[RowConfig, dict[str, Any], tuple[str, ...]]]:
+    """Of each of the rows of one network: itself, what all its edits depend on, and its group."""
     at = pinned_revisions(Path(config.out)).get(rows[0].model)
     known: Any = model_info(rows[0].model, at, rows[0].adapter)  # stands for the Flow in what follows
-    network = {
+    network: dict[str, Any] = {
         "version": fingerprint.VERSION,
         "model": fingerprint.of_model(known),
         "adapter": fingerprint.of_adapter(rows[0].adapter),
@@ -136,17 +121,13 @@ def _planned(rows: Sequence[RowConfig], config: RunConfig) -> Iterator[_PlannedR
     methods = {row.name: _checked_method(row, known, config) for row in rows}
     groups = {name: group for group in _groups(rows, methods, config) for name in group}
     for row in rows:
-        key_inputs: dict[str, Any] = {
-            **network,
-            "method": row.method,
-            "options": fingerprint.of_method(methods[row.name]),
-        }
+        key_inputs = {**network, "method": row.method, "options": fingerprint.of_method(methods[row.name])}
         if row.early_filter is not None:
             early = filter_settings(row.early_filter.suited(known.profile))
             key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
         if len(group := groups[row.name]) > 1:  # a row of a batch is not equal, bit for bit, to one that is alone
             key_inputs["group"] = [plain(methods[name].control) for name in group]
-        yield _PlannedRow(row, key_inputs, group)
+        yield row, key_inputs, group
 
 
 def _checked_method(row: RowConfig, known: Any, config: RunConfig) -> Method:
@@ -165,16 +146,13 @@ def _groups(rows: Sequence[RowConfig], methods: Mapping[str, Method], config: Ru
     alike: list[tuple[Any, list[str]]] = []
     alone = any(sample.previous is not None for sample in config.samples)
     for row in rows:
-        rest = None if alone or row.early_filter is not None else _without_control(methods[row.name])
-        same = next((names for other, names in alike if rest is not None and other == (row.method, rest)), None)
+        method, rest = methods[row.name], None
+        if method.takes_control and row.early_filter is None and not alone:
+            rest = row.method, replace(method, control=None)
+        same = next((names for other, names in alike if rest is not None and other == rest), None)
         if same is None:
-            alike.append(((row.method, rest), same := []))
+            alike.append((rest, same := []))
         same.append(row.name)
     for _, names in alike:
         for start in range(0, len(names), config.batch_rows):
             yield tuple(names[start : start + config.batch_rows])
-
-
-def _without_control(method: Method) -> Method | None:
-    """The method without its control; ``None`` for one that takes none."""
-    return replace(method, control=None) if method.takes_control else None

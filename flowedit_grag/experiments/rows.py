@@ -13,7 +13,7 @@ from ..lora_moe.locate import locate as locate_adapter
 from ..methods import METHODS
 from ..methods.early_filter import EarlyFilter
 from ..methods.resolve import check_selection
-from ..options import check_options, make
+from ..options import check_options
 from .config_lines import ConfigLines
 from .samples import check_id
 
@@ -68,7 +68,8 @@ def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLi
         locate(model)
     with lines.at(*keys, "adapter"):
         adapter = adapter_text(values.get("adapter", adapter))
-    early_filter = _early_filter(values.get("early_filter"), lines, (*keys, "early_filter"))
+    early = values.get("early_filter")
+    early_filter = None if early is None else blamed(_early_filter, early, lines, (*keys, "early_filter"))
     options = {key: value for key, value in values.items() if key not in OWN}
     with lines.at(*keys, "method"):
         METHODS[values["method"]]  # a name that leads nowhere is said here
@@ -81,20 +82,18 @@ def row(name: Any, values: Any, model: str, adapter: str | None, lines: ConfigLi
     )  # fmt: skip
 
 
-def _early_filter(values: Any, lines: ConfigLines, keys: tuple[str, ...]) -> EarlyFilter | None:
-    if values is None:
-        return None
-    with lines.at(*keys):
-        check_mapping(values, "early_filter")
-    for name in values:
-        with lines.at(*keys, name):
-            if name not in FILTER:
-                raise unknown("key of early_filter", name, FILTER)
-    return blamed(EarlyFilter, values, lines, keys)
+def _early_filter(**options: Any) -> EarlyFilter:
+    for name in options:
+        if name not in FILTER:
+            raise unknown("key of early_filter", name, FILTER)
+    return EarlyFilter(**options)
 
 
 def blamed(make: Callable[..., Any], options: Mapping[str, Any], lines: ConfigLines, keys: tuple[str, ...]) -> Any:
-    """``make(**options)``. What it refuses is said of the option that it refuses when it is alone, or else of all."""
+    """``make(**options)`` of the mapping at ``keys``. What it refuses is said of the option that it refuses when it is
+    alone, or else of all."""
+    with lines.at(*keys):
+        check_mapping(options, keys[-1])
     try:
         return make(**options)
     except InputError as error:
@@ -138,24 +137,13 @@ class Loading:
             raise InputError(f"quantization must be text or a mapping, not {self.quantization!r}.")
         for lora in self.lora if isinstance(self.lora, list) else [self.lora]:
             adapter_text(lora)
-        for name, check in LOADING_CHECKS.items():
-            if getattr(self, name) is not None:
-                check(getattr(self, name))
-
-
-LOADING_CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "adapter_scale": check_scale,
-    "memory_budget": check_budget,
-    "quantization": check_quantization,
-    "attention_backend": check_attention_backend,
-}
-
-
-def check_loading(values: Any, lines: ConfigLines) -> None:
-    """Raise :class:`InputError` for loading options that :func:`load` does not have."""
-    with lines.at("loading"):
-        check_mapping(values, "loading")
-    blamed(lambda **given: make(Loading, given, "loading"), values, lines, ("loading",))
+        check_budget(self.memory_budget)
+        if self.quantization is not None:
+            check_quantization(self.quantization)
+        if self.adapter_scale is not None:
+            check_scale(self.adapter_scale)
+        if self.attention_backend is not None:
+            check_attention_backend(self.attention_backend)
 
 
 def adapter_text(value: Any) -> str | None:

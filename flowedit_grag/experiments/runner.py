@@ -19,9 +19,9 @@ from ..progress import OnProgress, Progress
 from ..result import Result, plain
 from .editors import Editors
 from .folder import LOCKS
-from .job import ItemState, Job
+from .job import Job
 from .plan import WorkItem
-from .records import COSTS
+from .store import COSTS
 
 Group = tuple[WorkItem, ...]
 PATIENCE = 0.2  # seconds between looks at what others are working on
@@ -74,7 +74,10 @@ class _GroupRunner:
         self.job, self.locks, self.store, self.on_work = job, locks, job.store, on_work
         loading = {**job.config.loading, **({} if device is None else {"device": device})}
         self.editors = Editors(loading)
-        _make_current(loading.get("device"))
+        place = torch.device(loading.get("device") or "cpu")
+        if place.index is not None and torch.accelerator.is_available():
+            # networks of metrics and judges go to what is current: the model's, not all workers' first
+            torch.accelerator.set_device_index(place.index)
 
     def finish(self, group: Group) -> bool:
         """Do what is left of items that are edited together. Returns whether they are finished; not while others have
@@ -93,16 +96,16 @@ class _GroupRunner:
         for item in group:
             self.store.clear(item)
         found = {item: self.job.state(item) for item in group}  # someone may have finished them since
-        missing = [item for item, state in found.items() if state.to_edit or self._is_damaged(item, state)]
+        missing = [
+            item for item, state in found.items()
+            if state.to_edit or (state.to_measure and not self.store.has_image(item))
+        ]  # fmt: skip
         if missing:
             self._edit(group, missing)
         for item in group:
             state = self.job.state(item) if item in missing else found[item]
             if state.to_measure:
                 self._measure(item, state.to_measure)
-
-    def _is_damaged(self, item: WorkItem, state: ItemState) -> bool:
-        return bool(state.to_measure) and not self.store.has_image(item)
 
     def _can_be_gone_on_from(self, item: WorkItem) -> bool:
         """Whether an edit is there, or has failed. One whose picture was damaged since is made again."""
@@ -145,15 +148,12 @@ class _GroupRunner:
         return _shares(self.editors.inversions.charged(together), group, [one.method for one in editors])
 
     def _start(self, item: WorkItem) -> Image.Image:
-        """The picture that is edited."""
-        before = item.previous
-
-        def result_of(id: str) -> Image.Image:
-            if before is None or self.job.state(before).status != "done":
-                raise InputError(f"the turn before, {id!r}, failed.")
-            return self.store.image(before)
-
-        return item.sample.start(result_of)
+        """The picture that is edited: the sample's, or what became of the turn before."""
+        if (before := item.previous) is None:
+            return item.sample.image()
+        if self.job.state(before).status != "done":
+            raise InputError(f"the turn before, {before.sample.id!r}, failed.")
+        return self.store.image(before)
 
     def _measure(self, item: WorkItem, names: Sequence[str]) -> None:
         """One number after the other, each kept at once: a metric may kill the process."""
@@ -208,9 +208,3 @@ def _fitted(mask: np.ndarray, size: tuple[int, int], drawn_on_another: bool) -> 
     if drawn_on_another:
         return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     return Missing(f"the mask is {width}x{height}, but its picture {size[0]}x{size[1]}")
-
-
-def _make_current(device: str | None) -> None:
-    """Networks of metrics and judges go to the accelerator that is current: the model's, not all workers' first."""
-    if device is not None and torch.accelerator.is_available() and torch.device(device).index is not None:
-        torch.accelerator.set_device_index(torch.device(device).index)

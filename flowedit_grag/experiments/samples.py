@@ -41,10 +41,6 @@ class Sample:
     edit: EditingProblem | None = None  # the lab's problem, for its oracle
     content: str | None = None
 
-    def start(self, result_of: Callable[[str], Image.Image]) -> Image.Image:
-        """The picture to edit: ``image``, or what became of the turn before, ``result_of(previous)``."""
-        return self.image() if self.previous is None else result_of(self.previous)
-
 
 @dataclass(frozen=True)
 class Dataset(Sequence):

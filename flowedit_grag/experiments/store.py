@@ -1,11 +1,20 @@
-"""What a run has made: a record and a picture for each item, and apart from them its scores."""
+"""What a run has made of each item.
+
+::
+
+    edits/ROW/SAMPLE.KEY.json      the record: how the edit went, and all that determined it
+    edits/ROW/SAMPLE.KEY.png
+    metrics/ROW/SAMPLE.KEY.json    scores with hashes of their metrics, and of the truth they are measured against
+"""
 
 import errno
 import json
+import math
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +22,38 @@ from PIL import Image
 
 from ..backbone.image import read_image
 from ..errors import InputError, first_line
-from ..files import written
+from ..files import read_object, written
 from ..metrics import Missing
 from ..result import Result
 from .plan import WorkItem
-from .records import COSTS, ItemFiles, read_record, read_scores, size
 
+COSTS = ("nfe", "forward_calls", "seconds")  # scores that the record of an edit has
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+@dataclass(frozen=True)
+class ItemFiles:
+    """Where the files of an item are, in the run's ``folder``."""
+
+    folder: Path
+    row: str
+    sample: str
+    key: str
+
+    @property
+    def record(self) -> Path:
+        return self._file("edits", "json")
+
+    @property
+    def image(self) -> Path:
+        return self._file("edits", "png")
+
+    @property
+    def scores(self) -> Path:
+        return self._file("metrics", "json")
+
+    def _file(self, kind: str, ending: str) -> Path:
+        return self.folder / kind / self.row / f"{self.sample}.{self.key}.{ending}"
 
 
 class Store:
@@ -28,17 +62,13 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def record(self, item: WorkItem) -> dict[str, Any] | None:
-        """See :func:`read_record`."""
-        return read_record(self._files(item))
-
-    def picture(self, item: WorkItem) -> Path:
-        """Where the edited picture is."""
-        return self._files(item).image
+    def files(self, item: WorkItem) -> ItemFiles:
+        """Where they are, or will be."""
+        return ItemFiles(self.folder, item.row.name, item.sample.id, item.key)
 
     def image(self, item: WorkItem) -> Image.Image:
         """The edited picture."""
-        return read_image(self.picture(item))
+        return read_image(self.files(item).image)
 
     def has_image(self, item: WorkItem) -> bool:
         """Whether the edited picture is there and can be read."""
@@ -50,43 +80,38 @@ class Store:
 
     def keep(self, item: WorkItem, result: Result, group: Mapping[str, Any] | None = None) -> None:
         """Write the picture and the record of an edit; ``group`` has what it was made in, and what that cost."""
-        with self._room(), written(self.picture(item)) as partial:
+        path = self.files(item).image
+        with self._room(), written(path) as partial:
             result.image.save(partial)
         cost = {name: getattr(result, name) for name in (*COSTS, "peak_memory_mb")}
         group = {} if group is None else {"group": group}
-        self._record(item, "done", bytes=size(self.picture(item)), **cost, **group, settings=result.settings)
+        self._record(item, "done", bytes=path.stat().st_size, **cost, **group, settings=result.settings)
 
     def fail(self, item: WorkItem, error: Exception) -> None:
         """Write the record of an edit that raised ``error``."""
         reason = f"{type(error).__name__}: {first_line(error)}"
         self._record(item, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
 
-    def scores(self, item: WorkItem) -> dict[str, dict[str, Any]]:
-        """See :func:`read_scores`."""
-        return read_scores(self._files(item), item.truth)
-
     def keep_scores(self, item: WorkItem, values: Mapping[str, float | Missing], metrics: Mapping[str, str]) -> None:
         """Add scores to those that are there. ``metrics`` has the hash of each."""
-        entries = {name: {"of": metrics[name], "time": time.time(), **_entry(value)} for name, value in values.items()}
-        content = {"key": item.key, "truth": item.truth, "values": {**self.scores(item), **entries}}
-        self._write(self._files(item).scores, content)
+        files = self.files(item)
+        known = read_scores(files, item.truth)
+        for name, value in values.items():
+            found = {"missing": value.reason} if isinstance(value, Missing) else {"value": float(value)}
+            known[name] = {"of": metrics[name], "time": time.time(), **found}
+        self._write(files.scores, {"key": item.key, "truth": item.truth, "values": known})
 
     def clear(self, item: WorkItem) -> None:
         """Take away what a killed process left half-written. Only for whoever has claimed the item."""
-        files = self._files(item)
+        files = self.files(item)
         for path in (files.record, files.scores):
-            for partial in path.parent.glob(f".{_escaped(path.stem)}.*"):
+            for partial in path.parent.glob(f".{path.stem.replace('[', '[[]')}.*"):  # glob reads brackets
                 partial.unlink(missing_ok=True)
-
-    # ---- files -----------------------------------------------------------------------------------------------
-
-    def _files(self, item: WorkItem) -> ItemFiles:
-        return ItemFiles(self.folder, item.row.name, item.sample.id, item.key)
 
     def _record(self, item: WorkItem, status: str, **facts: Any) -> None:
         sample = {"sample": item.sample.id, "task": item.sample.task, "turn": item.sample.turn}
         head = {"key": item.key, "status": status, "row": item.row.name, **sample, "time": time.time()}
-        self._write(self._files(item).record, {**head, **facts, "key_inputs": item.key_inputs})
+        self._write(self.files(item).record, {**head, **facts, "key_inputs": item.key_inputs})
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
         with self._room(), written(path) as partial:
@@ -106,10 +131,61 @@ class Store:
             ) from error
 
 
-def _entry(value: float | Missing) -> dict[str, Any]:
-    return {"missing": value.reason} if isinstance(value, Missing) else {"value": float(value)}
+def read_record(files: ItemFiles) -> dict[str, Any] | None:
+    """How the edit went: ``status`` is ``done`` or ``failed``. ``None`` if there is no record, or a damaged one."""
+    found = read_object(files.record)
+    ours = (found.get("key"), found.get("sample")) == (files.key, files.sample)
+    if not ours or not _is_number(found.get("time")) or not isinstance(found.get("key_inputs"), dict):
+        return None
+    if found.get("status") == "failed":
+        whole = isinstance(found.get("reason"), str) and found["reason"] != ""
+    else:
+        whole = found.get("status") == "done" and all(_is_number(found.get(cost)) for cost in COSTS)
+        whole = whole and files.image.is_file() and found.get("bytes") == files.image.stat().st_size
+    return found if whole else None
 
 
-def _escaped(name: str) -> str:
-    """For ``glob``, which reads brackets."""
-    return name.replace("[", "[[]")
+def read_scores(files: ItemFiles, truth: str) -> dict[str, dict[str, Any]]:
+    """By metric: ``of``, the hash of the metric, and ``value``, or ``missing`` with the reason. None of them where they
+    were measured against another ``truth``."""
+    found = read_object(files.scores)
+    values = found.get("values") if (found.get("key"), found.get("truth")) == (files.key, truth) else None
+    return {name: entry for name, entry in values.items() if _is_score(entry)} if isinstance(values, dict) else {}
+
+
+def _is_score(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("of"), str) or not _is_number(entry.get("time")):
+        return False
+    return _is_number(entry.get("value")) or isinstance(entry.get("missing"), str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def current(scores: Mapping[str, dict[str, Any]], metrics: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The scores of ``metrics`` (hashes by name), but for those of metrics that have been set up differently since."""
+    return {name: entry for name, entry in scores.items() if entry["of"] == metrics.get(name)}
+
+
+def undecided(record: Mapping[str, Any]) -> list[str]:
+    """Of an edit with an early filter: why its judge decided nothing, for each comparison in which it did not."""
+    compared = _settings(record, "early_filter").get("comparisons")
+    found = [one for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
+    return [str(one.get("reason")) for one in found if one.get("winner") is None and not one.get("tie")]
+
+
+def made_on(record: Mapping[str, Any]) -> dict[str, str]:
+    """Versions and device that an edit was made with, as far as the record says."""
+    found = {name: str(said) for name, said in _settings(record, "versions").items()}
+    if (device := _settings(record).get("device")) is not None:
+        found["device"] = str(device).partition(":")[0]  # which of several like it does not matter
+    return found
+
+
+def _settings(record: Mapping[str, Any], *path: str) -> dict[str, Any]:
+    """A part of what an edit noted of its settings; the file may have been changed by hand."""
+    found = record.get("settings")
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}

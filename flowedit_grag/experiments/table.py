@@ -58,7 +58,7 @@ class RunTable:
         """The table, and under it how it is measured and whatever it does not have a number for."""
         arrows = [f"{name} {UP if up else DOWN}" for name, up in zip(self.columns, self.higher_is_better, strict=True)]
         head = ["row", "n", "failed", *arrows, "NFE"]
-        body = [[_cell(line.row), str(line.done), str(len(line.failures)), *map(str, line.entries),
+        body = [[line.row.replace("|", "\\|"), str(line.done), str(len(line.failures)), *map(str, line.entries),
                  "–" if line.nfe is None else f"{line.nfe:g}"] for line in self.lines]  # fmt: skip
         rows = [head, ["---", *["---:"] * (len(head) - 1)], *body]
         text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -132,8 +132,3 @@ def _entry(name: str, scores: Sequence[Mapping[str, Mapping[str, Any]]]) -> Mean
 def _mean(values: list[float]) -> float | None:
     """Summed exactly, so that the order does not matter."""
     return math.fsum(values) / len(values) if values else None
-
-
-def _cell(text: str) -> str:
-    """For a table in Markdown, which ends a cell at a bar."""
-    return text.replace("|", "\\|")

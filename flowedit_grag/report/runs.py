@@ -11,7 +11,8 @@ import yaml
 
 from ..errors import InputError, first_line
 from ..experiments.manifest import NAME, Manifest, ManifestEntry
-from ..experiments.records import ItemFiles, current, made_on, read_object, read_record, read_scores, undecided
+from ..experiments.store import ItemFiles, current, made_on, read_record, read_scores, undecided
+from ..files import read_object
 
 COSTS = ("nfe", "seconds")
 EARLIER = "cells.json"  # what earlier versions called the manifest

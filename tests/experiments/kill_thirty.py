@@ -18,7 +18,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from flowedit_grag.cli.run import run
+from flowedit_grag.cli.runs import run
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors.local import FORKED, IMPORTED, PATIENT
 from flowedit_grag.experiments.run import run as finish

@@ -24,12 +24,12 @@ from runner_parts import Session
 from safetensors.torch import save_file
 
 from flowedit_grag import Editor
-from flowedit_grag.cli import run as command
+from flowedit_grag.cli import runs as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments import editors
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.executors import ray
-from flowedit_grag.experiments.executors.monitor import Failures
+from flowedit_grag.experiments.executors.monitor import Monitor
 from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.samples import noise_seed
@@ -172,14 +172,15 @@ def test_samples_that_kill_all_workers_at_once_fail_and_the_others_do_not_wait(t
 
 
 def test_workers_that_die_again_and_again_end_the_run():
-    monitor = SimpleNamespace(left=[SimpleNamespace(key="an item's")])
+    items = [SimpleNamespace(key=key, finished=False) for key in ("one", "another")]
+    monitor = Monitor(SimpleNamespace(items=items, state=lambda item: item), None, most=2)
     death = ("", "the last with exit code -9")
-    failures = Failures(most=2)
-    failures.add(monitor, *death)
-    failures.since(finished=1)  # somebody else's
-    failures.add(monitor, *death)
+    monitor.died(*death)
+    items[0].finished = True  # by somebody else
+    monitor.look()
+    monitor.died(*death)
     with pytest.raises(InputError, match=r"died 2 times and nothing was finished.*exit code -9; is there enough"):
-        failures.add(monitor, *death)
+        monitor.died(*death)
 
 
 def test_a_metric_that_kills_workers_is_missing_and_costs_no_edit(tmp_path):

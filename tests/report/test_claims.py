@@ -6,7 +6,7 @@ import pytest
 from report_parts import CONFIG, run
 
 from flowedit_grag.analysis import toy
-from flowedit_grag.cli import report as command
+from flowedit_grag.cli import runs as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.report.claims import CLAIMS, rows
 from flowedit_grag.report.claims.base import Claim, Evidence, judged

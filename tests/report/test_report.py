@@ -17,7 +17,7 @@ from report_parts import CONFIG, run
 from scipy.stats import bootstrap
 
 from flowedit_grag import report as reports
-from flowedit_grag.cli import report as command
+from flowedit_grag.cli import runs as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.published import published

@@ -20,7 +20,7 @@ from PIL import Image
 from flowedit_grag import Editor, load
 from flowedit_grag.backbone.families.flux_fill import context_right_of
 from flowedit_grag.backbone.model_info import model_info
-from flowedit_grag.cli.train import train as command
+from flowedit_grag.cli.runs import train as command
 from flowedit_grag.errors import InputError
 from flowedit_grag.locks import Locks
 from flowedit_grag.lora_moe import LoraMoeConfig, load_adapter
@@ -85,7 +85,7 @@ def whole(tmp_path_factory):
 def started(out, config):
     """The run in a process of its own, as people start it."""
     OmegaConf.save(OmegaConf.create(settings(out, **LONG)), config)
-    code = "import sys, pathlib; from flowedit_grag.cli.train import train; train(pathlib.Path(sys.argv[1]), [])"
+    code = "import sys, pathlib; from flowedit_grag.cli.runs import train; train(pathlib.Path(sys.argv[1]), [])"
     return subprocess.Popen([sys.executable, "-c", code, config], stdout=subprocess.DEVNULL)
 
 

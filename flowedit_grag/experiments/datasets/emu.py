@@ -1,9 +1,7 @@
 """Emu Edit's test set (arXiv:2311.10089): instructions and captions, no ground truth."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from ...tables import ParquetTable, text
 from ..samples import Benchmark, Dataset, Sample
@@ -27,34 +25,27 @@ class EmuEdit(Benchmark):
         table = ParquetTable.read(self.path, self.split, COLUMNS, ("image",))
         samples, left_out = [], []
         for row, (where, values) in enumerate(table.values(COLUMNS)):
-            reason = flaw(values, where)
-            if reason:
-                left_out.append((str(values["idx"]), reason))
-            else:
-                samples.append(_sample(table, row, values, where))
+            id, said = str(values["idx"]), {name: text(values, name, where) for name in COLUMNS[1:]}
+            if reason := _flaw(said["input_caption"], said["output_caption"]):
+                left_out.append((id, reason))
+                continue
+            sample = Sample(
+                id=id,
+                image=partial(table.image, row, "image"),
+                source_prompt=said["input_caption"],
+                target_prompt=said["output_caption"],
+                instruction=said["instruction"],
+                task=said["task"] or "",
+            )
+            samples.append(sample)
         return Dataset("Emu Edit", tuple(samples), tuple(left_out))
 
 
-def flaw(values: Mapping[str, Any], where: str) -> str | None:
-    """Why a row cannot be scored, if so."""
-    before, after = (_normal(text(values, name, where)) for name in ("input_caption", "output_caption"))
+def _flaw(*captions: str | None) -> str | None:
+    """Why a row with these two cannot be scored, if so."""
+    before, after = (" ".join((caption or "").lower().split()).rstrip(" .") for caption in captions)
     if not before or not after:
         return "missing caption"
     if before in PLACEHOLDERS or after in PLACEHOLDERS:
         return "placeholder caption"
     return "identical captions" if before == after else None
-
-
-def _normal(caption: str | None) -> str:
-    return " ".join((caption or "").lower().split()).rstrip(" .")
-
-
-def _sample(table: ParquetTable, row: int, values: Mapping[str, Any], where: str) -> Sample:
-    return Sample(
-        id=str(values["idx"]),
-        image=partial(table.image, row, "image"),
-        source_prompt=text(values, "input_caption", where),
-        target_prompt=text(values, "output_caption", where),
-        instruction=text(values, "instruction", where),
-        task=text(values, "task", where) or "",
-    )

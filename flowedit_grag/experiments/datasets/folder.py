@@ -2,19 +2,23 @@
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from ...backbone.image import read_image
 from ...errors import InputError, unknown
 from ...tables import existing, json_lines, read_text, require, text
-from ..masks import white
 from ..samples import Benchmark, Dataset, Sample, check_id
 
 COLUMNS = ("image", "id", "source_prompt", "target_prompt", "instruction", "mask", "truth", "task")
+HALF = 127  # of 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +88,20 @@ def _check_columns(found: Collection[str], where: str) -> None:
 
 def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
     said = {name: text(values, name, where) for name in COLUMNS}
-    image, mask, truth = (_picture(folder, said[name], where) for name in ("image", "mask", "truth"))
+    image, mask, truth = (
+        None if (name := said[column]) is None else existing(folder / name, where)
+        for column in ("image", "mask", "truth")
+    )
     if image is None:
         raise InputError(f"{where}: image is empty.")
     own_mask = partial(white, mask, image) if mask else None
     own_truth = partial(read_image, truth) if truth else None
-    for read in (own_mask, own_truth):
-        _check(read, where)
+    try:  # now, before an edit is paid for that could not be measured
+        for read in (own_mask, own_truth):
+            if read is not None:
+                read()
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     return Sample(
         id=said["id"] or image.stem,
         image=partial(read_image, image),
@@ -103,14 +114,16 @@ def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
     )
 
 
-def _check(read: Callable[[], Any] | None, where: str) -> None:
-    """Now, before an edit is paid for that could not be measured."""
-    try:
-        if read is not None:
-            read()
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
-def _picture(folder: Path, name: str | None, where: str) -> Path | None:
-    return None if name is None else existing(folder / name, where)
+def white(path: Path, image: Path) -> np.ndarray:
+    """The mask ``[H, W]`` bool of a picture that is white where ``image`` may change and black elsewhere."""
+    with suppress(OSError), Image.open(path) as opened:  # what cannot be read is said by read_image
+        if np.asarray(opened.convert("RGBA").getchannel("A")).min() < 255:
+            raise InputError(f"the mask {path} has transparent parts; save it in black, and white where it may change.")
+    levels = np.asarray(read_image(path).convert("L"))
+    expected = read_image(image).size
+    if levels.shape != expected[::-1]:
+        height, width = levels.shape
+        raise InputError(f"the mask {path} is {width}x{height}, but its image {expected[0]}x{expected[1]}.")
+    if 0 < levels.max() <= HALF:  # 0 and 1 saved as grey levels look right to whoever saved them
+        raise InputError(f"the mask {path} is nearly black (at most {levels.max()} of 255); white is what may change.")
+    return levels > HALF

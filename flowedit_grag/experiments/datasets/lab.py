@@ -10,7 +10,7 @@ from ...errors import InputError, unknown
 from ...lab.render import render
 from ...lab.scene import Scene
 from ...lab.splits import problems
-from ...lab.tasks import TASKS, EditingProblem
+from ...lab.tasks import TASKS
 from ..samples import Benchmark, Dataset, Sample
 
 
@@ -36,28 +36,23 @@ class Lab(Benchmark):
     def open(self) -> Dataset:
         """The tasks take turns, so that the first few samples are of every kind."""
         edits = problems(self.split, self.per_task, self.tasks)
-        indices = range(self.per_task)
         samples = (
-            _sample(edit, f"{self.split}-{edit.task}-{index:03d}")
-            for index in indices
+            Sample(
+                id=f"{self.split}-{edit.task}-{index:03d}",
+                image=partial(_drawn, edit.source),
+                source_prompt=edit.source_prompt,
+                target_prompt=edit.target_prompt,
+                instruction=edit.instruction,
+                mask=edit.mask,
+                truth=partial(_drawn, edit.target),
+                task=edit.task,
+                edit=edit,
+                content=repr(edit),
+            )
+            for index in range(self.per_task)
             for edit in edits[index :: self.per_task]
         )
         return Dataset(f"lab ({self.split})", tuple(samples))
-
-
-def _sample(edit: EditingProblem, id: str) -> Sample:
-    return Sample(
-        id=id,
-        image=partial(_drawn, edit.source),
-        source_prompt=edit.source_prompt,
-        target_prompt=edit.target_prompt,
-        instruction=edit.instruction,
-        mask=edit.mask,
-        truth=partial(_drawn, edit.target),
-        task=edit.task,
-        edit=edit,
-        content=repr(edit),
-    )
 
 
 def _drawn(scene: Scene) -> Image.Image:

@@ -1,23 +1,25 @@
 """MagicBrush (arXiv:2306.10012): sessions of instructions with the annotators' results."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from ...backbone.image import read_image
-from ...errors import InputError
-from ...tables import ParquetTable, text
-from ..masks import transparent
+from ...backbone.image import UNREADABLE, read_image
+from ...errors import InputError, first_line
+from ...tables import ParquetTable, existing, from_json, read_text, require, text
 from ..samples import Benchmark, Dataset, Sample
-from .magicbrush_release import Release, opened
 
 COLUMNS = ("img_id", "turn_index", "instruction")
 PICTURES = ("source_img", "mask_img", "target_img")
+# Of the authors' own download.
+SESSIONS, CAPTIONS = "edit_sessions.json", "local_descriptions.json"
+NAMES = ("input", "mask", "output", "instruction")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,79 +36,98 @@ class MagicBrush(Benchmark):
     turns: Literal["single", "multi"] = "single"
 
     def open(self) -> Dataset:
-        release = Release.found(self.path, self.split)
+        folders = (Path(self.path), Path(self.path) / self.split)
+        release = next((folder for folder in folders if (folder / SESSIONS).is_file()), None)
         turns = _turns_of_release(release) if release else _turns_of_table(self.path, self.split)
-        return Dataset(f"MagicBrush ({self.turns}-turn)", tuple(self._sample(turn) for turn in turns))
-
-    def _sample(self, turn: "Turn") -> Sample:
-        follows = self.turns == "multi" and turn.number > 1
-        return Sample(
-            id=f"{turn.session}-{turn.number}",
-            image=turn.source,
-            instruction=turn.instruction,
-            target_prompt=turn.caption,
-            mask=partial(_mask, turn.mask, turn.source, turn.where),
-            truth=turn.target,
-            task=f"turn {turn.number}",
-            turn=turn.number,
-            previous=f"{turn.session}-{turn.number - 1}" if follows else None,
-        )
+        if self.turns == "multi":
+            turns = (
+                replace(one, previous=f"{one.id.rpartition('-')[0]}-{one.turn - 1}") if one.turn > 1 else one
+                for one in turns
+            )
+        return Dataset(f"MagicBrush ({self.turns}-turn)", tuple(turns))
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One of a session's edits; its pictures are read when asked for. ``caption`` describes the result."""
-
-    session: str
-    number: int
-    instruction: str | None
-    source: Callable[[], Image.Image]
-    mask: Callable[[], Image.Image]
-    target: Callable[[], Image.Image]
-    where: str
-    caption: str | None = None
-
-
-def _turns_of_release(release: Release) -> Iterable[Turn]:
-    for session, number, values in release.turns():
-        source, mask, target = (release.file(session, values[name]) for name in ("input", "mask", "output"))
-        yield Turn(
-            session=session,
-            number=number,
-            instruction=values["instruction"],
-            source=partial(read_image, source),
-            mask=partial(opened, mask),
-            target=partial(read_image, target),
-            where=str(mask),
-            caption=release.caption(session, values["output"]),
-        )
+def _turns_of_release(folder: Path) -> Iterator[Sample]:
+    """``edit_sessions.json`` has by session its turns in order, each with the names of three pictures in
+    ``images/SESSION`` and the instruction. Captions of the results, by which MagicBrush takes CLIP-T, may be in
+    ``local_descriptions.json``, by session and picture.
+    """
+    sessions = str(folder / SESSIONS)
+    captions = _object(folder / CAPTIONS) if (folder / CAPTIONS).is_file() else {}
+    for session, turns in _object(folder / SESSIONS).items():
+        if not isinstance(turns, list) or not all(isinstance(values, dict) for values in turns):
+            raise InputError(f"{sessions}, {session!r} is not a list of turns.")
+        results = captions.get(session)
+        for number, values in enumerate(turns, start=1):
+            where = f"{sessions}, {session!r}, turn {number}"
+            require(NAMES, values, where)
+            said = {name: text(values, name, where) or "" for name in NAMES}
+            if not all(said.values()):
+                raise InputError(f"{where}: {', '.join(name for name in NAMES if not said[name])} is empty.")
+            images = folder / "images" / Path(session).name
+            source, mask, target = (existing(images / Path(said[name]).name, sessions) for name in NAMES[:3])
+            caption = text(results, said["output"], str(folder / CAPTIONS)) if isinstance(results, dict) else None
+            pictures = partial(read_image, source), partial(_opened, mask), partial(read_image, target)
+            yield _turn(session, number, said["instruction"], *pictures, str(mask), caption)
 
 
-def _turns_of_table(path: str, split: str) -> Sequence[Turn]:
+def _turns_of_table(path: str, split: str) -> Iterable[Sample]:
     """Session by session, in order: nothing says that the rows are."""
     table = ParquetTable.read(path, split, COLUMNS, PICTURES)
-    sessions: dict[str, list[Turn]] = {}
+    sessions: dict[str, list[Sample]] = {}
     for row, (where, values) in enumerate(table.values(COLUMNS)):
-        if type(values["turn_index"]) is not int:
-            raise InputError(f"{where}: turn_index must be a whole number, not {values['turn_index']!r}.")
-        turn = Turn(
-            session=str(values["img_id"]),
-            number=values["turn_index"],
-            instruction=text(values, "instruction", where),
-            source=partial(table.image, row, "source_img"),
-            mask=partial(table.picture, row, "mask_img"),
-            target=partial(table.image, row, "target_img"),
-            where=where,
+        name, number = str(values["img_id"]), values["turn_index"]
+        if type(number) is not int:
+            raise InputError(f"{where}: turn_index must be a whole number, not {number!r}.")
+        source, mask, target = (
+            partial(table.picture if column == "mask_img" else table.image, row, column) for column in PICTURES
         )
-        sessions.setdefault(turn.session, []).append(turn)
+        turn = _turn(name, number, text(values, "instruction", where), source, mask, target, where)
+        sessions.setdefault(name, []).append(turn)
     for name, session in sessions.items():
-        session.sort(key=lambda turn: turn.number)
-        numbers = [turn.number for turn in session]
-        if numbers != list(range(1, len(numbers) + 1)):
+        session.sort(key=lambda one: one.turn)
+        if (numbers := [one.turn for one in session]) != list(range(1, len(numbers) + 1)):
             raise InputError(f"{table.name}: the turns of {name!r} are {numbers}, not 1, 2, 3 and so on.")
-    return list(chain.from_iterable(sessions.values()))
+    return chain.from_iterable(sessions.values())
 
 
-def _mask(mask: Callable[[], Image.Image], source: Callable[[], Image.Image], where: str) -> np.ndarray:
-    """The hole in ``mask``, which is a picture with transparency and not always as large as the source."""
-    return transparent(mask(), source().size, where)
+def _turn(
+    session: str, number: int, instruction: str | None, source: Callable[[], Image.Image],
+    mask: Callable[[], Image.Image], target: Callable[[], Image.Image], where: str, caption: str | None = None,
+) -> Sample:  # fmt: skip
+    """One of a session's edits; ``caption`` describes the result."""
+    return Sample(
+        id=f"{session}-{number}",
+        image=source,
+        instruction=instruction,
+        target_prompt=caption,
+        mask=partial(_hole, mask, source, where),
+        truth=target,
+        task=f"turn {number}",
+        turn=number,
+    )
+
+
+def _hole(mask: Callable[[], Image.Image], source: Callable[[], Image.Image], where: str) -> np.ndarray:
+    """``[H, W]`` bool: where ``mask``, which is not always as large as the source, is transparent."""
+    picture = mask()
+    if "A" not in picture.getbands():
+        raise InputError(f"{where}: the mask has no transparent part, which is what may change.")
+    return np.asarray(picture.getchannel("A").resize(source().size, Image.Resampling.NEAREST)) < 255
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture in the mode that it has."""
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read ({first_line(error)}).") from None
+
+
+def _object(file: Path) -> dict[str, Any]:
+    found = from_json(read_text(file), file)
+    if not isinstance(found, dict):
+        raise InputError(f"{file} must have an object with an entry for each session.")
+    return found

@@ -15,7 +15,7 @@ from ...progress import OnProgress
 from ..job import Job
 from ..plan import WorkItem
 from ..runner import work
-from .monitor import EVERY, MOST_IN_A_ROW, Failures, Monitor
+from .monitor import EVERY, MOST_IN_A_ROW, Monitor
 
 KEY = 64  # bytes
 # Every worker has as many threads as a serial run, or results would differ in their last bits. Threads that spin while
@@ -41,32 +41,28 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     os.environ.setdefault(*PATIENT)
     FORKED.set_forkserver_preload(IMPORTED)
     pool = [Worker(job, device) for device in _devices(job, workers)]
-    monitor, failures = Monitor(job, on_progress), Failures(MOST_IN_A_ROW * len(pool))
+    monitor = Monitor(job, on_progress, MOST_IN_A_ROW * len(pool))
     try:
         while monitor.left and not all(worker.process.exitcode == 0 for worker in pool):
             wait([worker.process.sentinel for worker in pool], timeout=EVERY)
-            failures.since(monitor.look())
+            monitor.look()
             for index, worker in enumerate(pool):
                 if monitor.left and worker.dead():
-                    failures.add(monitor, worker.key, f"the last with exit code {worker.process.exitcode}")
+                    monitor.died(worker.key, f"the last with exit code {worker.process.exitcode}")
                     pool[index] = Worker(job, worker.device)
     finally:
         for worker in pool:
             worker.end()
 
 
-def devices(workers: int | None) -> Sequence[str | None]:
+def _devices(job: Job, workers: int | None) -> Sequence[str | None]:
     """A device for each worker; ``None`` leaves it to the config. GPUs are shared if there are more workers."""
-    gpus = torch.cuda.device_count()
+    own, gpus = job.config.loading.get("device"), torch.cuda.device_count()
+    if own and workers is None:
+        raise InputError(f"loading says device={own!r}; leave it out, or say with --workers how many share it.")
     if workers is None and not gpus:
         raise InputError("there is no GPU here; say with --workers how many processes share the CPU.")
-    return [f"cuda:{index % gpus}" if gpus else None for index in range(workers or gpus)]
-
-
-def _devices(job: Job, workers: int | None) -> Sequence[str | None]:
-    if (own := job.config.loading.get("device")) and workers is None:
-        raise InputError(f"loading says device={own!r}; leave it out, or say with --workers how many share it.")
-    return [None] * workers if own and workers else devices(workers)
+    return [f"cuda:{index % gpus}" if gpus and not own else None for index in range(workers or gpus)]
 
 
 class Worker:
@@ -110,13 +106,7 @@ def _labour(job: Job, device: str | None, threads: int, complaints: Connection, 
         key.value = item.key.encode()
 
     try:
-        work(
-            job,
-            device=device,
-            threads=threads,
-            should_continue=lambda: parent is None or parent.is_alive(),
-            on_work=note,
-        )
+        work(job, device=device, threads=threads, should_continue=lambda: not parent or parent.is_alive(), on_work=note)
     except InputError as error:
         complaints.send(str(error))
         raise SystemExit(2) from None

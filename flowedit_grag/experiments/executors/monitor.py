@@ -21,34 +21,26 @@ DIED = f"the process that {{work}} it died {MOST_AT_ONE} times, {{how}}"
 
 
 class Monitor:
-    """The items of a job that are not finished, as of the last look."""
+    """The items of a job that are not finished, as of the last look, and how often workers died since one was. After
+    ``most`` in a row it is not the samples' fault."""
 
-    def __init__(self, job: Job, on_progress: OnProgress | None):
-        self.job, self.on_progress, self.left = job, on_progress, list(job.items)
+    def __init__(self, job: Job, on_progress: OnProgress | None, most: int):
+        self.job, self.on_progress, self.most, self.left = job, on_progress, most, list(job.items)
+        self.in_a_row, self.given_up, self.at = 0, 0, Counter[str]()
 
-    def look(self) -> int:
-        """Look again and report; returns how many items were finished since."""
+    def look(self) -> None:
+        """Look again and report."""
         before = len(self.left)
         self.left = [item for item in self.left if not self.job.state(item).finished]
-        if self.on_progress:
-            self.on_progress(Progress("edits", len(self.job.items) - len(self.left), len(self.job.items)))
-        return before - len(self.left)
-
-
-class Failures:
-    """Workers that died, and at what. After ``most`` in a row it is not the samples' fault."""
-
-    def __init__(self, most: int):
-        self.most, self.in_a_row, self.given_up, self.at = most, 0, 0, Counter[str]()
-
-    def since(self, finished: int) -> None:
-        """Take note that so many items were finished, those that were given up among them."""
-        if finished > self.given_up:
+        finished = before - len(self.left)
+        if finished > self.given_up:  # and not only because they were given up
             self.in_a_row = 0
         self.given_up = max(0, self.given_up - finished)
+        if self.on_progress:
+            self.on_progress(Progress("edits", len(self.job.items) - len(self.left), len(self.job.items)))
 
-    def add(self, monitor: Monitor, key: str, how: str) -> None:
-        """Another one. An item that too many died at has failed.
+    def died(self, key: str, how: str) -> None:
+        """Another worker did. An item that too many died at has failed.
 
         Args:
             key: of the last item that the worker began to edit or measure.
@@ -56,19 +48,37 @@ class Failures:
 
         Raises :class:`InputError` after too many in a row.
         """
-        if all(item.key != key for item in monitor.left):
+        if all(item.key != key for item in self.left):
             self.in_a_row += 1  # before its first item, or between two
         else:
             self.at[key] += 1
         if self.at[key] == MOST_AT_ONE:
             del self.at[key]  # its next metric has tries of its own
-            edits = _give_up(monitor, key, how)
+            edits = self._give_up(key, how)
             self.in_a_row += edits > 0  # those of a group failed together
             self.given_up += edits
         if self.in_a_row >= self.most:
             raise InputError(
                 f"workers died {self.in_a_row} times and nothing was finished, {how}; is there enough memory?"
             )
+
+    def _give_up(self, key: str, how: str) -> int:
+        """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it.
+        Returns how many edits that were."""
+        job, edits = self.job, 0
+        with Locks(job.folder / LOCKS) as locks:
+            for item in (item for item in self.left if item.key == key):
+                group = next(group for group in job.groups if item in group)
+                with _claimed(locks, group[0].key) as free:
+                    if free and job.state(item).to_edit:
+                        for one in (one for one in group if job.state(one).to_edit):
+                            job.store.fail(one, RuntimeError(DIED.format(work="edited", how=how)))
+                            edits += 1
+                    elif free:
+                        why = Missing(DIED.format(work="measured", how=how))
+                        culprit = job.state(item).to_measure[:1]  # they are measured in this order
+                        job.store.keep_scores(item, dict.fromkeys(culprit, why), job.metric_keys)
+        return edits
 
 
 @contextmanager
@@ -81,22 +91,3 @@ def _claimed(locks: Locks, key: str) -> Iterator[bool]:
                 return
         time.sleep(EVERY)
     yield False
-
-
-def _give_up(monitor: Monitor, key: str, how: str) -> int:
-    """Record what a process died at again, the edit or a number, as failed: the others shall not wait for it. Returns
-    how many edits that were."""
-    job, edits = monitor.job, 0
-    with Locks(job.folder / LOCKS) as locks:
-        for item in (item for item in monitor.left if item.key == key):
-            group = job.group(item)
-            with _claimed(locks, group[0].key) as free:
-                if free and job.state(item).to_edit:
-                    for one in (one for one in group if job.state(one).to_edit):
-                        job.store.fail(one, RuntimeError(DIED.format(work="edited", how=how)))
-                        edits += 1
-                elif free:
-                    why = Missing(DIED.format(work="measured", how=how))
-                    culprit = job.state(item).to_measure[:1]  # they are measured in this order
-                    job.store.keep_scores(item, dict.fromkeys(culprit, why), job.metric_keys)
-    return edits

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from ...errors import InputError
+from ...errors import InputError, needed
 from ...progress import OnProgress
 from ..job import Job
 from ..plan import WorkItem
 from ..runner import work
 from .local import PATIENT
-from .monitor import EVERY, MOST_IN_A_ROW, Failures, Monitor
+from .monitor import EVERY, MOST_IN_A_ROW, Monitor
 
 HOW = "ray's log says how"  # a worker died: an actor has no exit code
 # A part of what the cluster's first machine alone has: without that machine there is no cluster anyway.
@@ -36,25 +36,22 @@ def run(job: Job, workers: int | None, on_progress: OnProgress | None) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"ray cannot be reached ({error}).") from None
     try:
-        _oversee(WorkerPool(ray, job, workers), Monitor(job, on_progress))
+        pool = WorkerPool(ray, job, workers)
+        monitor = Monitor(job, on_progress, MOST_IN_A_ROW * pool.count)
+        monitor.look()
+        while pool.tasks and monitor.left:  # the rest may wait for a place that will not come
+            dead = pool.dead()
+            monitor.look()
+            for key in dead:
+                if monitor.left:
+                    monitor.died(key, HOW)
+                    pool.hire()
     except ray.exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, InputError) else error) from None
     except ray.exceptions.RayActorError as error:  # not a worker's
         raise InputError("the process that takes the workers' notes died; is there enough memory?") from error
     finally:
         ray.shutdown()
-
-
-def _oversee(pool: "WorkerPool", monitor: Monitor) -> None:
-    failures = Failures(MOST_IN_A_ROW * pool.count)
-    monitor.look()
-    while pool.tasks and monitor.left:  # the rest may wait for a place that will not come
-        dead = pool.dead()
-        failures.since(monitor.look())
-        for key in dead:
-            if monitor.left:
-                failures.add(monitor, key, HOW)
-                pool.hire()
 
 
 class RayWorker:
@@ -77,7 +74,13 @@ class WorkerPool:
 
     def __init__(self, ray: Any, job: Job, workers: int | None):
         self.ray, self.job = ray, ray.put(job)
-        self.count, self.kind = _kind(ray, workers)
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if workers is None and not gpus:
+            raise InputError("the cluster has no GPU; say with --workers how many processes share its CPUs.")
+        self.count = workers or gpus
+        # processors are not counted, so that as many start as were asked for
+        share = 1 / ceil(self.count / gpus) if gpus else 0  # of a GPU: an actor's parts cannot lie on two
+        self.kind = ray.remote(num_cpus=0, num_gpus=share, scheduling_strategy="SPREAD")(RayWorker)
         self.notes = ray.util.queue.Queue(actor_options={"num_cpus": 0, "resources": HEAD})
         self.keys: dict[int, str] = {}  # of the last item that each began to edit or measure
         self.hired = 0
@@ -106,34 +109,17 @@ class WorkerPool:
         return [self.keys.pop(name, "") for name in found]
 
 
-def _kind(ray: Any, workers: int | None) -> tuple[int, Any]:
-    """How many actors, and of what kind."""
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    if workers is None and not gpus:
-        raise InputError("the cluster has no GPU; say with --workers how many processes share its CPUs.")
-    count = workers or gpus
-    # processors are not counted, so that as many start as were asked for
-    share = 1 / ceil(count / gpus) if gpus else 0  # of a GPU: an actor's parts cannot lie on two
-    return count, ray.remote(num_cpus=0, num_gpus=share, scheduling_strategy="SPREAD")(RayWorker)
-
-
 def _where() -> dict[str, Any]:
-    seen = dict([PATIENT, ("PYTHONPATH", _own_code())])
+    installed = (sys.prefix, sys.base_prefix)
+    # methods of your own are found in all that this process imports from besides what is installed
+    own = os.pathsep.join(os.path.abspath(path) for path in sys.path if not path.startswith(installed))
+    seen = dict([PATIENT, ("PYTHONPATH", own)])
     quiet = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": seen}}
     if os.environ.get("RAY_ADDRESS"):
         return {"address": "auto", **quiet}
     return {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False, **quiet}
 
 
-def _own_code() -> str:
-    """Where methods of your own are found: all that this process imports from besides what is installed."""
-    installed = (sys.prefix, sys.base_prefix)
-    return os.pathsep.join(os.path.abspath(path) for path in sys.path if not path.startswith(installed))
-
-
 def _library() -> Any:
-    try:
-        import_module("ray.util.queue")
-        return import_module("ray")
-    except ImportError as error:
-        raise InputError(f"the executor ray needs ray ({error}); pip install 'flowedit-grag[ray]'.") from None
+    needed("ray.util.queue", "the executor ray", "flowedit-grag[ray]")
+    return import_module("ray")
