@@ -1,6 +1,8 @@
 """Shared models and pictures."""
 
+import os
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +16,13 @@ GOLDEN = ROOT / "tests" / "golden"
 def same_noise_every_time():
     """Tests may draw from the global generator."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def same_environment():
+    """Commands set variables for their process, which those started later would inherit."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")
