@@ -8,7 +8,7 @@ import typer
 
 from ..errors import InputError
 from . import arguments, output
-from .options import LoadedModel, Loading, Seed, grouped
+from .options import LoadedModel, LoadingOptions, Seed, grouped
 
 app = typer.Typer(help="Figures of what happens inside, with their numbers beside them.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ class Subject:
 @grouped
 def bias(
     subject: Subject,
-    loading: Loading,
+    loading: LoadingOptions,
     layers: Annotated[
         Optional[str], typer.Option(help="Attention layers drawn one by one, as in 0,2; by default the vital ones.")
     ] = None,
@@ -53,7 +53,7 @@ def bias(
 @grouped
 def entropy(
     subject: Subject,
-    loading: Loading,
+    loading: LoadingOptions,
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or numbers with commas between.")] = "0.9:1.3:5",
 ) -> None:
     """How concentrated attention becomes as delta grows, layer by layer (GRAG's figure S2)."""
@@ -75,7 +75,7 @@ def toy(out: Folder) -> None:
     _print(write(out))
 
 
-def _branches(subject: Subject, loading: Loading) -> Any:
+def _branches(subject: Subject, loading: LoadingOptions) -> Any:
     """The picture's two branches on the loaded model, after a look at everything that could be wrong before that."""
     _check_folder(subject.out)
     arguments.words(None, subject.source_prompt, subject.target_prompt)

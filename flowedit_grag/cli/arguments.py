@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ..errors import InputError, first_line
-from .options import Edit, Loading
+from .options import Edit, LoadingOptions
 from .output import waiting
 
 FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
@@ -87,7 +87,7 @@ def early_filter(text: str | None, **settings: Any):
     return EarlyFilter(seeds=int(seeds), steps=int(steps), **settings)
 
 
-def editor(edit: Edit, loading: Loading, delta: float | None):
+def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
     """An ``Editor`` for the flags that were given, the strength, and the KEY=VALUE options.
 
     It is made after a look at the image: a wrong path should not wait for a model to load. Without a method's name it

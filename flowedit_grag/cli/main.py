@@ -11,7 +11,7 @@ import typer
 from .. import __version__
 from ..errors import InputError, memory_advice
 from . import analyze, arguments, output, runs
-from .options import Edit, LoadedModel, Loading, Seed, grouped
+from .options import Edit, LoadedModel, LoadingOptions, Seed, grouped
 
 app = typer.Typer(
     name="flowedit-grag",
@@ -41,7 +41,7 @@ def main(
 @grouped
 def edit(
     edit: Edit,
-    loading: Loading,
+    loading: LoadingOptions,
     delta: Annotated[Optional[float], typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
     early_filter: Annotated[
         Optional[str], typer.Option(help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
@@ -78,7 +78,7 @@ def edit(
 @grouped
 def sweep(
     edit: Edit,
-    loading: Loading,
+    loading: LoadingOptions,
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or strengths with commas between.")] = "0.9:1.3:5",
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the labelled strip goes.")] = Path("strip.png"),
 ) -> None:
@@ -110,7 +110,7 @@ def scene(
 @app.command()
 @grouped
 def vital_layers(
-    loading: Loading,
+    loading: LoadingOptions,
     out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the bar chart goes beside it.")],
     model: LoadedModel = "lab",
     prompts: Annotated[int, typer.Option(help="How many prompts.")] = 8,

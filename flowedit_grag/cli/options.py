@@ -36,7 +36,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @dataclass(frozen=True)
-class Loading:
+class LoadingOptions:
     """How a model is loaded."""
 
     device: Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")] = None

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Images, OwnMetric
-from .comparison import Comparison, Region, blackened, region_suffix, selected
+from .reference import ReferenceMetric, Region, blackened, region_suffix, selected
 from .weights import cosine, pretrained
 
 MODEL = "openai/clip-vit-base-patch32"  # MagicBrush's, Emu Edit's and ICEdit's (arXiv:2504.20690, §B.4.2)
@@ -15,7 +15,7 @@ PIE_MODEL = "openai/clip-vit-large-patch14"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CLIPI(Comparison):
+class CLIPI(ReferenceMetric):
     """CLIP-I: cosine of the features of two pictures; ``model`` is a hub id or a folder."""
 
     stem: ClassVar = "clip_i"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from .comparison import Comparison, blackened
+from .reference import ReferenceMetric, blackened
 from .weights import cosine, pretrained
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ PIE_MODEL = "facebook/dino-vitb8"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DINO(Comparison):
+class DINO(ReferenceMetric):
     """Cosine of class tokens; ``model`` is a hub id or a folder, by default ICEdit's (arXiv:2504.20690, §B.4.2).
 
     Images are resized and cropped as in MagicBrush's evaluation, whose numbers the tables have.
@@ -42,7 +42,7 @@ class DINO(Comparison):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Structure(Comparison):
+class Structure(ReferenceMetric):
     """Mean squared difference of the keys' self-similarities in the last layer; 0 is the same structure.
 
     This is PIE-Bench's measure on pictures scaled as DINO was trained on; ``pie_published_structure`` is its own. Of a

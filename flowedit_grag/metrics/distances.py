@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .comparison import Comparison
+from .reference import ReferenceMetric
 
 
-class L1(Comparison):
+class L1(ReferenceMetric):
     """Mean absolute difference, 0..1."""
 
     stem = "l1"
@@ -17,7 +17,7 @@ class L1(Comparison):
         return _mean(np.abs(_difference(edited, reference)), where)
 
 
-class L2(Comparison):
+class L2(ReferenceMetric):
     """Mean squared difference, 0..1. Benchmarks call it L2 or MSE; no root is taken."""
 
     stem = "l2"

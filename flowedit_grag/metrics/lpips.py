@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..errors import InputError, first_line
-from .comparison import Comparison, blackened
+from .reference import ReferenceMetric, blackened
 
 Net = Literal["squeeze", "alex", "vgg"]
 URL = "https://download.pytorch.org/models/"
@@ -21,7 +21,7 @@ FILES = {  # torchvision's, ImageNet
 
 
 @dataclass(frozen=True, kw_only=True)
-class LPIPS(Comparison):
+class LPIPS(ReferenceMetric):
     """LPIPS 0.1 by ``net``, by default PIE-Bench's; lower is closer.
 
     ``weights`` is a folder with torchvision's file for the net (:data:`FILES`); by default torch's own folder of

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .comparison import Comparison
+from .reference import ReferenceMetric
 
 
 def psnr(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:
@@ -19,7 +19,7 @@ def psnr(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
-class PSNR(Comparison):
+class PSNR(ReferenceMetric):
     """Peak signal-to-noise ratio in dB; identical pictures give infinity."""
 
     stem = "psnr"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import needed
-from .comparison import Comparison
+from .reference import ReferenceMetric
 
 
 def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:
@@ -28,7 +28,7 @@ def from_torchmetrics(name: str) -> Any:
     return getattr(needed("torchmetrics.functional.image", "this metric", "torchmetrics"), name)
 
 
-class SSIM(Comparison):
+class SSIM(ReferenceMetric):
     """Structural similarity, at most 1. A region's windows reach over its edge."""
 
     stem = "ssim"

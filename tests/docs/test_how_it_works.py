@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -72,6 +73,18 @@ def test_no_file_imports_itself_through_others():
                 if file not in seen:
                     seen.add(file)
                     todo += [other for other in imports(file) if other.name != "__init__.py"]
+
+
+def test_one_class_name_is_one_class():
+    found = [
+        node.name
+        for folder in ("flowedit_grag", "benchmarks", "recipes")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert len(found) > 100
+    assert not [name for name, count in Counter(found).items() if count > 1]
 
 
 def defined(path):

@@ -14,7 +14,7 @@ Region = Literal["whole", "inside", "outside"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(OwnMetric):
+class ReferenceMetric(OwnMetric):
     """``against`` the source or the ground truth; ``region`` inside or outside the mask of what may change.
 
     A subclass says what it computes in ``compare`` and ``details``. Networks see a region with black elsewhere in both
