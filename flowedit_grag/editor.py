@@ -30,6 +30,7 @@ from .result import Result, Strip, plain
 from .seeds import generator
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
+Prepare = Callable[[Method, Source], Steps]
 
 
 class Editor:
@@ -67,7 +68,6 @@ class Editor:
         self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
-        self.prepare: Callable[[Method, Source], Steps] | None = None  # in place of the method's, to keep what it gives
 
     def edit(
         self,
@@ -79,19 +79,21 @@ class Editor:
         seed: int = 0,
         early_filter: EarlyFilter | None = None,
         on_progress: OnProgress | None = None,
+        prepare: Prepare | None = None,
     ) -> Result:
         """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all share one source row); or
         with methods that take one, by each ``instruction``.
 
         ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
-        :attr:`Result.filtered`. The same seed gives the same result, bit for bit, on the same machine.
+        :attr:`Result.filtered`. ``prepare`` is in place of :meth:`Method.prepare`, for those who keep its result.
+        The same seed gives the same result, bit for bit, on the same machine.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
         if early_filter is not None:
             if not isinstance(early_filter, EarlyFilter):
                 raise InputError(f"early_filter is an EarlyFilter(seeds=6, steps=10), not {early_filter!r}.")
             early_filter.check(self.method, request)
-        return self._edited(Result, image, request, None, seed, on_progress, early_filter)
+        return self._edited(Result, image, request, None, seed, on_progress, early_filter, prepare=prepare)
 
     def sweep(
         self,
@@ -126,6 +128,7 @@ class Editor:
         instruction: str | None = None,
         seed: int = 0,
         on_progress: OnProgress | None = None,
+        prepare: Prepare | None = None,
     ) -> Result:
         """The same edit with each of ``controls`` in place of the method's own: one inversion, one source row, all of
         them in one batch.
@@ -133,7 +136,7 @@ class Editor:
         Raises :class:`InputError` where they do not fit into memory at once: what a batch holds changes the last bits.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
-        return self._edited(Result, image, request, list(controls), seed, on_progress, whole=True)
+        return self._edited(Result, image, request, list(controls), seed, on_progress, whole=True, prepare=prepare)
 
     def generate(
         self,
@@ -165,6 +168,7 @@ class Editor:
     def _edited(
         self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
         seed: int, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None, whole: bool = False,
+        prepare: Prepare | None = None,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
         frame = frame_of(self.method)
@@ -181,9 +185,9 @@ class Editor:
             if whole and len(target) > (fit := self.method.targets_at_once(job)):
                 raise InputError(f"of the {len(target)} rows of a batch {fit} fit into memory; set batch_rows to that.")
             if early_filter is None:
-                prepare = None if self.prepare is None else partial(self.prepare, self.method)
+                made = None if prepare is None else partial(prepare, self.method)
                 steps = self.method.iterate(
-                    self.flow, latents, source=source, target=target, noise=noise, grag=strengths, prepare=prepare
+                    self.flow, latents, source=source, target=target, noise=noise, grag=strengths, prepare=made
                 )
                 edits = run_to_end(steps, on_progress)
             else:

@@ -41,5 +41,4 @@ class Editors:
             self.network = network
         if row.name not in self.made:
             self.made[row.name] = Editor(row.method, self.flow, grag=row.grag, **row.options)
-            self.made[row.name].prepare = self.inversions.prepare
         return self.made[row.name]

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Hashable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
 
 import torch
 
+from ..errors import InputError
 from ..methods import Method
 from ..methods.inputs import Source, Steps
 from ..result import Result
@@ -14,11 +15,11 @@ from .store import COSTS
 
 
 def inversion(method: Method) -> Hashable | None:
-    """What a method's inversion depends on besides the source: methods that agree in it share one. ``None`` where the
-    class that prepares does not say which options it reads."""
+    """What a method's inversion depends on besides the source's latents and prompt: methods that agree in it share one.
+    ``None`` where the class that prepares does not say which options it reads."""
     kind = next(kind for kind in type(method).__mro__ if "prepare" in vars(kind))
     names = vars(kind).get("prepared_by")
-    return None if names is None else (kind, *(getattr(method, name) for name in names))
+    return None if names is None else (type(method), *(getattr(method, name) for name in names))
 
 
 class Inversions:
@@ -27,27 +28,44 @@ class Inversions:
     def __init__(self) -> None:
         self.made: tuple[Hashable, Source, Any] | None = None
         self.cost: dict[str, float] = {}
-        self.fresh = True  # whether the last edit's was made for it
 
-    def prepare(self, method: Method, source: Source) -> Steps:
+
+@dataclass
+class Preparation:
+    """How one edit is prepared: with the inversion that is kept, where that is what it needs.
+
+    Attributes:
+        spared: what an inversion cost that was not made again.
+    """
+
+    kept: Inversions
+    spared: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, method: Method, source: Source) -> Steps:
         """What ``method.prepare(source)`` returns, made anew only where it was made for another source or otherwise."""
-        key = inversion(method)
+        kept, key = self.kept, inversion(method)
         if key is None:
-            self.fresh = True
             return (yield from method.prepare(source))
-        self.fresh = self.made is None or self.made[0] != key or not _same(self.made[1], source)
-        if self.made is None or self.fresh:
-            self.made, before = None, _spent(source)
-            prepared = yield from method.prepare(source)
-            self.cost = {name: after - before[name] for name, after in _spent(source).items()}
-            self.made = key, source, prepared
-        return self.made[2]
+        if kept.made is not None and kept.made[0] == key and _same(kept.made[1], source):
+            self.spared = kept.cost
+        else:
+            kept.made, before = None, _spent(source)
+            alone = replace(source, noise=iter(lambda: _refuse_noise(method), None), negative=None)
+            prepared = yield from method.prepare(alone)
+            kept.cost = {name: after - before[name] for name, after in _spent(source).items()}
+            kept.made = key, source, prepared
+        return kept.made[2]
 
     def charged(self, edits: Result) -> Result:
         """``edits`` with the cost of their inversion, whether or not it was made for them: what an edit costs must not
         depend on the other rows of a run, nor on which comes first."""
-        spared = {} if self.fresh else self.cost
-        return replace(edits, **{name: getattr(edits, name) + spared.get(name, 0) for name in COSTS})
+        return replace(edits, **{name: getattr(edits, name) + self.spared.get(name, 0) for name in COSTS})
+
+
+def _refuse_noise(method: Method) -> NoReturn:
+    """Noise is the edit's own: where an inversion is not made again, it would not be drawn."""
+    name = type(method).__name__
+    raise InputError(f"{name} draws noise in prepare, so that rows cannot share it; leave prepared_by out.")
 
 
 def _same(one: Source, other: Source) -> bool:

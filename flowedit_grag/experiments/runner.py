@@ -19,6 +19,7 @@ from ..progress import OnProgress, Progress
 from ..result import Result, plain
 from .editors import Editors
 from .folder import LOCKS
+from .inversions import Preparation
 from .job import Job
 from .plan import WorkItem
 from .store import COSTS
@@ -140,12 +141,13 @@ class _GroupRunner:
         item, editor = group[0], editors[0]
         early = item.row.early_filter
         told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
+        told |= {"seed": item.seed, "prepare": (preparation := Preparation(self.editors.inversions))}
         if len(group) == 1:
-            alone = editor.edit(self._start(item), **told, seed=item.seed, early_filter=early)
-            return [(self.editors.inversions.charged(alone), None)]
+            alone = editor.edit(self._start(item), **told, early_filter=early)
+            return [(preparation.charged(alone), None)]
         controls = [one.method.control for one in editors]
-        together = editor.edit_with(self._start(item), controls=controls, **told, seed=item.seed)
-        return _shares(self.editors.inversions.charged(together), group, [one.method for one in editors])
+        together = editor.edit_with(self._start(item), controls=controls, **told)
+        return _shares(preparation.charged(together), group, [one.method for one in editors])
 
     def _start(self, item: WorkItem) -> Image.Image:
         """The picture that is edited: the sample's, or what became of the turn before."""

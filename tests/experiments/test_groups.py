@@ -138,6 +138,36 @@ def test_methods_read_for_their_inversion_what_they_say(tiny):
     assert inversion(Mine()) is None, "a class that prepares in its own way says what it reads, or shares nothing"
 
 
+def test_an_early_filter_costs_what_it_costs_alone(tmp_path, lab):
+    rows = {name: {"method": "stableflow", "steps": 2, "guidance": name} for name in (2.0, 3.0)}
+    rows = {f"stableflow {name}": row for name, row in rows.items()}
+    rows["filtered"] = {"method": "icedit-t2i", "steps": 2, "early_filter": {"seeds": 2, "steps": 1}}
+    begin = {"metrics": ["psnr_outside"], "limit": 1}
+    done(out := tmp_path / "run", **begin, methods=rows)
+    done(alone := tmp_path / "alone", **begin, methods={"filtered": rows["filtered"]})
+    (cost,) = (record["nfe"] for record in records(alone))
+    assert [record["nfe"] for record in records(out) if record["row"] == "filtered"] == [cost]
+
+
+def test_who_shares_an_inversion_draws_no_noise_there(tiny):
+    import torch
+
+    from flowedit_grag.experiments.inversions import Inversions, Preparation
+    from flowedit_grag.methods.inputs import run_to_end
+    from flowedit_grag.methods.stableflow_plus import StableFlowPlus
+
+    class Noisy(StableFlowPlus):
+        prepared_by = ("steps",)
+
+        def prepare(self, source):
+            next(source.noise)
+            return (yield from super().prepare(source))
+
+    source = Noisy().source(tiny, torch.zeros(1, 16, 4, 4), tiny.condition("a cat"), torch.Generator())
+    with pytest.raises(InputError, match="Noisy draws noise in prepare"):
+        run_to_end(Preparation(Inversions())(Noisy(vital_layers=(0,)), source))
+
+
 def test_missing_members_are_made_again_in_the_same_group(whole, tmp_path):
     done(out := tmp_path / "run", **sweep(out))
     lost = [*sorted(out.glob("edits/delta 1.0/*"))[:4], *sorted(out.glob("edits/delta 1.2/*"))[:2]]
