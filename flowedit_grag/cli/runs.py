@@ -89,7 +89,9 @@ def report(
 
 def claims(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs of configs/lab.", show_default=False)],
-    measurements: Annotated[Path, typer.Option(help="Folder that python -m benchmarks wrote.")] = Path("measurements"),
+    measurements: Annotated[
+        Path | None, typer.Option(help="Folder that python -m benchmarks wrote; by default measurements.")
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--output", help="The table, in Markdown.")] = Path("claims.md"),
 ) -> None:
     """The papers' claims: what was measured of each, and whether it holds."""
@@ -97,7 +99,9 @@ def claims(
     from ..report.claims.base import Evidence
 
     output.check_writable(out, endings=(".md",))
-    evidence = Evidence(tuple(runs), measurements)
+    if measurements is not None and not measurements.is_dir():
+        raise InputError(f"there is no folder {str(measurements)!r}; python -m benchmarks -o makes one.")
+    evidence = Evidence(tuple(runs), measurements or Path("measurements"))
     found = [claim for name in CLAIMS for claim in CLAIMS[name](evidence)]
     rows = [CLAIM, ["---"] * len(CLAIM), *((one.source, one.text, one.measured, one.verdict) for one in found)]
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

@@ -219,3 +219,10 @@ def test_key_values():
     for given in (["optimizer=adamw", "optimizer.lr=3e-4"], ["optimizer.lr=3e-4", "optimizer=adamw"]):
         with pytest.raises(InputError, match=r"optimizer is given as a whole and in parts \(optimizer.lr\)"):
             arguments.key_values(given)
+
+
+def test_claims_of_a_folder_that_is_not_there(tmp_path):
+    done = forked("claims", tmp_path, "--measurements", tmp_path / "nowhere", "-o", tmp_path / "claims.md")
+    assert done.returncode == 2
+    assert "there is no folder" in done.stderr
+    assert not (tmp_path / "claims.md").exists()
