@@ -128,7 +128,7 @@ def parse(values: Any, lines: ConfigLines) -> RunConfig:
                 raise unknown("key", key, KEYS)
     for key in NEEDED:
         if values.get(key) is None:
-            raise InputError(f"{lines.file} does not say {key!r}.")
+            raise InputError(f"{lines.of(key)} does not say {key!r}.")
     with lines.at("model"):
         model = text("model", values["model"])
         locate(model)

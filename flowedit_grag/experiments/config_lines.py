@@ -24,12 +24,10 @@ class ConfigLines:
 
     def of(self, *keys: str) -> str:
         """``table.yaml, line 7``: of what ``keys`` lead to, or else of the nearest above it that the file has."""
-        for end in range(len(keys), 0, -1):
-            if keys[:end] in self.typed:
-                return "the command line"
-            if keys[:end] in self.lines:
-                return f"{self.file}, line {self.lines[keys[:end]]}"
-        return self.file
+        ways = [keys[:end] for end in range(len(keys), 0, -1)]
+        if any(way in self.typed for way in ways):
+            return "the command line"
+        return next((f"{self.file}, line {self.lines[way]}" for way in ways if way in self.lines), self.file)
 
     @contextmanager
     def at(self, *keys: str) -> Iterator[None]:

@@ -205,6 +205,10 @@ def test_changes_on_the_command_line(tmp_path):
         read(path, {"methods": {"second": {"power": 3}}})
     with pytest.raises(InputError, match="the command line: row 'third' does not say which method"):
         read(path, {"methods": {"third": {"steps": 3}}})
+    with pytest.raises(InputError, match="the command line: unknown metric 'nope'"):
+        read(path, {"metrics": ["nope"]})
+    with pytest.raises(InputError, match="the command line does not say 'out'"):
+        read(path, {"out": None})
     path.write_text(BASE.replace("second:", "delta 0.8:"))
     assert read(path, key_values(["methods[delta 0.8].strength=0.7"], flags=())).rows[1].options == {"strength": 0.7}
 
