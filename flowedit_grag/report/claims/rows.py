@@ -24,7 +24,7 @@ STEPS_UP = (
 WAYS = {"lab_success": "makes more of the edits", "lab_kept": "keeps all else more often"}
 SEEDS, STEPS = 6, 10  # of the early filter, as published
 VLMS = ("vlm:", "openai:")  # how the names of such judges begin
-GRADED = "the lab's runs are judged by its oracle, which is also the grader; no VLM has judged"
+GRADED = "no row that a VLM judged beside one without a filter; the lab's own judge, its oracle, is also the grader"
 
 OTHERS = {"lambda": "lambda", "CFG": "true_cfg"}  # that turn an edit as delta does, and the number that is turned
 SMOOTH = ("ssim_outside", "psnr_outside")
