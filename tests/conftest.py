@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from unittest.mock import patch
 
+os.environ.setdefault("MKL_CBWR", "AUTO")  # as `run` has it; torch reads it when it is loaded
+
 import numpy as np
 import pytest
 import torch
