@@ -53,15 +53,6 @@ def whole(tmp_path_factory, lab):
     return out
 
 
-@pytest.fixture(scope="module")
-def whole_elsewhere(tmp_path_factory):
-    """The same in a process of its own: in this one, other tests may have changed what sets the last bits."""
-    process = start(write(out := tmp_path_factory.mktemp("elsewhere") / "run"))
-    process.join()
-    assert process.exitcode == 0
-    return out
-
-
 def table(out):
     return json.loads((out / "table.json").read_text())
 
@@ -118,7 +109,7 @@ def test_limit_then_all(whole, tmp_path):
 # ---- kills, and many at once ---------------------------------------------------------------------------------
 
 
-def test_kills_at_random_moments(whole_elsewhere, tmp_path):
+def test_kills_at_random_moments(whole, tmp_path):
     out = tmp_path / "run"
     path, kills = write(out), 3
     for _ in range(kills):  # any moment will do, so every run of this test tries others
@@ -132,31 +123,31 @@ def test_kills_at_random_moments(whole_elsewhere, tmp_path):
         assert process.exitcode == -signal.SIGKILL
     assert len(finished(out)) < ITEMS
     run(read(path))
-    check(out, whole_elsewhere, kills)
+    check(out, whole, kills)
 
 
-def test_two_runners_at_once(whole_elsewhere, tmp_path):
+def test_two_runners_at_once(whole, tmp_path):
     path = write(out := tmp_path / "run")
     both = [start(path), start(path)]
     for process in both:
         process.join()
     assert [process.exitcode for process in both] == [0, 0]
     tables = [printed.read_text() for printed in tmp_path.glob("*.out")]
-    check(out, whole_elsewhere, 0)
+    check(out, whole, 0)
     assert len(tables) == 2
     assert tables[0] == tables[1] == (out / "table.md").read_text()
     workers = {line.split()[0] for line in out.with_suffix(".log").read_text().splitlines()}
     assert len(workers) == 2
 
 
-def test_local_workers_make_the_same_table_though_one_dies(whole_elsewhere, tmp_path):
+def test_local_workers_make_the_same_table_though_one_dies(whole, tmp_path):
     out, bomb = tmp_path / "run", tmp_path / "bomb"
     bomb.touch()
     methods = {name: {**row, "bomb": str(bomb)} for name, row in settings(out)["methods"].items()}
     seen = []
     done(out, methods=methods, executor="local", workers=2, on_progress=seen.append)
     assert not bomb.exists()
-    check(out, whole_elsewhere, 1)
+    check(out, whole, 1)
     assert (seen[-1].step, seen[-1].steps) == (ITEMS, ITEMS)
 
 
@@ -245,9 +236,9 @@ def a_cluster(monkeypatch):
 
 
 @pytest.mark.usefixtures("a_cluster")
-def test_rays_actors_make_the_same_table(whole_elsewhere, tmp_path):
+def test_rays_actors_make_the_same_table(whole, tmp_path):
     done(out := tmp_path / "run", executor="ray", workers=2)
-    check(out, whole_elsewhere, 0)
+    check(out, whole, 0)
 
 
 @pytest.mark.usefixtures("a_cluster")
