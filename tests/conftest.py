@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from unittest.mock import patch
 
-os.environ.setdefault("MKL_CBWR", "AUTO")  # as `run` has it; torch reads it when it is loaded
+os.environ.setdefault("MKL_CBWR", "AUTO")  # as `train` asks; processes begun while one trains would inherit it
 
 import numpy as np
 import pytest

@@ -81,7 +81,7 @@ def load(
             read.add_to(pipeline.transformer, scale=adapter_scale)
         _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
         if attention_backend:
-            pipeline.transformer.set_attention_backend(attention_backend)
+            _attend_with(pipeline.transformer, attention_backend)
         put(pipeline, offload, target)
         if compile:
             pipeline.transformer.compile_repeated_blocks()  # not as whole graphs: sizes and edits would be too many
@@ -149,6 +149,14 @@ def check_quantization(quantization: str | Mapping[str, Any]) -> None:
     """Raise :class:`InputError` for the short name of a quantisation that is not known."""
     if isinstance(quantization, str) and quantization not in SHORT_QUANTIZATION:
         raise unknown("quantization", quantization, SHORT_QUANTIZATION)
+
+
+def _attend_with(transformer: Any, name: str) -> None:
+    """This transformer alone: diffusers would also change what all others of the process attend with, for good."""
+    from diffusers.models.attention_dispatch import attention_backend
+
+    with attention_backend(name):
+        transformer.set_attention_backend(name)
 
 
 def check_attention_backend(name: str) -> None:

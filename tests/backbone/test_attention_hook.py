@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from conftest import GOLDEN
+from diffusers.models.attention_dispatch import _AttentionBackendRegistry, attention_backend
 
-from flowedit_grag import GRAG, Condition, InputError
+from flowedit_grag import GRAG, Condition, InputError, load
 from flowedit_grag.backbone.attention_hook import compose
 from flowedit_grag.guidance.control import ControlledGroup
 from flowedit_grag.injection.recorder import ValueRecorder
@@ -79,13 +81,22 @@ def test_attention_backend_is_kept(tiny, call):
         seen.append((module.processor._attention_backend, module.processor._parallel_config))
         return q, k, v
 
-    tiny.transformer.set_attention_backend("_native_math")
-    try:
-        call({3: look})
-        own = tiny.transformer.transformer_blocks[0].attn.processor
-        assert seen == [(own._attention_backend, own._parallel_config)]
-    finally:
-        tiny.transformer.reset_attention_backend()
+    with attention_backend("_native_math"):  # diffusers sets it for the whole process besides
+        tiny.transformer.set_attention_backend("_native_math")
+        try:
+            call({3: look})
+            own = tiny.transformer.transformer_blocks[0].attn.processor
+            assert seen == [(own._attention_backend, own._parallel_config)]
+        finally:
+            tiny.transformer.reset_attention_backend()
+
+
+def test_a_model_loaded_with_an_attention_backend_leaves_others_theirs(tiny, call):
+    active, before = _AttentionBackendRegistry.get_active_backend(), call({})
+    other = load(GOLDEN / "tiny_flux", attention_backend="_native_math")
+    assert other.transformer.transformer_blocks[0].attn.processor._attention_backend == "_native_math"
+    assert _AttentionBackendRegistry.get_active_backend() == active
+    assert torch.equal(call({}), before)
 
 
 def test_refuses_what_it_would_drop(tiny, call):
