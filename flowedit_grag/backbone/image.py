@@ -20,21 +20,48 @@ def read_image(image: ImageLike) -> Image.Image:
     EXIF orientation is applied, transparency is laid on white, 16 bits are scaled to 8. Raises :class:`InputError`
     for files that are missing, truncated, animated, too large (PIL's ``MAX_IMAGE_PIXELS``) or no image.
     """
+    whole = _upright(image)
+    if whole.mode.startswith("I") or whole.mode == "F":
+        whole = _eight_bit(whole)
+    if _has_alpha(whole):
+        whole = whole.convert("RGBA")
+        whole = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
+    return whole.convert("RGB")
+
+
+def alpha_of(image: ImageLike) -> Image.Image | None:
+    """The alpha channel (mode "L", as large as what :func:`read_image` gives), or None where nothing is transparent.
+
+    Raises :class:`InputError` as :func:`read_image` does.
+    """
+    whole = _upright(image)
+    if not _has_alpha(whole):
+        return None
+    alpha = whole.convert("RGBA").getchannel("A")
+    return None if alpha.getextrema() == (255, 255) else alpha
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
+def _upright(image: ImageLike) -> Image.Image:
+    """The image in its own mode, with EXIF orientation applied."""
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise InputError(f"an image array must be [H, W, 3] uint8, not {list(image.shape)} {image.dtype}.")
-        return _rgb(Image.fromarray(image), "the image array")
+        return _checked(Image.fromarray(image), "the image array")
     if isinstance(image, Image.Image):
-        return _rgb(image, "the image")
+        return _checked(image, "the image")
     if not isinstance(image, str | Path):
         raise InputError(
             f"an image must be a path, a PIL image or a [H, W, 3] uint8 array, not {type(image).__name__}."
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _rgb refuses what it warns of
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _checked refuses what it warns of
             with Image.open(image) as opened:
-                return _rgb(opened, str(image))
+                return _checked(opened, str(image))
     except FileNotFoundError:
         raise InputError(f"there is no image at {image}.") from None
     except InputError:
@@ -47,19 +74,14 @@ def read_image(image: ImageLike) -> Image.Image:
         raise InputError(f"{image} cannot be read ({error}); is the file complete?") from None
 
 
-def _rgb(image: Image.Image, name: str) -> Image.Image:
+def _checked(image: Image.Image, name: str) -> Image.Image:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a phone's JPEG with a preview beside it
         raise InputError(f"{name} is animated ({frames} frames); save one frame as PNG.")
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
         raise InputError(f"{name} is {image.width}x{image.height}, too large to edit; scale it down first.")
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bit(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    image.load()
+    return ImageOps.exif_transpose(image)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
