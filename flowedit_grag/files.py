@@ -3,22 +3,25 @@
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
 
+SHOWN = 120  # characters of a path
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, with its ending; it becomes ``path`` when the block ends well."""
+    """Yield a temporary path beside ``path``, with its ending and a short name; it becomes ``path`` when the block ends
+    well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    partial = path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)
@@ -26,14 +29,34 @@ def written(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(folder: Path, advice: str) -> None:
-    """Raise :class:`InputError` with an ``advice`` unless ``folder`` takes files, or can be made. Leaves nothing."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+def leftovers(path: Path) -> Iterator[Path]:
+    """Temporary files that killed processes left of ``path``, or of what differs from it in the ending."""
+    yield from path.parent.glob(f"{_beginning(path)}*")
+
+
+def _beginning(path: Path) -> str:
+    return f".{hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:12]}."
+
+
+def check_writable(folder: Path, advice: str, name: str = "") -> None:
+    """Raise :class:`InputError` with an ``advice`` unless ``folder`` takes files, one with this ``name`` among them, or
+    can be made. Leaves nothing."""
     try:
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
         with tempfile.TemporaryFile(dir=there):
             pass
-    except OSError as error:
-        raise InputError(f"cannot write in {folder} ({error.strerror}); {advice}") from None
+        to_come = folder.absolute().parts[len(there.absolute().parts) :]
+        for path in (folder / name, *(there / part for part in (*to_come, name))):
+            with suppress(FileNotFoundError):
+                path.lstat()  # the file system's own word on the name
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write in {shortened(str(folder / name))} ({why}); {advice}") from None
+
+
+def shortened(path: str) -> str:
+    """A path as it can be said in a sentence."""
+    return path if len(path) <= SHOWN else f"{path[: SHOWN // 2]}…{path[-SHOWN // 2 :]}"
 
 
 def read_object(path: Path) -> dict[str, Any]:

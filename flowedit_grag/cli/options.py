@@ -10,6 +10,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 Seed = Annotated[int, typer.Option(help="Of the noise.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")]
 LoadedModel = Annotated[str, typer.Option(help="lab, a folder, or a hub id.")]
 
 
