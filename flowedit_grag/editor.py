@@ -12,14 +12,15 @@ import torch
 from PIL import Image
 
 from . import __version__
-from .backbone.image import ImageLike, padded, read_image, resized
+from .backbone.image import ImageLike, alpha_of, padded, read_image, resized
 from .backbone.image_flow import ImageFlow
 from .backbone.load import load
 from .errors import InputError, memory_advice
 from .guidance.control import Control
 from .guidance.grag import GRAG
+from .image_metadata import source_of
 from .measure import measured
-from .methods import Method, written_options
+from .methods import METHODS, Method, written_options
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
@@ -65,7 +66,7 @@ class Editor:
         embedded = {"model": "lab-fill", "adapter": "lab-moe"} if made.fills else {"model": "lab"}
         loading = {**(embedded if model is None else {"model": model}), **given}
         self.flow = model if isinstance(model, ImageFlow) else load(**loading)
-        self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+        self.method_name = method if isinstance(method, str) else METHODS.name_of(type(made))
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
 
@@ -153,7 +154,8 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        source_prompt, targets = EditRequest.of(None, source_prompt, target_prompt).prompts(self.method)
+        request = EditRequest.of(None, source_prompt, target_prompt)
+        source_prompt, targets = request.prompts(self.method)
         noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), measured(self.flow) as cost:
@@ -163,6 +165,7 @@ class Editor:
             steps = self.method.generate(job, self.method.targets(target))
             images = [self.flow.decode(row[None], (width, height)) for row in run_to_end(steps, on_progress)]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
+        settings |= {"kind": "generate", "request": request.plain()}
         return Result(images=images[1:], source=images[0], settings=settings, **vars(cost))
 
     def _edited(
@@ -173,7 +176,7 @@ class Editor:
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
         frame = frame_of(self.method)
         source_prompt, targets = request.prompts(self.method)
-        noise, original, filtered = generator(seed), read_image(image), None
+        noise, original, alpha, filtered = generator(seed), read_image(image), alpha_of(image), None
         worked = resized(original, frame.size(self.flow, original.size))
         with memory_advice(), measured(self.flow) as cost:
             latents = frame.encode(self.flow, worked)
@@ -199,9 +202,10 @@ class Editor:
                 edits, filtered = run_to_end(steps, on_progress)
             images = [frame.decode(self.flow, row[None], original) for row in edits]
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(job))
+        settings |= {"kind": kind.kind, "request": request.plain(), "source": source_of(image, original, alpha)}
         if filtered is not None:
             settings["early_filter"] = filtered.record()
-        return kind(images=images, source=original, settings=settings, filtered=filtered, **vars(cost))
+        return kind(images=images, source=original, settings=settings, filtered=filtered, alpha=alpha, **vars(cost))
 
     def _warn_if_foreign(self, image: Image.Image) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""

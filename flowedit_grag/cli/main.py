@@ -11,7 +11,7 @@ import typer
 from .. import __version__
 from ..contact_sheet import strip_size
 from ..errors import InputError, memory_advice
-from . import analyze, arguments, output, runs
+from . import analyze, arguments, output, pictures, runs
 from .options import Edit, LoadedModel, LoadingOptions, Overwrite, Seed, grouped
 
 app = typer.Typer(
@@ -72,7 +72,7 @@ def edit(
     with output.progress(quiet=edit.as_json) as on_progress:
         result = editor.edit(edit.image, **words, seed=edit.seed, early_filter=early, on_progress=on_progress)
     out = output.free(out, overwrite)
-    output.save(result.image, out)
+    result.save(out)
     if keep_record and result.filtered:
         output.save_record(result, out)
     output.report(result, out, edit.as_json)
@@ -95,7 +95,7 @@ def sweep(
     with output.progress(quiet=edit.as_json) as on_progress:
         strip = editor.sweep(edit.image, **words, delta=strengths, seed=edit.seed, on_progress=on_progress)
     out = output.free(out, overwrite)
-    output.save(strip.image, out)
+    strip.save(out)
     output.report(strip, out, edit.as_json)
 
 
@@ -136,7 +136,7 @@ def vital_layers(
         print(path)
 
 
-for command in (runs.train, runs.run, runs.report, runs.claims):
+for command in (pictures.show, pictures.redo, runs.train, runs.run, runs.report, runs.claims):
     app.command()(command)
 
 

@@ -73,6 +73,14 @@ class EditRequest:
             _said(target_prompt, "a target prompt is empty; describe the image as it should become."),
         )
 
+    def plain(self) -> dict[str, Any]:
+        """What :meth:`of` is given, for JSON."""
+        return {
+            "instruction": list(self.instructions) or None,
+            "source_prompt": self.source_prompt or None,
+            "target_prompt": list(self.target_prompts) or None,
+        }
+
     def prompts(self, method: Method) -> tuple[str, list[str]]:
         """The prompts of the source and of every target that ``method`` makes of it."""
         return frame_of(method).prompts(self.source_prompt, self.target_prompts, self.instructions)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import GOLDEN
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from flowedit_grag import files, image_file
 from flowedit_grag.cli import main, output
@@ -150,3 +150,37 @@ def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space left"):
         image_file.save(Image.new("RGB", (4, 4)), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_show_and_redo(photo, monkeypatch, capsys):
+    code, _, said = typed(monkeypatch, capsys, "edit", photo, *EDIT[1:], "--seed", 4, "steps=1", "-o", "out.png")
+    assert code == 0, said
+    code, shown, _ = typed(monkeypatch, capsys, "show", "out.png")
+    assert code == 0
+    for line in ("method: sdedit", "seed: 4", "options.steps: 1", "source.path: photo.png"):
+        assert line in shown.splitlines()
+    facts = json.loads(typed(monkeypatch, capsys, "show", "out.png", "--json")[1])
+    assert facts["request"]["source_prompt"] == "a"
+    code, _, said = typed(monkeypatch, capsys, "redo", "out.png")
+    assert code == 0, said
+    assert "bit for bit" not in said
+    assert np.array_equal(np.asarray(Image.open("redone.png")), np.asarray(Image.open("out.png")))
+    for words, message in [
+        (["redo", "out.png"], "redone.png is there already"),
+        (["redo", "out.png", "-o", "out.png", "--overwrite"], "is the picture that is worked from"),
+        (["redo", "out.png", "-o", "photo.png", "--overwrite"], "is the picture that is worked from"),
+        (["redo", "out.png", "--image", "redone.png", "-o", "x.png"], "is not the picture that the source was"),
+        (["redo", "photo.png", "-o", "x.png"], "does not say how it was made"),
+        (["show", "nowhere.png"], "no picture at"),
+    ]:
+        code, out, said = typed(monkeypatch, capsys, *words)
+        assert (code, out, said.count("\n")) == (2, "", 1), said
+        assert message in said
+
+
+def test_show_does_not_let_a_picture_steer_the_terminal(photo, monkeypatch, capsys):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("flowedit_grag", json.dumps({"flowedit_grag": {"method": "\x1b[2J\x9b\u202e\n"}}))
+    Image.new("RGB", (4, 4)).save("strange.png", pnginfo=chunks)
+    _, shown, _ = typed(monkeypatch, capsys, "show", "strange.png")
+    assert shown == "method: \\x1b[2J\\x9b\\x202e\\x0a\n"
