@@ -15,6 +15,7 @@ from . import __version__
 from .backbone.image import ImageLike, alpha_of, padded, read_image, resized
 from .backbone.image_flow import ImageFlow
 from .backbone.load import load
+from .detail import Detail, check_detail, finished, say_unchanged
 from .errors import InputError, memory_advice
 from .guidance.control import Control
 from .guidance.grag import GRAG
@@ -79,6 +80,7 @@ class Editor:
         instruction: str | Sequence[str] | None = None,
         seed: int = 0,
         early_filter: EarlyFilter | None = None,
+        detail: Detail = "original",
         on_progress: OnProgress | None = None,
         prepare: Prepare | None = None,
     ) -> Result:
@@ -86,7 +88,10 @@ class Editor:
         with methods that take one, by each ``instruction``.
 
         ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
-        :attr:`Result.filtered`. ``prepare`` is in place of :meth:`Method.prepare`, for those who keep its result.
+        :attr:`Result.filtered`. Of a picture larger than the model works at, ``detail="original"`` keeps the fine
+        detail where the edit changed little, and ``"model"`` shows what the model made, enlarged;
+        ``settings["detail"]`` says what was done. ``prepare`` is in place of :meth:`Method.prepare`, for those who keep
+        its result.
         The same seed gives the same result, bit for bit, on the same machine.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
@@ -94,7 +99,7 @@ class Editor:
             if not isinstance(early_filter, EarlyFilter):
                 raise InputError(f"early_filter is an EarlyFilter(seeds=6, steps=10), not {early_filter!r}.")
             early_filter.check(self.method, request)
-        return self._edited(Result, image, request, None, seed, on_progress, early_filter, prepare=prepare)
+        return self._edited(Result, image, request, None, seed, detail, on_progress, early_filter, prepare=prepare)
 
     def sweep(
         self,
@@ -106,6 +111,7 @@ class Editor:
         delta: Sequence[float],
         lam: float | None = None,
         seed: int = 0,
+        detail: Detail = "original",
         on_progress: OnProgress | None = None,
     ) -> Strip:
         """The same edit at every strength in ``delta``: one inversion, one source row, the strengths in one batch."""
@@ -117,7 +123,7 @@ class Editor:
         request = EditRequest.of(instruction, source_prompt, target_prompt)
         if not strengths or len(request.target_prompts) > 1 or len(request.instructions) > 1:
             raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
-        return self._edited(Strip, image, request, strengths, seed, on_progress)
+        return self._edited(Strip, image, request, strengths, seed, detail, on_progress)
 
     def edit_with(
         self,
@@ -128,6 +134,7 @@ class Editor:
         target_prompt: str | None = None,
         instruction: str | None = None,
         seed: int = 0,
+        detail: Detail = "original",
         on_progress: OnProgress | None = None,
         prepare: Prepare | None = None,
     ) -> Result:
@@ -137,7 +144,8 @@ class Editor:
         Raises :class:`InputError` where they do not fit into memory at once: what a batch holds changes the last bits.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
-        return self._edited(Result, image, request, list(controls), seed, on_progress, whole=True, prepare=prepare)
+        strengths = list(controls)
+        return self._edited(Result, image, request, strengths, seed, detail, on_progress, whole=True, prepare=prepare)
 
     def generate(
         self,
@@ -170,10 +178,11 @@ class Editor:
 
     def _edited(
         self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
-        seed: int, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None, whole: bool = False,
-        prepare: Prepare | None = None,
+        seed: int, detail: Detail, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
+        whole: bool = False, prepare: Prepare | None = None,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
+        check_detail(detail)
         frame = frame_of(self.method)
         source_prompt, targets = request.prompts(self.method)
         noise, original, alpha, filtered = generator(seed), read_image(image), alpha_of(image), None
@@ -200,9 +209,11 @@ class Editor:
                     instruction=request.instructions[0], shown=worked,
                 )  # fmt: skip
                 edits, filtered = run_to_end(steps, on_progress)
-            images = [frame.decode(self.flow, row[None], original) for row in edits]
+            images, made_so = finished(frame, self.flow, edits, latents, original, detail)
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(job))
         settings |= {"kind": kind.kind, "request": request.plain(), "source": source_of(image, original, alpha)}
+        settings |= made_so
+        say_unchanged(made_so["unchanged"], len(images), kind is Strip)
         if filtered is not None:
             settings["early_filter"] = filtered.record()
         return kind(images=images, source=original, settings=settings, filtered=filtered, alpha=alpha, **vars(cost))

@@ -113,6 +113,7 @@ def _prepared(settings: Mapping[str, Any], source: Path | None) -> Callable[...,
         del given["instruction"]
         width, height = map(int, settings["size"])
         return partial(editor.generate, **given, size=(width, height))
+    given["detail"] = settings["detail"]["asked"]
     if settings["kind"] == "sweep":
         deltas = [strength["delta"] for strength in grag]
         return partial(editor.sweep, source, **given, delta=deltas, lam=grag[0]["lam"])

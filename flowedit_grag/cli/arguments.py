@@ -11,7 +11,7 @@ from ..errors import InputError, first_line
 from .options import Edit, LoadingOptions
 from .output import waiting
 
-FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
+FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed", "detail"}
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
@@ -112,6 +112,8 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
         **key_values(edit.options),
     }
     with waiting("loading", edit.as_json):
+        from ..detail import check_detail
         from ..editor import Editor
 
+        check_detail(edit.detail)
         return Editor(**settings)

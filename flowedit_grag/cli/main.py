@@ -70,7 +70,9 @@ def edit(
     )
     editor = arguments.editor(edit, loading, delta)
     with output.progress(quiet=edit.as_json) as on_progress:
-        result = editor.edit(edit.image, **words, seed=edit.seed, early_filter=early, on_progress=on_progress)
+        result = editor.edit(
+            edit.image, **words, seed=edit.seed, detail=edit.detail, early_filter=early, on_progress=on_progress
+        )  # fmt: skip
     out = output.free(out, overwrite)
     result.save(out)
     if keep_record and result.filtered:
@@ -93,7 +95,9 @@ def sweep(
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
     editor = arguments.editor(edit, loading, delta=1.0)
     with output.progress(quiet=edit.as_json) as on_progress:
-        strip = editor.sweep(edit.image, **words, delta=strengths, seed=edit.seed, on_progress=on_progress)
+        strip = editor.sweep(
+            edit.image, **words, delta=strengths, seed=edit.seed, detail=edit.detail, on_progress=on_progress
+        )  # fmt: skip
     out = output.free(out, overwrite)
     strip.save(out)
     output.report(strip, out, edit.as_json)

@@ -80,5 +80,12 @@ class Edit:
     adapter: Annotated[
         Optional[str], typer.Option(help="LoRA or LoRA-MoE: a file, a folder, a hub id, lab-lora or lab-moe.")
     ] = None
+    detail: Annotated[
+        str,
+        typer.Option(
+            help="Of a picture larger than the model works at: original keeps its own pixels where little changed, "
+            "model shows what the model made."
+        ),
+    ] = "original"
     seed: Seed = 0
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False

@@ -124,4 +124,7 @@ def report(result, path: Path, as_json: bool) -> None:
         found = result.filtered
         undecided = f"{found.undecided} comparisons undecided, {found.ties} of them ties"
         print(f"seed {found.seed} of {len(found.seeds)} tried; {undecided}")
+    if (detail := result.settings.get("detail") or {}).get("scaled_down"):
+        width, height = result.settings["size"]
+        print(f"worked on at {width}x{height}; the original's own detail in {min(detail['kept']):.0%} of the picture")
     print(f"{cost['seconds']:.1f} s, NFE {result.nfe} in {result.forward_calls} calls, {cost['peak_memory_mb']:.0f} MB")
