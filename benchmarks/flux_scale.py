@@ -16,7 +16,7 @@ from benchmarks.base import Findings
 from benchmarks.overhead import overhead
 from benchmarks.shape import flux_flow
 from flowedit_grag.backbone.image_flow import ImageFlow
-from flowedit_grag.measure import measured
+from flowedit_grag.job import job
 from flowedit_grag.methods import METHODS, Method
 from flowedit_grag.options import option_names
 
@@ -30,10 +30,11 @@ def measure(flow: ImageFlow, size: tuple[int, int], steps: int | None) -> str:
         ("method", "NFE", "seconds", "peak, GB", "over the bare calls"),
     )
     for name in (name for name in METHODS if METHODS[name].fills == flow.fills):
-        run = partial(scale.run, flow, name, size, device, **({} if steps is None else _counts(METHODS[name], steps)))
+        counts = {} if steps is None else _counts(METHODS[name], steps)
+        run = partial(scale.run, flow, name, size, device, **counts)
         run()  # the first run also chooses kernels
-        with measured(flow) as cost:
-            run()
+        with job(flow) as (mine, cost):
+            scale.run(mine, name, size, device, **counts)
         extra = overhead(flow, run, 3)
         table.add(name, cost.nfe, f"{cost.seconds:.2f}", f"{cost.peak_memory_mb / 1e3:.1f}", f"{extra:.1%}")
         print(json.dumps(table.rows[-1]), file=sys.stderr, flush=True)

@@ -128,7 +128,9 @@ def _sampler(
     negative = flow.condition("") if true_cfg != 1 else None
     velocities = [GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative) for text in texts]
     sigmas = flow.schedule(steps, torch.empty(shape))
-    noises = [torch.randn(shape, generator=generator(seed)).to(flow.device) for seed in range(seeds)]
+    noises = [
+        torch.randn(shape, generator=generator(seed), dtype=torch.float32).to(flow.device) for seed in range(seeds)
+    ]
 
     @torch.no_grad()
     def sample() -> list[Image.Image]:

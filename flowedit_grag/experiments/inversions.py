@@ -69,7 +69,7 @@ def _refuse_noise(method: Method) -> NoReturn:
 
 
 def _same(one: Source, other: Source) -> bool:
-    return one.flow is other.flow and all(
+    return one.flow.pipeline is other.flow.pipeline and all(
         a.shape == b.shape and torch.equal(a, b)
         for a, b in (
             (one.latents, other.latents),
