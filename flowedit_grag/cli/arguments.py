@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 from ..errors import InputError, first_line
+from . import output
 from .options import Edit, LoadingOptions
-from .output import waiting
 
 FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
 FLAG_NAMES = {"grag": "delta or --lam"}
@@ -101,7 +101,7 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
         **{name: value for name, value in flags.items() if value is not None},
         **key_values(edit.options),
     }
-    with waiting("loading", edit.as_json):
+    with output.loading(edit.as_json):
         from ..backbone.image import read_image
         from ..editor import Editor
 

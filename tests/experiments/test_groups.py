@@ -105,7 +105,7 @@ def test_methods_read_for_their_inversion_what_they_say(tiny):
     """Whatever else is changed, what ``prepare`` returns stays; and each of the options said changes it."""
     import torch
 
-    from flowedit_grag.experiments.inversions import inversion
+    from flowedit_grag.experiments.editors import inversion
     from flowedit_grag.inversion import Solver
     from flowedit_grag.methods.inputs import run_to_end
     from flowedit_grag.methods.stableflow_plus import StableFlowPlus
@@ -154,7 +154,7 @@ def test_an_early_filter_costs_what_it_costs_alone(tmp_path, lab):
 def test_who_shares_an_inversion_draws_no_noise_there(tiny):
     import torch
 
-    from flowedit_grag.experiments.inversions import Inversions, Preparation
+    from flowedit_grag.experiments.editors import Inversions, Preparation
     from flowedit_grag.methods.inputs import run_to_end
     from flowedit_grag.methods.stableflow_plus import StableFlowPlus
 
