@@ -134,9 +134,6 @@ def _picks(count: int) -> np.ndarray:
 
 def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
     """As :func:`drawn_means`: a value is there as often as its group was drawn."""
-    order, picks = sample.argsort(), _picks(len({*of}))
-    drawn = np.stack([np.bincount(pick, minlength=picks.shape[1]) for pick in picks])  # [picks, groups]
-    ends = drawn[:, of[order]].cumsum(axis=1)  # of each value's repetitions, in order
-    count = ends[:, -1:]
-    lower, upper = (sample[order][(ends > place).argmax(axis=1)] for place in ((count - 1) // 2, count // 2))
-    return (lower + upper) / 2
+    groups = len({*of})
+    counts = (np.bincount(pick, minlength=groups) for pick in _picks(groups))  # how often each group was drawn
+    return np.array([np.median(sample.repeat(times[of])) for times in counts])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ..experiments.published import PublishedColumn, PublishedTable, published
+from ..experiments.published import PublishedTable, published
 from ..experiments.table import DOWN, INFINITE, UNMEASURED, UP
 from ..files import fingerprint
 from ..lora_moe.files import read_adapter
@@ -168,7 +168,11 @@ def _paper_row(comparison: Comparison, paper: PublishedTable, row: str, line: Ro
     cells = [Cell(_label(paper, row, line))]
     for column, digits in zip(paper.columns, printed, strict=True):
         cells.append(Cell(NOTHING) if digits is None else Cell(digits, value=float(digits)))
-        cells.append(Cell(NOTHING) if line is None else _ours(comparison, column, line))
+        if line is None or (measured := line.column(column.metrics)) is None:
+            cells.append(Cell(NOTHING))
+        else:
+            found = mean_of(comparison, line, measured, comparison.last)
+            cells.append(number(found, decimals([found.value]), note=f"{found.n} samples"))
     return tuple(cells)
 
 
@@ -176,13 +180,6 @@ def _label(paper: PublishedTable, row: str, line: Row | None) -> str:
     if line is None or line.label.casefold() == row.casefold():
         return row
     return f"{row} ({line.label})" if row in paper.rows else line.label
-
-
-def _ours(comparison: Comparison, column: PublishedColumn, line: Row) -> Cell:
-    if (measured := line.column(column.metrics)) is None:
-        return Cell(NOTHING)
-    found = mean_of(comparison, line, measured, comparison.last)
-    return number(found, decimals([found.value]), note=f"{found.n} samples")
 
 
 def _paper_notes(paper: PublishedTable, lines: list[Row]) -> Iterator[str]:
