@@ -45,22 +45,21 @@ def flowedit(flow: Flow, file: dict[str, Tensor]) -> Iterator[float]:
     edit = method("flowedit", steps=28, n_max=24, n_min=0, n_avg=1, source_guidance=1.5, target_guidance=5.5)
     noise = [latent_grid(draw) for draw in file["noise"]]
     run = edit.iterate(flow, file["x_src"], source=source, target=[target], noise=noise)
-    recorded = [*(latent_grid(state) for state in file["zt_edit_in"][1:]), file["out_latent"]]
-    yield from errors(run, "edit", recorded)
+    yield from errors(run, "edit", [*file["zt_edit_in"][1:], pack(file["out_latent"])])
 
 
 def stableflow_inversion(flow: Flow, file: dict[str, Tensor]) -> Iterator[float]:
     (source,) = conditions(file)
     run = method("stableflow", steps=15, nudge=1.0, vital_layers=())
     states = run.iterate(flow, latent_grid(file["x0"]), source=source, target=[source])
-    yield from errors(states, "invert", [latent_grid(state) for state in file["inv_list"]])
+    yield from errors(states, "invert", file["inv_list"])
 
 
 def stableflow_edit(flow: Flow, file: dict[str, Tensor]) -> Iterator[float]:
     source, *targets = conditions(file)
     edit = method("stableflow", steps=15, nudge=1.0, guidance=3.0, vital_layers=(0, 3, 5, 8))
     run = edit.iterate(flow, latent_grid(file["x0"]), source=source, target=targets)
-    yield from errors(run, "edit", [latent_grid(state) for state in file["traj"]])
+    yield from errors(run, "edit", file["traj"])
 
 
 def rfsolver(flow: Flow, file: dict[str, Tensor]) -> Iterator[float]:
@@ -68,7 +67,7 @@ def rfsolver(flow: Flow, file: dict[str, Tensor]) -> Iterator[float]:
     x = latent_grid(file["x0"])
     edit = method("rf-solver-edit", steps=15, inject_steps=0, guidance=1.0)
     inversion = edit.iterate(flow, x, source=source, target=[target])
-    yield from errors(inversion, "invert", [latent_grid(state) for state in file["inv_traj"]])
+    yield from errors(inversion, "invert", file["inv_traj"])
     yield relative_error(edit(flow, x, source=source, target=[target]), latent_grid(file["edit_out"]))
     back = method("reconstruct", steps=15, solver="midpoint")(flow, x, source=source, target=[source])
     yield relative_error(back, latent_grid(file["recon_out"]))
@@ -185,7 +184,7 @@ def conditions(file: dict[str, Tensor], prefix: str = "") -> list[Condition]:
     return [rows[index] for index in range(len(rows))]
 
 
-def errors(run: Iterable[Progress], stage: str, recorded: list[Tensor]) -> Iterator[float]:
-    """Of the states of one stage."""
+def errors(run: Iterable[Progress], stage: str, recorded: Iterable[Tensor]) -> Iterator[float]:
+    """Of the states of one stage, recorded as tokens."""
     states = [one.latents for one in run if one.stage == stage and one.latents is not None]
-    return (relative_error(state, expected) for state, expected in zip(states, recorded, strict=True))
+    return (relative_error(state, latent_grid(tokens)) for state, tokens in zip(states, recorded, strict=True))

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -111,13 +112,11 @@ def heatmap(
 
 def nested(values: Tensor) -> list:
     """A tensor as nested lists for JSON."""
-    if values.ndim > 1:
-        return [nested(row) for row in values]
-    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+    return np.vectorize(lambda value: float(f"{value:.{DIGITS}g}"), otypes=[float])(values.numpy()).tolist()
 
 
-def write_json(numbers: Mapping[str, Any], path: Path) -> Path:
+def write_json(numbers: Mapping[str, Any], path: Path, indent: int | None = None) -> Path:
     """``numbers`` at ``path``, whole or not at all."""
     with written(path) as partial:
-        partial.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(numbers, indent=indent) + "\n", encoding="utf-8")
     return path

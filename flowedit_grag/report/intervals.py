@@ -88,9 +88,9 @@ def share_difference(gaps: Sequence[float]) -> Mean:
     return Mean((gained - lost) / len(gaps), low, high, len(gaps))
 
 
-def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
-    """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
-    return mean(np.subtract(first, second, dtype=float).tolist(), groups)
+def difference(first: Sequence[float], second: Sequence[float]) -> Mean:
+    """The mean of ``first - second``, pair by pair."""
+    return mean(np.subtract(first, second, dtype=float).tolist())
 
 
 def interval(drawn: np.ndarray, n: int, groups: int | None = None) -> Mean:

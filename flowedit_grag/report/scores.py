@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from huggingface_hub import try_to_load_from_cache
+
 from ..errors import InputError
 from ..experiments.published import PublishedTable, published
 from ..experiments.table import DOWN, INFINITE, UNMEASURED, UP
@@ -44,21 +46,17 @@ def parameters(line: Row) -> int | None:
     what the edits were made with."""
     if not (adapter := line.made_with.get("adapter")):
         return 0
+    place = adapter["name"]
+    if is_hub_id(place):  # what was downloaded for the run, if it was: a report downloads nothing
+        place = Path(str(try_to_load_from_cache(place, FILE_NAME)))
     try:
-        found = read_adapter(_cached(name) if is_hub_id(name := adapter["name"]) else name)
+        found = read_adapter(place)
     except InputError:
         return None
     if fingerprint(found.path) != adapter["files"]:
         return None
     tensors = [tensor for part in found.modules.values() for tensor in (*part.a.values(), *part.b.values(), part.route)]
     return sum(tensor.numel() for tensor in tensors if tensor is not None)
-
-
-def _cached(adapter: str) -> Path:
-    """An adapter of the hub as the file that was downloaded for the run, if it was: a report downloads nothing."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return Path(str(try_to_load_from_cache(adapter, FILE_NAME)))
 
 
 def means(comparison: Comparison, ids: Sequence[str]) -> dict[Column, list[Mean]]:
