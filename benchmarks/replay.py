@@ -162,14 +162,10 @@ def moe_forward(flow: Flow, file: dict[str, Tensor]) -> Iterator[float]:
     yield error("v_base")
 
 
-FILL_REPLAYS = {replay.__name__: replay for replay in (diptych, moe_layer, moe_forward)}
-REPLAYS = {
-    replay.__name__: replay
-    for replay in (
-        flowedit, stableflow_inversion, stableflow_edit, rfsolver, rfsolver_value_injection, grag_keys, grag_forward,
-        *FILL_REPLAYS.values(),
-    )
-}  # fmt: skip
+TINY = (flowedit, stableflow_inversion, stableflow_edit, rfsolver, rfsolver_value_injection, grag_keys, grag_forward)
+FILL = (diptych, moe_layer, moe_forward)
+FILL_REPLAYS = {replay.__name__ for replay in FILL}
+REPLAYS = {replay.__name__: replay for replay in (*TINY, *FILL)}
 
 
 def replay(name: str, flow: Flow, folder: Path) -> float:
