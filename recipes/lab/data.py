@@ -62,10 +62,9 @@ def picture(kind: str, index: int) -> np.ndarray:
 
 def foreground(kind: str, index: int) -> np.ndarray:
     """Which pixels of a picture belong to an item, ``[H, W]`` bool."""
-    size = (world.IMAGE_SIZE, world.IMAGE_SIZE)
-    nothing = np.zeros(size, bool)
-    covered = ([nothing, *(coverage(item, size) > 0 for item in scene.items)] for scene in panels(kind, index))
-    return np.concatenate([np.any(of_panel, axis=0) for of_panel in covered], axis=1)
+    nothing = np.zeros((world.IMAGE_SIZE, world.IMAGE_SIZE))
+    covered = [sum(map(coverage, scene.items), nothing) for scene in panels(kind, index)]
+    return np.concatenate(covered, axis=1) > 0
 
 
 def drawn(kind: str, numbers: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:

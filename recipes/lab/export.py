@@ -27,7 +27,7 @@ from flowedit_grag.methods import METHODS
 from flowedit_grag.options import option_names
 from flowedit_grag.report.runs import Outcome, read_runs
 
-from . import model
+from . import flux, model
 from .fill import widened
 from .latents import SCALE
 from .loop import restore
@@ -75,8 +75,7 @@ def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FI
 
 def _shared(folder: Path) -> dict:
     """The pipeline's parts with trained text encoders and autoencoder."""
-    parts = model.components()
-    restore(folder, "flux", **{name: parts[name] for name in ("text_encoder", "text_encoder_2")})
+    parts = flux.trained(folder, "cpu")
     parts["vae"] = trained(folder)
     parts["vae"].register_to_config(**json.loads((folder / SCALE).read_text()))
     return parts

@@ -1,7 +1,6 @@
 """The lab's Fill model, which paints what a mask hides. It sees diptychs, and never an instruction."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from . import model
 from .data import KINDS
 from .flux import Batch, Batches, trained
 from .latents import TOKEN
-from .loop import Stage, bfloat16, optimizers
+from .loop import Stage, bfloat16
 from .reading import WEIGHT, Sight
 
 BATCH = 32  # single scenes; half as many diptychs
@@ -50,8 +49,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     transformer = parts["transformer"].train()
     sight = Sight(transformer).to(device)
     modules = {"transformer": transformer, "sight": sight}
-    optimizers_for = partial(optimizers, also=("x_embedder.weight",))
-    stage = Stage("fill", folder, modules, learning_rate=1.4e-3, optimizers_for=optimizers_for, decay=0.4, every=100)
+    stage = Stage("fill", folder, modules, learning_rate=1.4e-3, also=("x_embedder.weight",), decay=0.4, every=100)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)
