@@ -1,7 +1,6 @@
 """The lab's judge: the oracle reads all three pictures and compares them with what was asked."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -13,7 +12,6 @@ from ..lab.oracle import ItemReading, Reading, read
 from .base import Verdict
 
 
-@dataclass(frozen=True)
 class LabJudge:
     """What was asked counts first, then how much of everything else is still the original's."""
 
@@ -33,16 +31,16 @@ class LabJudge:
         meant = [item for item in source.items or () if item.shape == asked.shape]
         if asked.shape and len(meant) != 1:
             return Verdict(None, f"the original shows {len(meant)} items that are a {asked.shape}")
-        one, two = (score(asked, source, _read(picture)) for picture in (first, second))
+        before = meant[0] if meant else None
+        one, two = (score(asked, before, source, _read(picture)) for picture in (first, second))
         return Verdict.higher(one, two, f"asked {one[0]:.0%}, kept {one[1]:.0%}; asked {two[0]:.0%}, kept {two[1]:.0%}")
 
 
-def score(asked: Asked, source: Reading, seen: Reading) -> tuple[float, float]:
+def score(asked: Asked, before: ItemReading | None, source: Reading, seen: Reading) -> tuple[float, float]:
     """Shares, 0..1, of what was ``asked`` that is ``seen``, and of all else in the ``source`` that still is.
 
-    The source is readable and has just one item of the shape that is asked for, if any.
+    ``before`` is the source's item that is meant, if any.
     """
-    before = next((item for item in source.items or () if item.shape == asked.shape), None)
     reached, kept = list(_reached(asked, before, seen)), list(_kept(asked, before, source, seen))
     return sum(reached) / len(reached), sum(kept) / len(kept)
 

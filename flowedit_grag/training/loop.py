@@ -107,9 +107,10 @@ class TrainingRun:
             mean = self._advance()
             self.step += 1
             self._log(mean)
-            if self._due(self.config.checkpoint_every) or self.step == self.config.steps:
+            last, every = self.step == self.config.steps, self.config.samples.every
+            if last or self.step % self.config.checkpoint_every == 0:
                 self._save()
-            if self._due(self.config.samples.every) and self.step < self.config.steps:
+            if every and self.step % every == 0 and not last:  # the last ones come at the end
                 self._samples()
             yield Progress("train", self.step, self.config.steps)
 
@@ -164,9 +165,6 @@ class TrainingRun:
         batch = diptychs(self.flow, self.method, chosen, square=self.config.panel == "square")
         noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:], self.config.logit_mean)
         return loss(self.transformer, batch, noise, sigma, self.flow.transformer.dtype)
-
-    def _due(self, every: int) -> bool:
-        return every > 0 and self.step % every == 0
 
     # ---- what is written -------------------------------------------------------------------------------------
 

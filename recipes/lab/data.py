@@ -4,7 +4,7 @@ There are two kinds: single scenes, and diptychs, which show a scene and what an
 describe but never instruct.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 
 import numpy as np
@@ -67,10 +67,9 @@ def foreground(kind: str, index: int) -> np.ndarray:
     return np.concatenate(covered, axis=1) > 0
 
 
-def drawn(kind: str, numbers: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+def drawn(kind: str, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
     """Pictures ``[B, H, W, 3]`` uint8 with these numbers, and their foregrounds ``[B, H, W]`` bool."""
-    indices = [int(number) for number in numbers]
-    return np.stack([picture(kind, i) for i in indices]), np.stack([foreground(kind, i) for i in indices])
+    return np.stack([picture(kind, n) for n in numbers]), np.stack([foreground(kind, n) for n in numbers])
 
 
 def pixels(images: np.ndarray) -> torch.Tensor:

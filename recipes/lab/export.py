@@ -104,25 +104,20 @@ def train_vital(folder: Path, steps: int, device: str = "cpu") -> None:
 
 
 def train_settings(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
-    """Choose among the rows of the finished run of ``configs/lab/settings.yaml``, which is in ``folder``."""
-    settings = json.loads((weights / FILE_NAME).read_text())["settings"]
-    for method, options in chosen(folder / SETTINGS_RUN).items():
-        settings[method] = {**settings.get(method, {}), **options}
-    _change(weights, {"settings": settings})
-
-
-def chosen(folder: Path) -> dict[str, dict[str, Any]]:
-    """The options of the :func:`best` row of each method. Raises :class:`InputError` unless the run is finished."""
-    (run,) = read_runs([folder])
+    """Take the options of the :func:`best` row of each method in the run of ``configs/lab/settings.yaml``, which is in
+    ``folder``. Raises :class:`InputError` unless it is finished."""
+    settings, path = json.loads((weights / FILE_NAME).read_text())["settings"], folder / SETTINGS_RUN
+    (run,) = read_runs([path])
     rows: dict[str, list[str]] = {}
     for row, config in run.config["methods"].items():
         rows.setdefault(config["method"], []).append(row)
     if len(run.manifest.items) != sum(not one.reason for of_row in run.outcomes.values() for one in of_row.values()):
-        raise InputError(f"{folder} is not finished, or some of it failed; run its config to the end first.")
-    picked = {method: own[best([[*run.outcomes[row].values()] for row in own])] for method, own in rows.items()}
-    configs = {method: run.config["methods"][row] for method, row in picked.items()}
-    return {method: {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
-            for method, config in configs.items()}  # fmt: skip
+        raise InputError(f"{path} is not finished, or some of it failed; run its config to the end first.")
+    for method, own in rows.items():
+        config = run.config["methods"][own[best([[*run.outcomes[row].values()] for row in own])]]
+        options = {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
+        settings[method] = {**settings.get(method, {}), **options}
+    _change(weights, {"settings": settings})
 
 
 def best(found: Sequence[Sequence[Outcome]]) -> int:

@@ -28,8 +28,10 @@ GUIDANCE = 1.0  # at which the shipped model's velocity is not guided
 class MaskedBatches(Batches):
     """Batches with what a Fill model sees beside the noise."""
 
+    diptych_steps, foreground = DIPTYCH_STEPS, FOREGROUND_WEIGHT
+
     def __init__(self, folder: Path, device: str, size: int, sigma: tuple[float, float]):
-        super().__init__(folder, device, size, DIPTYCH_STEPS, sigma, FOREGROUND_WEIGHT)
+        super().__init__(folder, device, size, sigma)
         self.masked = {kind: latent_stage.load(folder, f"masked-{kind}") for kind in KINDS}
         for kind, (latents, _) in self.masked.items():  # there may be more pictures than masked ones
             whole, foreground = self.data[kind]

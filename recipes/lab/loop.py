@@ -62,9 +62,10 @@ class Stage:
         ]  # fmt: skip
         ours = {id(p) for p in inner}
         others = [p for module in self.modules.values() for p in module.parameters() if id(p) not in ours]
-        rates = {"lr": self.learning_rate, "weight_decay": 0.01}
-        adamw = torch.optim.AdamW(others, betas=(0.9, 0.99), **rates)
-        return [torch.optim.Muon(inner, adjust_lr_fn="match_rms_adamw", **rates), adamw] if inner else [adamw]
+        adamw = torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=0.01)  # every step sets the rate
+        if not inner:
+            return [adamw]
+        return [torch.optim.Muon(inner, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
 
     def fit(self, loss_at: LossAt, steps: int) -> None:
         """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (SEED, k).
@@ -83,10 +84,8 @@ class Stage:
             self.step += 1
             if self.step % LOG_EVERY == 0 and rank == 0:
                 self._log(loss=loss, seconds=time.monotonic() - start, **parts)
-            if self.step % self.every == 0 and rank == 0:
+            if (self.step % self.every == 0 or self.step == steps) and rank == 0:
                 self.save()
-        if rank == 0:
-            self.save()
 
     def _update(self) -> None:
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]

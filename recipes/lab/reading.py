@@ -95,7 +95,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     stage = Stage("text", folder, {"text_encoder_2": t5, "reader": head}, 1e-3, warmup=50, decay=0.5)
 
     def loss_at(rng: np.random.Generator):
-        numbers = [int(number) for number in rng.integers(CAPTIONS, size=BATCH)]
+        numbers = rng.integers(CAPTIONS, size=BATCH)
         texts = [caption_of("scenes", number, rng) for number in numbers]
         known = labels(texts, [scene_at(number) for number in numbers], tokenizer, model.TEXT_TOKENS)
         features = t5(model.token_ids(tokenizer, texts, model.TEXT_TOKENS).to(device))[0]
