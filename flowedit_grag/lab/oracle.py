@@ -48,9 +48,9 @@ class Reading:
         """Whether every attribute could be read."""
         return None not in (self.background, self.items, *(each for item in self.items or () for each in astuple(item)))
 
-    def item_at(self, position: str) -> ItemReading | None:
-        """The item that stands at ``position``."""
-        return next((item for item in self.items or () if item.position == position), None)
+    def item_at(self, position: str | None) -> ItemReading | None:
+        """The item that stands at ``position``, if it is one."""
+        return next((item for item in self.items or () if position and item.position == position), None)
 
     def shows(self, scene: Scene) -> bool:
         """Whether every stated attribute of ``scene``, and nothing else, was read."""

@@ -82,18 +82,13 @@ def _fit(
     def loss_at(rng: np.random.Generator):
         x, kind, numbers, predicted = draw(rng)
         image, weight = (part.to(device) for part in weighted(*drawn(kind, numbers)))
-        weight = _with_seam(weight) if kind == "diptychs" else weight
+        if kind == "diptychs":
+            from_middle = torch.arange(weight.shape[-1], device=device) + 0.5 - weight.shape[-1] / 2
+            weight = weight * torch.where(from_middle.abs() < SEAM, SEAM_WEIGHT, 1.0)
+            weight = weight / weight.mean()
         with bfloat16(device) if halved else nullcontext():
             output = vae.decode(x.to(device)).sample.float()
         loss = reconstruction_loss(output, image, weight)
         return loss, {"mse": F.mse_loss(output, image), "predicted": float(predicted)}
 
     stage.fit(loss_at, steps)
-
-
-def _with_seam(weight: Tensor) -> Tensor:
-    """Weights ``[B, 1, H, 2W]`` that favour the pixels where the panels meet."""
-    columns = torch.arange(weight.shape[-1], device=weight.device)
-    near = (columns + 0.5 - weight.shape[-1] / 2).abs() < SEAM
-    weight = weight * (1 + (SEAM_WEIGHT - 1) * near)
-    return weight / weight.mean()

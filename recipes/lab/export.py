@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline, FluxFillPipeline, FluxPipeline
 from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from flowedit_grag.analysis.vital_layers import detect, write
 from flowedit_grag.backbone.known_models import FILE_NAME
@@ -152,11 +152,9 @@ def train_adapters(folder: Path, steps: int, device: str = "cpu") -> None:
 
 def halve(source: Path, target: Path) -> None:
     """Copy a safetensors file in half precision, with its notes."""
-    with safe_open(source, "pt") as file:
-        notes = file.metadata()
-    with written(target) as partial:
-        halves = {key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}
-        partial.write_bytes(save(halves, metadata=notes))
+    with safe_open(source, "pt") as file, written(target) as partial:
+        halves = {key: file.get_tensor(key).half() for key in file.keys()}  # noqa: SIM118  # no mapping
+        partial.write_bytes(save(halves, metadata=file.metadata()))
 
 
 def train_shipped(folder: Path, steps: int, device: str = "cpu") -> None:
