@@ -13,6 +13,15 @@ class InputError(ValueError):
     """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2."""
 
 
+class Cancelled(Exception):
+    """Raised by ``on_progress`` to end a job: nothing of it is left in the model, nor in memory.
+
+    >>> def on_progress(progress):
+    ...     if stop_was_pressed():
+    ...         raise Cancelled
+    """
+
+
 def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> InputError:
     """An error for a ``name`` that is neither ``known`` nor known and ``unlisted``, with the likeliest one meant."""
     known = sorted(known)

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from . import image_file
 from .contact_sheet import labelled_strip
@@ -31,6 +34,7 @@ class Result:
         settings: everything that the result depends on, as plain types.
         filtered: what an early filter did, where there was one.
         alpha: of the source (mode "L"), where it had any; :meth:`save` puts it back.
+        skipped: the part of ``nfe`` that a step cache (diffusers' ``enable_cache``) did not compute, where one is on.
     """
 
     kind: ClassVar[str] = "edit"
@@ -42,6 +46,7 @@ class Result:
     peak_memory_mb: float
     settings: dict[str, Any]
     filtered: Filtered | None = None
+    skipped: float = 0.0
     alpha: Image.Image | None = None
 
     @property
@@ -92,14 +97,18 @@ class Strip(Result):
 def plain(value: Any) -> Any:
     """``value`` as JSON knows it."""
     if isinstance(value, GRAG):
-        return {"lam": value.lam, "delta": value.delta}
+        return {"lam": plain(value.lam), "delta": plain(value.delta)}
     if isinstance(value, Control):
-        return written(value)["dial"]
+        return plain(written(value)["dial"])
     if isinstance(value, Solver):
         return _address(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic | Tensor):
+        return value.tolist()
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
-    return value if isinstance(value, bool | int | float | str | dict | None) else str(value)
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 def _address(solver: Solver) -> str:

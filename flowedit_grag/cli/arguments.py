@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
+from . import output
 from .options import Edit, LoadingOptions
-from .output import waiting
 
 FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed", "detail"}
 FLAG_NAMES = {"grag": "delta or --lam"}
@@ -111,7 +111,7 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
         **{name: value for name, value in flags.items() if value is not None},
         **key_values(edit.options),
     }
-    with waiting("loading", edit.as_json):
+    with output.loading(edit.as_json):
         from ..detail import check_detail
         from ..editor import Editor
 

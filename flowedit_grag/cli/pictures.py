@@ -43,7 +43,7 @@ def redo(
     """Make a picture again, as it says it was made."""
     from ..image_metadata import read_settings
 
-    with output.waiting("loading", as_json):
+    with output.loading(as_json):
         from .. import reproduce
 
         settings = reproduce.checked(read_settings(file), file)

@@ -40,9 +40,8 @@ def digest(facts: Any) -> str:
 
 def of_model(facts: ModelInfo) -> dict[str, Any]:
     """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
-    commit = {} if facts.commit is None else {"commit": facts.commit}
     known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
-    return {**known, **commit}
+    return known if facts.commit is None else {**known, "commit": facts.commit}
 
 
 def of_adapter(adapter: str | None) -> dict[str, Any] | None:

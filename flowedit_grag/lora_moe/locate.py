@@ -24,9 +24,7 @@ def locate(source: str | Path) -> Path:
     if path.is_dir():
         return path / _one_of([file.name for file in path.iterdir()], str(path), "name one of them")
     if not is_hub_id(source):
-        raise InputError(
-            f"there is no adapter at {str(source)!r}; give a safetensors file, a folder, a hub id or {OURS}."
-        )
+        raise InputError(f"there is no adapter at {str(source)!r}; give a file, a folder, a hub id or {OURS}.")
     return _downloaded(str(source))
 
 

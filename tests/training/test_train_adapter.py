@@ -26,14 +26,13 @@ from flowedit_grag.locks import Locks
 from flowedit_grag.lora_moe import LoraMoeConfig, load_adapter
 from flowedit_grag.methods.icedit import ICEdit
 from flowedit_grag.training import loop
-from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import TrainConfig, read
 from flowedit_grag.training.data import SOURCES
 from flowedit_grag.training.data.lab import LabSource
 from flowedit_grag.training.data.usable import Usable, shuffled
 from flowedit_grag.training.diptychs import diptychs, draw, loss, velocity
 from flowedit_grag.training.folder import RunFolder
-from flowedit_grag.training.loop import train
+from flowedit_grag.training.loop import add_adapter, train
 from flowedit_grag.training.optimizers import ProdigyConfig
 
 MODEL = str(GOLDEN / "tiny_flux_fill")

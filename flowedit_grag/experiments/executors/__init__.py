@@ -15,5 +15,3 @@ EXECUTORS = Registry(
         "ray": "ray:run",
     },
 )
-
-__all__ = ["EXECUTORS"]
