@@ -64,7 +64,7 @@ class Result:
         if source and os.path.exists(source) and os.path.exists(path) and os.path.samefile(source, path):
             raise InputError(f"{path} is the picture that was edited; name another file.")
         image, alpha = self._picture(index)
-        settings = {**self.settings, "index": index, "picture": self.pixels(index)}
+        settings = {**self.settings, "index": None if index is None else int(index), "picture": self.pixels(index)}
         image_file.save(image, path, alpha, **embedded(image_file.format_of(path), path, settings))
 
     def pixels(self, index: int | None = None) -> str:

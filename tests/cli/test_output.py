@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import GOLDEN
+from forked import forked
 from PIL import Image, PngImagePlugin
 
 from flowedit_grag import files, image_file
@@ -184,3 +185,11 @@ def test_show_does_not_let_a_picture_steer_the_terminal(photo, monkeypatch, caps
     Image.new("RGB", (4, 4)).save("strange.png", pnginfo=chunks)
     _, shown, _ = typed(monkeypatch, capsys, "show", "strange.png")
     assert shown == "method: \\x1b[2J\\x9b\\x202e\\x0a\n"
+
+
+def test_an_edit_that_changed_nothing_is_said(photo):
+    idle = ["--method", "flowedit", "steps=2", "n_max=0", "vital_layers=[0]"]
+    done = forked("edit", photo, *EDIT[1:7], *idle, "-o", "out.png", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "warning: nothing was changed: the picture is the source" in done.stderr
+    assert json.loads(done.stdout)["settings"]["unchanged"] == [0]
