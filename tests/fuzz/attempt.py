@@ -12,6 +12,7 @@ from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 
 from flowedit_grag.errors import InputError
 
@@ -36,7 +37,7 @@ class Outcome:
 def attempt(kind: str, seed: int, number: int, kept: Path | None = None) -> Outcome:
     """Make trial ``number`` of a kind. What fails or hangs is kept in the folder ``kept``, with its traceback.
 
-    What hangs is tried again before it counts: the first time may have waited for imports, or for a busy machine."""
+    What hangs is tried again before it counts: the machine may have been busy."""
     trial: Trial = import_module(f".{kind}", __package__).trial
     for again in (True, False):
         folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{kind}-")).resolve()
@@ -70,7 +71,12 @@ def _tried(trial: Trial, rng: random.Random, folder: Path) -> Outcome:
 
 @contextmanager
 def _limited(seconds: int) -> Iterator[None]:
-    def over(*_: object) -> None:
+    def over(_: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                signal.alarm(seconds)  # a module that is half imported would fail at every trial after this
+                return
+            frame = frame.f_back
         raise Hung
 
     before = signal.signal(signal.SIGALRM, over)
