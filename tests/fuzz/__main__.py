@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from . import kinds
-from .attempt import LIMIT, Outcome, attempt
+from .attempt import LIMIT, PATIENCE, Outcome, attempt
 from .counts import write
 
 TRIALS = 1000  # of a kind that does not say TRIALS itself
@@ -40,7 +40,7 @@ def outcomes(kind: str, seed: int, numbers: range, kept: Path) -> Iterator[tuple
 
 
 def _received(receiver: Connection, worker: multiprocessing.Process, first: bool) -> Outcome:
-    patience = 4 * LIMIT + (300 if first else 0)  # two times the limit, tidying up, and at first all imports
+    patience = 2 * PATIENCE * LIMIT + (300 if first else 0)  # with tidying up, and at first all imports
     try:
         if receiver.poll(patience):
             return receiver.recv()

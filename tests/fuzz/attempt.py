@@ -16,7 +16,7 @@ from types import FrameType
 
 from flowedit_grag.errors import InputError
 
-LIMIT = 10  # seconds, after which a trial hangs
+LIMIT, PATIENCE = 10, 6  # seconds of work after which a trial hangs, and how many times as long it may wait
 LONGEST = 2000  # characters of a refusal: it is to be read
 Trial = Callable[[random.Random, Path], None]
 
@@ -35,21 +35,16 @@ class Outcome:
 
 
 def attempt(kind: str, seed: int, number: int, kept: Path | None = None) -> Outcome:
-    """Make trial ``number`` of a kind. What fails or hangs is kept in the folder ``kept``, with its traceback.
-
-    What hangs is tried again before it counts: the machine may have been busy."""
+    """Make trial ``number`` of a kind. What fails or hangs is kept in the folder ``kept``, with its traceback."""
     trial: Trial = import_module(f".{kind}", __package__).trial
-    for again in (True, False):
-        folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{kind}-")).resolve()
-        try:
-            outcome = _tried(trial, random.Random(f"{seed}-{number}"), folder)
-            if outcome.result in ("failed", "hung") and kept is not None:
-                _keep(outcome, folder, kept / kind / f"{seed}-{number}")
-        finally:
-            _remove(folder)
-        if not (again and outcome.result == "hung"):
-            break
-    return outcome
+    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{kind}-")).resolve()
+    try:
+        outcome = _tried(trial, random.Random(f"{seed}-{number}"), folder)
+        if outcome.result in ("failed", "hung") and kept is not None:
+            _keep(outcome, folder, kept / kind / f"{seed}-{number}")
+        return outcome
+    finally:
+        _remove(folder)
 
 
 def _tried(trial: Trial, rng: random.Random, folder: Path) -> Outcome:
@@ -74,18 +69,24 @@ def _limited(seconds: int) -> Iterator[None]:
     def over(_: int, frame: FrameType | None) -> None:
         while frame is not None:
             if frame.f_code.co_filename.startswith("<frozen importlib"):
-                signal.alarm(seconds)  # a module that is half imported would fail at every trial after this
+                start()  # a module that is half imported would fail at every trial after this
                 return
             frame = frame.f_back
         raise Hung
 
-    before = signal.signal(signal.SIGALRM, over)
-    left = signal.alarm(seconds)
+    def start() -> int:
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # this process' own time: the machine may be busy
+        return signal.alarm(PATIENCE * seconds)
+
+    before = [signal.signal(number, over) for number in (signal.SIGPROF, signal.SIGALRM)]
+    left = start()
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(left)  # of a test's own limit
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in zip((signal.SIGPROF, signal.SIGALRM), before, strict=True):
+            signal.signal(number, handler)
 
 
 def _place(error: BaseException) -> str:

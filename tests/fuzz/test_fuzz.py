@@ -47,6 +47,7 @@ def bad_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
     monkeypatch.setattr(package, "HERE", tmp_path)
     monkeypatch.setattr(attempts, "LIMIT", 1)
+    monkeypatch.setattr(attempts, "PATIENCE", 1)
     yield "all_bad"
     sys.modules.pop(f"{attempts.__package__}.all_bad", None)
 
