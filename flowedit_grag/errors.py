@@ -6,11 +6,20 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
+MOST_SAID = 800  # characters of a message
 ALLOCATORS_SAY = ("memoryerror", "can't allocate memory", "not enough memory", "out of memory")
 
 
 class InputError(ValueError):
-    """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2."""
+    """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2.
+
+    It stays one line that can be read: of what was given, which may be anything, the middle is left out.
+    """
+
+    def __init__(self, said: str):
+        line = " ".join(said.split("\n"))
+        half = MOST_SAID // 2
+        super().__init__(line if len(line) <= MOST_SAID else f"{line[:half]} [...] {line[-half:]}")
 
 
 class Cancelled(Exception):
@@ -30,7 +39,7 @@ def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] 
     return InputError(f"unknown {kind} {name!r}; {hint}")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What ``error`` says, without the pages that some libraries add."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -76,7 +76,7 @@ def load_rows(path: str, split: str, or_all: bool = False) -> Any:
     """
     datasets, place = needed("datasets", "a table", "flowedit-grag[eval]"), Path(path)
     try:
-        if place.exists():
+        if os.path.exists(place):
             return datasets.load_dataset("parquet", data_files=_files(place, split, or_all), split="train")
         return datasets.load_dataset(path, split=split)
     except InputError:

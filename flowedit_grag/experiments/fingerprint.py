@@ -8,6 +8,7 @@ torch, what fits into its memory) is not part of a hash, but noted in every reco
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -120,7 +121,7 @@ def _own_code(part: Any) -> str | None:
 
 @cache
 def _folder(path: str) -> str | None:
-    return fingerprint(Path(path)) if Path(path).is_dir() else None
+    return fingerprint(Path(path)) if os.path.isdir(path) else None
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

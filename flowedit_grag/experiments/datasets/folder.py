@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,7 @@ class Folder(Benchmark):
 
 
 def _prompts(path: Path) -> Path:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         if path.suffix not in (".csv", ".jsonl"):
             raise InputError(f"{path} is neither a folder nor a .csv or .jsonl file.")
         return path

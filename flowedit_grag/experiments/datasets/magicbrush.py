@@ -1,5 +1,6 @@
 """MagicBrush (arXiv:2306.10012): sessions of instructions with the annotators' results."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,7 +38,7 @@ class MagicBrush(Benchmark):
 
     def open(self) -> Dataset:
         folders = (Path(self.path), Path(self.path) / self.split)
-        release = next((folder for folder in folders if (folder / SESSIONS).is_file()), None)
+        release = next((folder for folder in folders if os.path.isfile(folder / SESSIONS)), None)
         turns = _turns_of_release(release) if release else _turns_of_table(self.path, self.split)
         if self.turns == "multi":
             turns = (
@@ -53,7 +54,7 @@ def _turns_of_release(folder: Path) -> Iterator[Sample]:
     ``local_descriptions.json``, by session and picture.
     """
     sessions = str(folder / SESSIONS)
-    captions = _object(folder / CAPTIONS) if (folder / CAPTIONS).is_file() else {}
+    captions = _object(folder / CAPTIONS) if os.path.isfile(folder / CAPTIONS) else {}
     for session, turns in _object(folder / SESSIONS).items():
         if not isinstance(turns, list) or not all(isinstance(values, dict) for values in turns):
             raise InputError(f"{sessions}, {session!r} is not a list of turns.")
