@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from ..errors import InputError
+from ..hidden import shown
 from ..options import check_options
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class OwnMetric:
 
     @property
     def variant(self) -> str:
-        return self.details.format(**vars(self))
+        return self.details.format(**shown(vars(self)))
 
     def __post_init__(self):
         check_options(self)

@@ -125,9 +125,10 @@ def _where() -> dict[str, Any]:
 def _library() -> Any:
     needed("ray.util.queue", "the executor ray", "flowedit-grag[ray]")
     ray, alone = import_module("ray"), not os.environ.get("RAY_ADDRESS")
-    # Ray's processes listen at what it takes for this machine's address: the loopback's, or else on every interface. A
-    # loopback address that it is given it replaces; but this, ray's own switch for systems whose firewalls ask, it obeys.
-    import_module("ray._private.ray_constants").ENABLE_RAY_CLUSTER = not alone
+    # Ray's processes listen at what it takes for this machine's address if that is the loopback's, or else on every
+    # interface. One that it is given it replaces; but it obeys this, its own switch for systems whose firewalls ask.
+    constants: Any = import_module("ray._private.ray_constants")
+    constants.ENABLE_RAY_CLUSTER = not alone
     if alone and not ip_address(ray.util.get_node_ip_address()).is_loopback:
         raise InputError("this ray would listen on every interface; start one yourself, and name it in RAY_ADDRESS.")
     return ray
