@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ..errors import InputError, first_line
+from ..hidden import masked
 from . import output
 from .options import Edit, LoadingOptions
 
@@ -14,15 +15,23 @@ FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "qu
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
+class MaskingFormatter(logging.Formatter):
+    """Logs show nothing that is hidden."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 def quiet_libraries() -> None:
     """Keep notes of torch, diffusers and transformers off the terminal; warnings of ours are one line."""
     for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(name, "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    logging.basicConfig(format="%(message)s")
+    (handler := logging.StreamHandler()).setFormatter(MaskingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("flowedit_grag").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {masked(str(message))}\n"
 
 
 def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dict[str, Any]:
