@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 from kill_thirty import settings, write
