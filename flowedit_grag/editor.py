@@ -54,6 +54,7 @@ class Editor:
 
     def __init__(
         self,
+        /,  # whatever options are called
         method: str | Method | type[Method] = "stableflow+",
         model: str | Path | ImageFlow | None = None,
         *,

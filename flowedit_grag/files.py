@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, shortened
 
-SHOWN = 120  # characters of a path
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
@@ -52,11 +51,6 @@ def check_writable(folder: Path, advice: str, name: str = "") -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write in {shortened(str(folder / name))} ({why}); {advice}") from None
-
-
-def shortened(path: str) -> str:
-    """A path as it can be said in a sentence."""
-    return path if len(path) <= SHOWN else f"{path[: SHOWN // 2]}…{path[-SHOWN // 2 :]}"
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from .errors import InputError
-from .files import shortened
+from .errors import InputError, shortened
+from .hidden import masked_in
 
 KEY = "flowedit_grag"
 LEVELS = 12  # that settings are nested at most
@@ -36,7 +36,7 @@ def source_of(given: Any, image: Image.Image, alpha: Image.Image | None) -> dict
 def embedded(kind: str, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """PIL's options that put ``settings`` into a picture of format ``kind`` at ``path``. The source's path is written
     relative to it: they may be moved together. Nothing, and a warning, where the format cannot hold them."""
-    text = json.dumps({KEY: {**settings, **_relative(settings.get("source"), path)}})
+    text = json.dumps({KEY: masked_in({**settings, **_relative(settings.get("source"), path)})})
     if len(text) > LONGEST.get(kind, 0):
         warnings.warn(f"{path} does not say how it was made: {kind} cannot hold it. A .png can.", stacklevel=4)
         return {}

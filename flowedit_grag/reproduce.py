@@ -14,8 +14,7 @@ import torch
 from . import __version__
 from .backbone.image import alpha_of, read_image
 from .editor import LOADING, Editor
-from .errors import InputError
-from .files import shortened
+from .errors import InputError, shortened
 from .guidance.controls import control
 from .image_metadata import pixels_hash, read_settings
 from .judges import Verdict

@@ -93,6 +93,15 @@ def test_a_long_record_is_left_out_of_a_jpeg_with_a_word(photo):
     assert Image.open(photo.with_name("out.jpg")).size == (64, 48)
 
 
+def test_what_lets_in_at_a_judge_is_not_written_into_a_picture(photo):
+    result = Editor("sdedit", TINY, steps=1).edit(photo, **CAPTIONS)
+    early = EarlyFilter(judge="openai:m@http://me:hunter2000@localhost:9/v1?key=k12345678")
+    result.settings["early_filter"] = {"judge": early.judge}
+    result.save(path := photo.with_name("out.png"))
+    assert "m@http" in read_settings(path)["early_filter"]["judge"]
+    assert not any(secret in path.read_bytes() for secret in (b"hunter2000", b"k12345678"))
+
+
 @pytest.fixture
 def made(photo):
     path = photo.with_name("made.png")
@@ -152,7 +161,7 @@ def test_code_that_a_stranger_names_is_not_imported(made, tmp_path, monkeypatch)
     for settings in ({"method": "strange:X", "options": {}}, stable, dial, listed):
         with pytest.raises(InputError, match="give --allow-imports"):
             redo(changed(made, **settings))
-    with pytest.raises(SystemExit, match="imported"):
+    with pytest.raises(InputError, match="SystemExit: imported"):
         redo(changed(made, method="strange:X", options={}), allow_imports=True)
 
 

@@ -14,6 +14,8 @@ from ..errors import InputError, memory_advice
 from . import analyze, arguments, output, pictures, runs
 from .options import Edit, LoadedModel, LoadingOptions, Overwrite, Seed, grouped
 
+CRASHED, INTERRUPTED = 70, 130  # exit codes, as sysexits.h and shells have them
+STOPPED = "stopped; files are whole or not there, and runs and trainings go on where they were."
 app = typer.Typer(
     name="flowedit-grag",
     help="Edit real images with rectified-flow transformers, at any strength, without training.",
@@ -162,13 +164,33 @@ def methods() -> None:
 
 
 def run() -> None:
-    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2."""
+    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2, Ctrl-C one and 130, and whatever
+    else is raised one with a file for a report, and 70."""
     arguments.quiet_libraries()
+    code, said = 0, ""
     try:
         with memory_advice():
             app()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        code, said = 2, f"error: {error}"
+    except SystemExit as ended:  # which is how typer ends, after Ctrl-C too
+        unexpected = getattr(ended.__context__, "__cause__", None)
+        if isinstance(unexpected, EOFError):  # it takes one for the end of what is typed, and we ask for nothing
+            code, said = CRASHED, _crashed(unexpected)
+        elif ended.code == INTERRUPTED:
+            code, said = INTERRUPTED, STOPPED
+        else:
+            raise
     except KeyboardInterrupt:
-        sys.exit(130)
+        code, said = INTERRUPTED, STOPPED
+    except Exception as error:
+        code, said = CRASHED, _crashed(error)
+    if code:
+        print(said, file=sys.stderr)
+        sys.exit(code)
+
+
+def _crashed(error: BaseException) -> str:
+    from .crash import crashed
+
+    return f"error: {crashed(error, sys.argv)}"

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from .. import files, image_file
-from ..errors import InputError
+from ..errors import InputError, shortened
 from ..image_file import FORMATS, check_format
 
 NAME_ONE = "name a file that does with -o."
@@ -21,7 +21,7 @@ def check_writable(path: Path, endings: Collection[str] = tuple(FORMATS)) -> Non
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder; name a file in it.")
     if path.suffix.lower() not in endings:
-        raise InputError(f"{files.shortened(str(path))} does not end in {', '.join(endings)}; {NAME_ONE}")
+        raise InputError(f"{shortened(str(path))} does not end in {', '.join(endings)}; {NAME_ONE}")
     files.check_writable(path.parent, ADVICE, path.name)
 
 

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
-from ..errors import InputError, first_line
+from ..errors import LONGEST, InputError, first_line
+from ..hidden import NAMED, address, shown
 from ..judges import JUDGES, judge
 from ..judges.base import one_line
 from ..judges.prompt import quoted
 from .base import Images, OwnMetric
-
-LONGEST = 300  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,14 @@ class AskedMetric(OwnMetric):
 
     @property
     def variant(self) -> str:
-        return self.details.format(judge=self.judge or "(none)")
+        return self.details.format(judge=shown(self.judge) or "(none)")
 
     def __post_init__(self):
         super().__post_init__()
+        object.__setattr__(self, "judge", address(self.judge))
         kind, _, rest = self.judge.partition(":")
+        if NAMED.search(self.judge):
+            return  # as a run's folder has it: a report reads numbers, and no environment
         if kind in JUDGES:  # whether it can be had here is not asked: a report reads its numbers anywhere
             _answering(self.judge, JUDGES[kind]).arguments(rest)
         elif self.judge:
