@@ -27,18 +27,35 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def needed(module: str, purpose: str, install: str) -> ModuleType:
-    """The ``module`` of a package that only some need. Raises :class:`InputError` that says what for and what to
-    ``install``."""
+EXTRAS = {  # packages that only some need -> the extra of ours that brings them
+    "bitsandbytes": "quant", "gguf": "quant", "torchao": "quant", "openai": "judge", "gradio": "app", "ray": "ray",
+    "datasets": "eval", "pandas": "eval", "pyarrow": "eval", "torchmetrics": "eval", "torchvision": "eval",
+    "prodigyopt": "train", "tensorboard": "train",
+}  # fmt: skip
+
+
+def needed(module: str, purpose: str) -> ModuleType:
+    """The ``module`` of a package in :data:`EXTRAS`. Raises :class:`InputError` that says what for, and what to
+    install."""
     try:
         return import_module(module)
     except ImportError as error:
-        raise InputError(f"{purpose} needs {module.partition('.')[0]} ({error}); pip install '{install}'.") from None
+        package = module.partition(".")[0]
+        install = f"flowedit-grag[{EXTRAS[package]}]"
+        raise InputError(f"{purpose} needs {package} ({error}); pip install '{install}'.") from None
+
+
+def without_package(error: ImportError, purpose: str) -> InputError:
+    """What to install for ``purpose``, from what a library says of a package that it misses."""
+    said = first_line(error)[:300]
+    package = next((name for name in EXTRAS if name in said.lower()), None)
+    install = f"pip install 'flowedit-grag[{EXTRAS[package]}]'" if package else "install it"
+    return InputError(f"{purpose} needs a package that is not here ({said}); {install}.")
 
 
 LESS_MEMORY = (
     "a smaller image or memory_budget needs less, and on a GPU so do offload='model' (or 'sequential') and "
-    "quantization='bitsandbytes_4bit'; what icedit-t2i records can lie in CPU memory (record_on='cpu')."
+    "quantization='nf4' (or 'fp8'); what icedit-t2i records can lie in CPU memory (record_on='cpu')."
 )
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ..lora_moe.adapter_file import AdapterMetadata
 from ..lora_moe.locate import locate as locate_adapter
+from ..lora_moe.metadata import AdapterMetadata
 from .known_models import profile_of
-from .load import commit, in_one_sentence, locate
+from .load import commit, locate
+from .model_folder import in_one_sentence
 from .profile import Profile
 
 
@@ -35,7 +36,7 @@ def model_info(model: str, revision: str | None = None, adapter: str | None = No
     from diffusers import FluxTransformer2DModel
 
     place, at = locate(model), revision or commit(model)
-    with in_one_sentence(model):
+    with in_one_sentence(model, place):
         config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
         fills = config.in_channels > (config.out_channels or config.in_channels)
         layers = config.num_layers + config.num_single_layers

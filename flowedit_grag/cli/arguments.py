@@ -10,7 +10,9 @@ from ..errors import InputError, first_line
 from .options import Edit, LoadingOptions
 from .output import waiting
 
-FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
+FLAGS = {
+    "method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "transformer", "lora", "seed",
+}  # fmt: skip
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
@@ -21,7 +23,7 @@ def quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("flowedit_grag").setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
+    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers|peft)\b")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 

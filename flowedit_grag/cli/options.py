@@ -42,7 +42,13 @@ class LoadingOptions:
     device: Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")] = None
     dtype: Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16.")] = None
     offload: Annotated[str, typer.Option(help="none, model, sequential or group.")] = "none"
-    quantization: Annotated[Optional[str], typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")] = None
+    quantization: Annotated[Optional[str], typer.Option(help="nf4 or int8 (on a GPU), fp8, or gguf.")] = None
+    transformer: Annotated[
+        Optional[str], typer.Option(help="A .safetensors or .gguf file in place of the model's own transformer.")
+    ] = None
+    lora: Annotated[
+        Optional[list[str]], typer.Option(help="FILE or FILE:WEIGHT, such as style.safetensors:0.8; may be repeated.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Edit:
         Optional[list[str]],
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="Of the method (`flowedit-grag methods`), or lora, compile, attention_backend.",
+            help="Of the method (`flowedit-grag methods`), or compile, attention_backend.",
         ),
     ] = None
     source_prompt: Annotated[Optional[str], typer.Option(help="What the picture shows.")] = None

@@ -121,5 +121,5 @@ def _where() -> dict[str, Any]:
 
 
 def _library() -> Any:
-    needed("ray.util.queue", "the executor ray", "flowedit-grag[ray]")
+    needed("ray.util.queue", "the executor ray")
     return import_module("ray")
