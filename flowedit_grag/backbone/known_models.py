@@ -38,7 +38,8 @@ def read_profile(folder: Path) -> Profile:
     known = {f.name for f in fields(Profile)}
     try:
         values = {key: value for key, value in json.loads(path.read_text(encoding="utf-8")).items() if key in known}
-        made = Profile(**{key: tuple(of) if isinstance(of, list) else of for key, of in values.items()})
+        frozen: dict[str, Any] = {key: tuple(of) if isinstance(of, list) else of for key, of in values.items()}
+        made = Profile(**frozen)
         _check_lists(values)
         check_options(made)
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:

@@ -22,10 +22,10 @@ def weighted(lora: Lora | Sequence[Lora] | None) -> list[tuple[str | Path, float
     """
     if lora is None:
         return []
-    many = isinstance(lora, Sequence) and not isinstance(lora, str)
-    if not many or (len(lora) == 2 and isinstance(lora[1], Real)):
-        lora = [lora]  # type: ignore[list-item]
-    return [_weighted(one) for one in lora]  # type: ignore[union-attr]
+    single = not isinstance(lora, Sequence) or isinstance(lora, str)
+    one: Any = lora
+    many: Any = [lora] if single or (len(one) == 2 and isinstance(one[1], Real)) else lora
+    return [_weighted(each) for each in many]
 
 
 def _weighted(one: Any) -> tuple[str | Path, float]:

@@ -44,8 +44,9 @@ def loading_config(quantization: Quantization | None, dtype: torch.dtype, device
         )
     if not quantization or short in (FP8, GGUF):
         return None
-    if short is None:
-        return _own(dict(quantization))  # type: ignore[call-overload]
+    if not isinstance(quantization, str):
+        return _own(quantization)
+    assert short
     if device.type == "cpu":
         raise InputError(f"quantization={quantization!r} needs a GPU; on a CPU use 'fp8', or none.")
     backend, options = BITSANDBYTES[short]
@@ -54,7 +55,7 @@ def loading_config(quantization: Quantization | None, dtype: torch.dtype, device
     return _own({"quant_backend": backend, "quant_kwargs": {**options, **compute}, "components_to_quantize": [*LARGE]})
 
 
-def _own(options: dict[str, Any]) -> Any:
+def _own(options: Mapping[str, Any]) -> Any:
     from diffusers import PipelineQuantizationConfig
 
     if package := PACKAGES.get(str(options.get("quant_backend"))):

@@ -78,7 +78,9 @@ class Adapter:
         """Every module needs a linear layer of its shape, and a mixture one without a LoRA of peft's own."""
         kind = "a LoRA" if all(weights.route is None for weights in self.modules.values()) else "an adapter"
         layers, other = dict(transformer.named_modules()), f"{self.path} is {kind} of another model"
-        linears = {module: getattr(layers.get(module), "base_layer", layers.get(module)) for module in self.modules}
+        linears: dict[str, Any] = {
+            module: getattr(layers.get(module), "base_layer", layers.get(module)) for module in self.modules
+        }
         if lost := [module for module, linear in linears.items() if not isinstance(linear, nn.Linear)]:
             raise InputError(f"{other}: {len(lost)} of its layers are not here, such as {lost[0]}.")
         for module, weights in self.modules.items():

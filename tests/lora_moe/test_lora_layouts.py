@@ -1,4 +1,4 @@
-"""LoRA files of other programs: loaded as they say, or refused by name; the files in ``cases`` are of the lab's size."""
+"""LoRA files of other programs: loaded as they say, or refused by name. Those in ``cases`` are of the lab's size."""
 
 import json
 from pathlib import Path
@@ -204,7 +204,7 @@ CLIP = "lora_te1_text_model_encoder_layers_0_self_attn_q_proj"
         ({**WHOLE, f"{Q}.lora_B.bias": torch.ones(3)}, "a bias or magnitude is not one number for each of 64"),
         ({**WHOLE, f"{Q}.diff": B}, "whole weights beside it"),
         ({**WHOLE, "transformer.transformer_blocks.0.attn.norm_q.weight": A[0]}, "is a control LoRA"),
-        ({**WHOLE, f"{Q}.lora_A.two.weight": A, f"{Q}.lora_B.one.weight": B}, "holds several adapters"),
+        ({f"{Q}.lora_{x}.{n}.weight": A for x in "AB" for n in ("one", "two")}, "holds several adapters"),
         ({**WHOLE, f"{Q}.lora_down.weight": A}, "has two of one weight"),
         ({"unet.conv.weight": A}, "is not a LoRA of a FLUX transformer: it has 'unet.conv.weight'"),
         ({"blocks.0.q.lora_A.weight": A, "blocks.0.q.lora_B.weight": B}, "another model: 'blocks.0.q' is no layer"),
