@@ -1,7 +1,11 @@
 """A diffusers pipeline of a folder or the hub: only safetensors are read, and no code of the model's own is run."""
 
+import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ from .families.flux_transformer import PATCH
 from .quantization import of_component
 from .single_file import transformer_in
 
+NETWORKS = ("transformer", "vae", "text_encoder", "text_encoder_2")
+CLASSES = {"transformer": "FluxTransformer2DModel", "vae": "AutoencoderKL"}
 LIBRARIES = ("diffusers", "transformers")
 SHOWN = 300  # characters of what a library says
 MOST_TOKENS = 10**6  # a tokenizer that does not know its length says 10^30
@@ -28,21 +34,45 @@ def pipeline_in(
     import diffusers
 
     diffusers.utils.logging.disable_progress_bar()
-    kind = _checked_index(place, at)
-    own = {}
-    if transformer is not None:
-        own["transformer"] = transformer_in(transformer, place, at, dtype, of_component(quantization, "transformer"))
-    options = {"quantization_config": quantization} if quantization else {}
-    pipeline = getattr(diffusers, kind).from_pretrained(
-        place, dtype=dtype, use_safetensors=True, **options, **own, **at
+    index = _checked_index(place, at)
+    parts: dict[str, Any] = {}
+    for name in NETWORKS:
+        if name == "transformer" and transformer is not None:
+            of_it = of_component(quantization, name, "diffusers")
+            parts[name] = transformer_in(transformer, place, at, dtype, of_it)
+        else:
+            parts[name] = _network(place, name, *index[name], at, dtype, quantization)
+    pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(
+        place, dtype=dtype, use_safetensors=True, **parts, **at
     )
     pipeline.set_progress_bar_config(disable=True)
-    _check_parts(place, kind, pipeline)
+    _check_parts(place, index["_class_name"], pipeline)
     return pipeline
 
 
-def _checked_index(place: str, at: Mapping[str, str]) -> str:
-    """The pipeline's class. Raises :class:`InputError` for others than ours, and for parts that need other code."""
+def _network(
+    place: str, name: str, library: str, kind: str, at: Mapping[str, str], dtype: torch.dtype, quantization: Any
+) -> torch.nn.Module:
+    """One network, whole: where weights are missing, the libraries make up random ones or none, and only note it."""
+    config = of_component(quantization, name, library)
+    network, found = getattr(import_module(library), kind).from_pretrained(
+        place, subfolder=name, dtype=dtype, use_safetensors=True, output_loading_info=True, **at,
+        **({} if config is None else {"quantization_config": config}),
+    )  # fmt: skip
+    bare = {key for key, weight in network.named_parameters() if weight.is_meta}
+    if missing := sorted(bare | {*found["missing_keys"]} | {str(key) for key in found.get("mismatched_keys", ())}):
+        few = f"{len(missing)} weights are missing or of another shape, such as {missing[0]}"
+        raise InputError(f"the {name} of {place} is not whole: {few}; download it again.")
+    if unused := sorted(found["unexpected_keys"]):
+        warnings.warn(
+            f"{len(unused)} weights of the {name} of {place} have no place in it, such as {unused[0]}.", stacklevel=2
+        )
+    return network
+
+
+def _checked_index(place: str, at: Mapping[str, str]) -> dict[str, Any]:
+    """What ``model_index.json`` says. Raises :class:`InputError` for pipelines of others, and parts that need other
+    code."""
     from diffusers import DiffusionPipeline
 
     index = DiffusionPipeline.load_config(place, **at)
@@ -51,14 +81,19 @@ def _checked_index(place: str, at: Mapping[str, str]) -> str:
     kind = index.get("_class_name")
     if not isinstance(kind, str) or kind not in FAMILIES.table:
         raise InputError(f"{place} is a {kind}; the models that can be loaded are {' and '.join(FAMILIES)}.")
+    if lost := [name for name in NETWORKS if index.get(name) in (None, [None, None])]:
+        raise InputError(f"{place} is not a whole model: its model_index.json does not say what its {lost[0]} is.")
     for name, part in index.items():
-        if not isinstance(part, list) or part == [None, None]:
+        if part == [None, None] or (name not in NETWORKS and not isinstance(part, list)):
             continue
-        if len(part) != 2 or part[0] not in LIBRARIES or not isinstance(part[1], str):
+        if not isinstance(part, list) or len(part) != 2 or part[0] not in LIBRARIES or not isinstance(part[1], str):
             raise InputError(
                 f"{place} says that its {name} is {part}; only parts of {' and '.join(LIBRARIES)} are loaded."
             )
-    return kind
+    for name, kind in CLASSES.items():
+        if index[name][1] != kind:
+            raise InputError(f"the {name} of {place} is of the class {index[name][1]}; only {kind} is known here.")
+    return index
 
 
 def _check_parts(place: str, kind: str, pipeline: Any) -> None:
@@ -66,6 +101,10 @@ def _check_parts(place: str, kind: str, pipeline: Any) -> None:
     filled = 2 * latent + (PATCH * pipeline.vae_scale_factor) ** 2
     if taken != (wanted := {"FluxPipeline": latent, "FluxFillPipeline": filled}[kind]):
         raise InputError(f"{place} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
+    for name, least in (("scaling_factor", 0), ("shift_factor", -math.inf)):
+        value = pipeline.vae.config.get(name)
+        if isinstance(value, bool) or not isinstance(value, Real) or not least < value < math.inf:
+            raise InputError(f"the vae of {place} has {name} {value!r}, which is no number that can be used.")
     if pipeline.tokenizer.model_max_length > MOST_TOKENS:
         raise InputError(f"the tokenizer of {place} does not say its length; add model_max_length to its config.")
 

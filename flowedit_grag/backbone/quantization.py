@@ -66,9 +66,9 @@ def _own(options: Mapping[str, Any]) -> Any:
         raise InputError(f"diffusers does not accept this quantization: {first_line(error)}.") from None
 
 
-def of_component(config: Any, name: str) -> Any:
-    """What the pipeline's ``config`` says of its diffusers network ``name``, if anything."""
-    return None if config is None else config._resolve_quant_config(is_diffusers=True, module_name=name)
+def of_component(config: Any, name: str, library: str) -> Any:
+    """What a pipeline's ``config`` says of its network ``name``, which is of ``library``; ``None`` for nothing."""
+    return None if config is None else config._resolve_quant_config(library == "diffusers", name)
 
 
 def store_in_fp8(transformer: Any, dtype: torch.dtype) -> None:

@@ -47,10 +47,10 @@ def transformer_in(path: Path, base: str, at: Mapping[str, str], dtype: torch.dt
     with torch.device("meta"):
         wanted = kind.from_config(kind.load_config(base, subfolder="transformer", **at)).state_dict()
     weights = _by_diffusers_names(path, _read(path))
-    for said, names in (("lacks", wanted.keys() - weights.keys()), ("has too many", weights.keys() - wanted.keys())):
+    for said, names in (("lacks", wanted.keys() - weights.keys()), ("adds", weights.keys() - wanted.keys())):
         if names:
-            few = f"{len(names)} weights, such as {min(names)}"
-            raise InputError(f"{path} {said} of a transformer of {base}: {few}; give the model that it belongs to.")
+            few = f"{said} {len(names)} weights, such as {min(names)}"
+            raise InputError(f"{path} {few}, compared with {base}; give the model that it belongs to.")
     for name, weight in weights.items():
         if not hasattr(weight, "quant_type") and weight.shape != (shape := wanted[name].shape):
             raise InputError(f"{path} is of another model than {base}: {name} is {[*weight.shape]}, not {[*shape]}.")

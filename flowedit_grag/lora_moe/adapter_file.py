@@ -13,9 +13,10 @@ from ..errors import InputError
 from .metadata import opened
 
 KEY = re.compile(
-    r"transformer\.(?P<module>.+)\.(?:lora_(?P<side>[AB])(?:\.expert_(?P<expert>\d+))?|(?P<route>lora_route))\.weight"
+    r"transformer\.(?P<module>.+)\.(?:lora_(?P<side>[AB])(?:\.expert_(?P<expert>\d{1,9}))?|(?P<route>lora_route))\.weight"
 )
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+LONGEST = 300  # characters of a name
 MIXTURE_WORDS = ("expert", "route", "gate")
 
 
@@ -66,6 +67,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     with opened(path) as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping
     for key, tensor in tensors.items():
+        if len(key) > LONGEST or not key.isprintable():
+            raise InputError(f"{path} is no adapter: it has weights of the name {key[:LONGEST]!r}.")
         if tensor.dtype not in DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise InputError(

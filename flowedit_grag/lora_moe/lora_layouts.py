@@ -61,6 +61,8 @@ def standard(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, M
     found: dict[str, dict[str, ModuleWeights]] = defaultdict(dict)
     for name, parts in modules.items():
         network, _, module = name.partition(".")
+        if not all(torch.isfinite(part).all() for part in parts.values()):
+            raise InputError(f"{path} asks for a scale that its weights cannot have, in {module}.")
         found[network][module] = ModuleWeights(
             {0: parts["A"]}, {0: parts["B"]}, bias=parts.get("bias"), magnitude=parts.get("magnitude")
         )

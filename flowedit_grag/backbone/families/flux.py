@@ -134,14 +134,13 @@ class FluxFlow(ImageFlow):
         scheduler, config = type(own).from_config(own.config), own.config
         names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
         given = {name.replace("image_", ""): config[name] for name in names if name in config}
-        shift = (
-            {"mu": calculate_shift(layout_of(latents, 0).tokens, **given)} if config.get("use_dynamic_shifting") else {}
-        )
         sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / steps, steps)
         try:
+            mu = calculate_shift(layout_of(latents, 0).tokens, **given)
+            shift = {"mu": mu} if config.get("use_dynamic_shifting") else {}
             retrieve_timesteps(scheduler, steps, "cpu", sigmas=sigmas, **shift)
             found = scheduler.sigmas.tolist()
-        except (ValueError, TypeError, AttributeError, RuntimeError, NotImplementedError) as error:
+        except (ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
             raise self._no_flow(first_line(error)[:200]) from error
         flow = type(own).__name__.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
         falling = all(s0 > s1 for s0, s1 in pairwise(found))
