@@ -6,11 +6,32 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
+from .hidden import masked
+
+MOST_SAID = 800  # characters of a sentence of ours, which may list names
+LONGEST = 300  # characters of what others say, and of a sentence that is longer than that
+CUT = " [...] "
 ALLOCATORS_SAY = ("memoryerror", "can't allocate memory", "not enough memory", "out of memory")
 
 
 class InputError(ValueError):
-    """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2."""
+    """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2.
+
+    It stays one line that can be read: of what was given, which may be anything, the middle is left out.
+    """
+
+    def __init__(self, said: str):
+        line = " ".join(masked(said).split("\n"))
+        super().__init__(line if len(line) <= MOST_SAID else shortened(line))
+
+
+class Cancelled(Exception):
+    """Raised by ``on_progress`` to end a job: nothing of it is left in the model, nor in memory.
+
+    >>> def on_progress(progress):
+    ...     if stop_was_pressed():
+    ...         raise Cancelled
+    """
 
 
 def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> InputError:
@@ -21,10 +42,16 @@ def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] 
     return InputError(f"unknown {kind} {name!r}; {hint}")
 
 
-def first_line(error: Exception) -> str:
-    """What ``error`` says, without the pages that some libraries add."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+def first_line(error: BaseException) -> str:
+    """What ``error`` says, without the pages that some libraries add, and what is hidden."""
+    lines = masked(str(error)).strip().splitlines()
+    return shortened(lines[0]).rstrip(".") if lines else type(error).__name__
+
+
+def shortened(line: str) -> str:
+    """``line`` without its middle, if it is longer than :data:`LONGEST`."""
+    half = (LONGEST - len(CUT)) // 2
+    return line if len(line) <= LONGEST else f"{line[:half]}{CUT}{line[-half:]}"
 
 
 EXTRAS = {  # packages that only some need -> the extra of ours that brings them

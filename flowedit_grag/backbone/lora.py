@@ -1,6 +1,7 @@
 """LoRA files with a weight each, and how they are added to a pipeline."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
@@ -33,7 +34,7 @@ def _weighted(one: Any) -> tuple[str | Path, float]:
         source, weight = one if len(one) == 2 else (None, None)
     else:
         source, weight = one, 1.0
-    if isinstance(source, str) and source is one and not Path(source).exists():
+    if isinstance(source, str) and source is one and not os.path.exists(source):
         name, colon, number = source.rpartition(":")  # a drive's colon has a path behind it, and no number
         if colon and name and (parsed := _number(number)) is not None:
             source, weight = name, parsed

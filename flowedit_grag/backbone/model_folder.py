@@ -1,6 +1,7 @@
 """A diffusers pipeline of a folder or the hub: only safetensors are read, and no code of the model's own is run."""
 
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -122,7 +123,7 @@ def in_one_sentence(model: str | Path, place: str) -> Iterator[None]:
         if any(words in f"{type(error).__name__} {error}".lower() for words in ALLOCATORS_SAY):
             raise
         advice = "check its files, or download it again"
-        if not Path(place).exists():
+        if not os.path.exists(place):
             advice = (
                 "check the name and the network, and for FLUX.1-dev accept its licence on the hub and log in with "
                 "`hf auth login`"

@@ -1,5 +1,6 @@
 """A transformer in one file, as BFL, ComfyUI and GGUF tools write it; its config comes from the model it belongs to."""
 
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ def check_single_file(file: Any) -> Path:
     path = Path(file)
     if path.suffix not in ENDINGS:
         raise InputError(f"transformer={str(file)!r} is no {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"there is no file {str(file)!r}; download it and give its path as transformer=.")
     if path.suffix == ".gguf":
         needed("gguf", "a GGUF file")

@@ -8,6 +8,7 @@ torch, what fits into its memory) is not part of a hash, but noted in every reco
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -21,6 +22,7 @@ from ..backbone.lora import weighted
 from ..backbone.model_info import ModelInfo
 from ..errors import first_line
 from ..files import fingerprint
+from ..hidden import shown
 from ..inversion import Solver
 from ..judges import JUDGES, judge
 from ..lora_moe.locate import locate
@@ -35,18 +37,17 @@ DIGITS = 16  # hexadecimal: among a million results, the chance that two have on
 
 
 def digest(facts: Any) -> str:
-    """A hash of plain values. The order of keys does not matter."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+    """A hash of plain values, as they are shown. The order of keys does not matter."""
+    return hashlib.sha256(json.dumps(shown(facts), sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
 def of_model(facts: ModelInfo) -> dict[str, Any]:
     """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
-    commit = {} if facts.commit is None else {"commit": facts.commit}
     known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
-    return {**known, **commit}
+    return known if facts.commit is None else {**known, "commit": facts.commit}
 
 
-def of_adapter(adapter: str | None) -> dict[str, Any] | None:
+def of_adapter(adapter: str | Path | None) -> dict[str, Any] | None:
     """An adapter: its name and its contents, which of the hub's are downloaded."""
     return None if adapter is None else {"name": adapter, "files": fingerprint(locate(adapter))}
 
@@ -127,7 +128,7 @@ def _own_code(part: Any) -> str | None:
 
 @cache
 def _folder(path: str) -> str | None:
-    return fingerprint(Path(path)) if Path(path).is_dir() else None
+    return fingerprint(Path(path)) if os.path.isdir(path) else None
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

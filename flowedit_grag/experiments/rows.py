@@ -9,6 +9,7 @@ from ..backbone.load import check_attention_backend, check_budget, check_scale, 
 from ..backbone.lora import weighted
 from ..backbone.quantization import check_quantization
 from ..backbone.single_file import check_single_file
+from ..config_lines import ConfigLines
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
 from ..lora_moe.locate import is_hub_id
@@ -17,7 +18,6 @@ from ..methods import METHODS
 from ..methods.early_filter import EarlyFilter
 from ..methods.resolve import check_selection
 from ..options import check_options
-from .config_lines import ConfigLines
 from .samples import check_id
 
 OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method

@@ -71,9 +71,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             raise InputError(f"{path} is no adapter: it has weights of the name {key[:LONGEST]!r}.")
         if tensor.dtype not in DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise InputError(
-                f"{path} has weights in {kind}, in {key!r}; an adapter's are float32, float16 or bfloat16."
-            )
+            raise InputError(f"{path} has weights in {kind}, not float32, float16 or bfloat16, in {key!r}.")
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} has weights that are not finite, in {key!r}.")
     return tensors
