@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from .hidden import masked
@@ -72,12 +73,16 @@ def needed(module: str, purpose: str) -> ModuleType:
         raise InputError(f"{purpose} needs {package} ({error}); pip install '{install}'.") from None
 
 
-def without_package(error: ImportError, purpose: str) -> InputError:
+def missing_package(error: Exception) -> str | None:
+    """The package of :data:`EXTRAS` that ``error`` speaks of and that is not installed, if there is one."""
+    return next((name for name in EXTRAS if name in str(error).lower() and find_spec(name) is None), None)
+
+
+def without_package(error: Exception, purpose: str) -> InputError:
     """What to install for ``purpose``, from what a library says of a package that it misses."""
-    said = first_line(error)[:300]
-    package = next((name for name in EXTRAS if name in said.lower()), None)
+    package = missing_package(error)
     install = f"pip install 'flowedit-grag[{EXTRAS[package]}]'" if package else "install it"
-    return InputError(f"{purpose} needs a package that is not here ({said}); {install}.")
+    return InputError(f"{purpose} needs a package that is not here ({first_line(error)[:300]}); {install}.")
 
 
 LESS_MEMORY = (

@@ -6,20 +6,22 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..errors import ALLOCATORS_SAY, InputError, first_line, without_package
+from ..errors import ALLOCATORS_SAY, InputError, first_line, missing_package, without_package
 from .families import FAMILIES
 from .families.flux_transformer import PATCH
 from .quantization import of_component
 from .single_file import transformer_in
 
 NETWORKS = ("transformer", "vae", "text_encoder", "text_encoder_2")
-CLASSES = {"transformer": "FluxTransformer2DModel", "vae": "AutoencoderKL"}
+CLASSES = {  # what the name of a part's class has
+    "transformer": "FluxTransformer2DModel", "vae": "AutoencoderKL", "text_encoder": "Model", "text_encoder_2": "Model",
+    "tokenizer": "Token", "tokenizer_2": "Token", "scheduler": "Scheduler",
+}  # fmt: skip
 LIBRARIES = ("diffusers", "transformers")
 SHOWN = 300  # characters of what a library says
 MOST_TOKENS = 10**6  # a tokenizer that does not know its length says 10^30
@@ -42,7 +44,8 @@ def pipeline_in(
             of_it = of_component(quantization, name, "diffusers")
             parts[name] = transformer_in(transformer, place, at, dtype, of_it)
         else:
-            parts[name] = _network(place, name, *index[name], at, dtype, quantization)
+            library, kind = index[name]
+            parts[name] = _network(place, name, library, kind, at, dtype, quantization)
     pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(
         place, dtype=dtype, use_safetensors=True, **parts, **at
     )
@@ -92,8 +95,8 @@ def _checked_index(place: str, at: Mapping[str, str]) -> dict[str, Any]:
                 f"{place} says that its {name} is {part}; only parts of {' and '.join(LIBRARIES)} are loaded."
             )
     for name, kind in CLASSES.items():
-        if index[name][1] != kind:
-            raise InputError(f"the {name} of {place} is of the class {index[name][1]}; only {kind} is known here.")
+        if kind not in (found := str((index.get(name) or [None, None])[1])):
+            raise InputError(f"the {name} of {place} is of the class {found}, and no {kind}.")
     return index
 
 
@@ -104,7 +107,7 @@ def _check_parts(place: str, kind: str, pipeline: Any) -> None:
         raise InputError(f"{place} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
     for name, least in (("scaling_factor", 0), ("shift_factor", -math.inf)):
         value = pipeline.vae.config.get(name)
-        if isinstance(value, bool) or not isinstance(value, Real) or not least < value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least < value < math.inf:
             raise InputError(f"the vae of {place} has {name} {value!r}, which is no number that can be used.")
     if pipeline.tokenizer.model_max_length > MOST_TOKENS:
         raise InputError(f"the tokenizer of {place} does not say its length; add model_max_length to its config.")
@@ -117,9 +120,9 @@ def in_one_sentence(model: str | Path, place: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except ImportError as error:
-        raise without_package(error, f"the model {str(model)!r}") from error
     except Exception as error:
+        if isinstance(error, ImportError) or missing_package(error):
+            raise without_package(error, f"the model {str(model)!r}") from error
         if any(words in f"{type(error).__name__} {error}".lower() for words in ALLOCATORS_SAY):
             raise
         advice = "check its files, or download it again"

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import GOLDEN
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from flowedit_grag import load
 from flowedit_grag.backbone.model_info import model_info
@@ -38,13 +40,40 @@ def refused(model, said):
 
 @pytest.mark.parametrize("network", ["transformer", "vae", "text_encoder", "text_encoder_2"])
 def test_pickles_are_not_read(model, network):
-    from safetensors.torch import load_file
-
     weights = next((model / network).glob("*.safetensors"))
     name = "diffusion_pytorch_model.bin" if weights.name.startswith("diff") else "pytorch_model.bin"
     torch.save(load_file(weights), weights.with_name(name))
     weights.unlink()
     refused(model, "safetensors")
+
+
+@pytest.mark.parametrize("network", ["transformer", "vae", "text_encoder", "text_encoder_2"])
+def test_networks_are_whole(model, network):
+    """The libraries make up weights that are missing, at random or not at all."""
+    path = next((model / network).glob("*.safetensors"))
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    extra = {"nowhere.weight": torch.ones(1)}
+    save_file({**tensors, **extra}, path, metadata=metadata)
+    with pytest.warns(
+        UserWarning, match=f"1 weights of the {network} of .* have no place in it, such as nowhere.weight"
+    ):
+        load(model)
+    name = next(key for key in tensors if key.endswith("norm1.weight") or "layer_norm.weight" in key or "norm_k" in key)
+    del tensors[name]
+    save_file(tensors, path, metadata=metadata)
+    refused(model, f"the {network} of .* is not whole: 1 weights are missing .*download it again")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("tokenizer", ["transformers", "RagRetriever"]), ("vae", ["diffusers", "UNet2DModel"]), ("scheduler", None),
+     ("transformer", ["diffusers", "SD3Transformer2DModel"]), ("text_encoder", ["transformers", "Trainer"])],
+)  # fmt: skip
+def test_parts_of_another_class(model, name, part):
+    change(model / "model_index.json", **{name: part})
+    refused(model, f"the {name} of .* is of the class {part and part[1]}, and no")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,12 @@ def picture(flow, recolor):
 
 
 @pytest.fixture(scope="module")
+def tiny():
+    """One that no other test has changed."""
+    return load(TINY)
+
+
+@pytest.fixture(scope="module")
 def expected(lab, recolor):
     return picture(lab, recolor)
 
