@@ -22,12 +22,21 @@ LARGE = ("transformer", "text_encoder_2")
 Quantization = str | Mapping[str, Any]
 
 
-def check_quantization(quantization: Any) -> None:
-    """Raise :class:`InputError` for the short name of a quantisation that is not known."""
+def check_quantization(quantization: Any, gguf: bool) -> None:
+    """Raise :class:`InputError` for the short name of a quantisation that is not known, or does not go with the
+    transformer's file, which is ``gguf`` or not."""
     if not isinstance(quantization, str | Mapping | None):
         raise InputError(f"quantization must be text or a mapping, not {quantization!r}.")
     if isinstance(quantization, str) and quantization not in SHORT:
         raise unknown("quantization", quantization, SHORT)
+    if quantization == GGUF and not gguf:
+        raise InputError(
+            "quantization='gguf' is how a file is stored: give that file, as transformer='flux1-dev.gguf'."
+        )
+    if quantization == FP8 and gguf:
+        raise InputError(
+            "quantization='fp8' is of the transformer, and a GGUF file is quantised as it is; leave it out."
+        )
 
 
 def loading_config(quantization: Quantization | None, dtype: torch.dtype, device: torch.device, gguf: bool) -> Any:
@@ -36,19 +45,17 @@ def loading_config(quantization: Quantization | None, dtype: torch.dtype, device
     Raises :class:`InputError` for unknown names, packages that are missing, and what ``device`` cannot do. ``gguf``:
     whether the transformer comes from a GGUF file.
     """
-    check_quantization(quantization)
+    check_quantization(quantization, gguf)
     short = SHORT[quantization] if isinstance(quantization, str) else None
-    if short == GGUF and not gguf:
-        raise InputError(
-            "quantization='gguf' is how a file is stored: give that file, as transformer='flux1-dev.gguf'."
-        )
+    if short == FP8 and device.type == "mps":
+        raise InputError("quantization='fp8' does not run on mps; use a GGUF file as transformer=, or none.")
     if not quantization or short in (FP8, GGUF):
         return None
     if not isinstance(quantization, str):
         return _own(quantization)
     assert short
-    if device.type == "cpu":
-        raise InputError(f"quantization={quantization!r} needs a GPU; on a CPU use 'fp8', or none.")
+    if device.type != "cuda":
+        raise InputError(f"quantization={quantization!r} needs a CUDA GPU; here use a GGUF file, 'fp8' (CPU), or none.")
     backend, options = BITSANDBYTES[short]
     needed(PACKAGES[backend], f"quantization={quantization!r}")
     compute = {"bnb_4bit_compute_dtype": dtype} if short == NF4 else {}

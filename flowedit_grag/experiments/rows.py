@@ -8,7 +8,7 @@ from ..backbone.device_placement import Offload
 from ..backbone.load import check_attention_backend, check_budget, check_scale, locate
 from ..backbone.lora import weighted
 from ..backbone.quantization import check_quantization
-from ..backbone.single_file import check_single_file
+from ..backbone.single_file import check_single_file, is_gguf
 from ..config_lines import ConfigLines
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
@@ -140,9 +140,8 @@ class Loading:
         for source, _ in weighted(self.lora):
             adapter_text(source)
         check_budget(self.memory_budget)
-        check_quantization(self.quantization)
-        if self.transformer is not None:
-            check_single_file(self.transformer)
+        file = None if self.transformer is None else check_single_file(self.transformer)
+        check_quantization(self.quantization, is_gguf(file))
         if self.adapter_scale is not None:
             check_scale(self.adapter_scale)
         if self.attention_backend is not None:

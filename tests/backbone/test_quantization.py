@@ -110,8 +110,10 @@ def test_fp8_under_a_lora_and_an_edit():
 @pytest.mark.parametrize(
     ("given", "device", "said"),
     [
-        ("nf4", CPU, "quantization='nf4' needs a GPU; on a CPU use 'fp8', or none"),
-        ("bitsandbytes_8bit", CPU, "needs a GPU"),
+        ("nf4", CPU, "quantization='nf4' needs a CUDA GPU; here use a GGUF file, 'fp8'"),
+        ("bitsandbytes_8bit", CPU, "needs a CUDA GPU"),
+        ("int8", torch.device("mps"), "needs a CUDA GPU"),
+        ("fp8", torch.device("mps"), "does not run on mps"),
         ("nf5", CUDA, "unknown quantization 'nf5'; did you mean 'nf4'"),
         ("gguf", CPU, "give that file, as transformer="),
         (5, CUDA, "quantization must be text or a mapping, not 5"),
@@ -122,6 +124,12 @@ def test_fp8_under_a_lora_and_an_edit():
 def test_what_is_refused(given, device, said):
     with pytest.raises(InputError, match=said):
         loading_config(given, torch.bfloat16, device, gguf=False)
+
+
+def test_a_gguf_file_is_quantised_as_it_is():
+    assert loading_config("gguf", torch.bfloat16, CPU, gguf=True) is None
+    with pytest.raises(InputError, match="a GGUF file is quantised as it is"):
+        loading_config("fp8", torch.bfloat16, CPU, gguf=True)
 
 
 @pytest.mark.parametrize(

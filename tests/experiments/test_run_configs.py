@@ -182,6 +182,7 @@ out: runs/x
             "out: runs/x\nloading: {lora: [[lab-lora, much]]}",
             "line 14: the weight of the LoRA 'lab-lora'",
         ),
+        ("out: runs/x", "out: runs/x\nloading: {quantization: gguf}", "line 14: quantization='gguf' is how a file"),
         ("out: runs/x", "out: runs/x\nloading: {transformer: no.gguf}", "line 14: there is no file 'no.gguf'"),
         ("out: runs/x", "out: runs/x\nloading: {transformer: no.bin}", "line 14: transformer='no.bin' is no"),
         ("out: runs/x", "out: runs/x\nloading: {lora: no.safetensors}", "line 14: there is no adapter at"),
