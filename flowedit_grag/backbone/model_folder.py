@@ -109,6 +109,15 @@ def _check_parts(place: str, kind: str, pipeline: Any) -> None:
         value = pipeline.vae.config.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least < value < math.inf:
             raise InputError(f"the vae of {place} has {name} {value!r}, which is no number that can be used.")
+    for tokenizer, network in (
+        (pipeline.tokenizer, pipeline.text_encoder),
+        (pipeline.tokenizer_2, pipeline.text_encoder_2),
+    ):
+        padded = tokenizer(
+            "a", padding="max_length", max_length=8, truncation=True
+        ).input_ids  # raises if it cannot pad
+        if max(padded) >= network.get_input_embeddings().num_embeddings:
+            raise InputError(f"a tokenizer of {place} has more words than its text encoder; download both again.")
     if pipeline.tokenizer.model_max_length > MOST_TOKENS:
         raise InputError(f"the tokenizer of {place} does not say its length; add model_max_length to its config.")
 

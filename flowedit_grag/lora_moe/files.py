@@ -86,7 +86,7 @@ class Adapter:
         for module, weights in self.modules.items():
             layer, linear = layers[module], linears[module]
             wanted, found = (linear.in_features, linear.out_features), (weights.a[0].shape[1], weights.b[0].shape[0])
-            if module == FIRST and found[0] < wanted[0]:  # a Fill model's picture comes first among its channels
+            if module == FIRST and found[0] == transformer.config.out_channels:  # first of a Fill model's channels
                 found = (wanted[0], found[1])
             if wanted != found:
                 raise InputError(f"{other}: {module} maps {wanted} here, {found} there.")

@@ -147,6 +147,20 @@ def test_tokenizers_without_a_length(model, tiny):
     refused(model, "the tokenizer of .* does not say its length; add model_max_length")
 
 
+def test_tokenizers_that_do_not_fit(model):
+    path = model / "tokenizer_2" / "tokenizer_config.json"
+    whole = path.read_text()
+    change(path, pad_token=None)
+    refused(model, "cannot be loaded .*padding token")
+    path.write_text(whole)
+    config = model / "text_encoder_2" / "config.json"
+    weights = next((model / "text_encoder_2").glob("*.safetensors"))
+    tensors = {key: tensor[:1].clone() if "shared" in key else tensor for key, tensor in load_file(weights).items()}
+    change(config, vocab_size=1)
+    save_file(tensors, weights, metadata={"format": "pt"})
+    refused(model, "has more words than its text encoder")
+
+
 FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "use_dynamic_shifting": True}
 
 
