@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 from kill_thirty import settings, write
@@ -98,12 +99,12 @@ def test_another_value_is_the_same_run(place, tmp_path, monkeypatch):
     out = tmp_path / "run"
     path = write(out, **secretive(out, metrics=["l1"]))
     runs.run(path, allow_env=True)
-    made, begun = keys(out), open(f"{out}.log").read()
+    made, begun = keys(out), Path(f"{out}.log").read_text()
     monkeypatch.setenv("WORD", "another")
     shutil.move(place, tmp_path / "elsewhere")
     monkeypatch.setenv("PLACE", str(tmp_path / "elsewhere"))
     runs.run(path, allow_env=True)
-    assert (keys(out), open(f"{out}.log").read()) == (made, begun)
+    assert (keys(out), Path(f"{out}.log").read_text()) == (made, begun)
 
 
 @pytest.mark.usefixtures("place")
