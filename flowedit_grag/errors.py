@@ -25,6 +25,15 @@ class InputError(ValueError):
         super().__init__(line if len(line) <= MOST_SAID else shortened(line))
 
 
+class Cancelled(Exception):
+    """Raised by ``on_progress`` to end a job: nothing of it is left in the model, nor in memory.
+
+    >>> def on_progress(progress):
+    ...     if stop_was_pressed():
+    ...         raise Cancelled
+    """
+
+
 def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> InputError:
     """An error for a ``name`` that is neither ``known`` nor known and ``unlisted``, with the likeliest one meant."""
     known = sorted(known)
@@ -33,7 +42,7 @@ def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] 
     return InputError(f"unknown {kind} {name!r}; {hint}")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What ``error`` says, without the pages that some libraries add, and what is hidden."""
     lines = masked(str(error)).strip().splitlines()
     return shortened(lines[0]).rstrip(".") if lines else type(error).__name__

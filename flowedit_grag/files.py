@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, first_line
 
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
@@ -28,12 +28,12 @@ def written(path: Path) -> Iterator[Path]:
 
 def check_writable(folder: Path, advice: str) -> None:
     """Raise :class:`InputError` with an ``advice`` unless ``folder`` takes files, or can be made. Leaves nothing."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
-    except OSError as error:
-        raise InputError(f"cannot write in {folder} ({error.strerror}); {advice}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write in {folder} ({first_line(error)}); {advice}") from None
 
 
 def read_object(path: Path) -> dict[str, Any]:

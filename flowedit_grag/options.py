@@ -48,6 +48,7 @@ def check_options(made: Any) -> None:
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value  # numpy's and torch's numbers
     if get_origin(hint) in (Union, UnionType):
         kinds = get_args(hint)
         if value is None and type(None) in kinds:
@@ -92,9 +93,18 @@ def _number(name: str, value: Any, kind: type) -> int | float:
     whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not isinstance(value, Real) or (kind is int and not whole):
         raise InputError(f"{name} must be a {'whole ' if kind is int else ''}number, not {value!r}.")
-    if not math.isfinite(value) or value < 0:
+    if not math.isfinite(number := _float(value)) or number < 0:
         raise InputError(f"{name} must be finite and not negative, not {value!r}.")
+    if kind is int and number >= 2**63:
+        raise InputError(f"{name} must be a number that a machine's integers hold, not {value!r}.")
     return kind(value)
+
+
+def _float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # whole numbers have no end in Python
+        return math.inf
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

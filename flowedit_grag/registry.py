@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
-from .errors import InputError, unknown
+from .errors import InputError, first_line, unknown
 from .options import make
 
 Made = TypeVar("Made")
@@ -32,11 +32,14 @@ class Registry:
             raise unknown(self.kind, name, self.table)
         address = self.table.get(name)
         module, _, attribute = (address or name).partition(":")
+        if not address and not all(part.isidentifier() for part in (*module.split("."), attribute)):
+            raise InputError(f"{name!r} is no address of a {self.kind}; write 'my_package.my_file:MyThing'.")
         try:
             found = import_module(f".{module}", self.package) if address else import_module(module)
             return getattr(found, attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"cannot import the {self.kind} {name!r}: {error}.") from error
+        except (Exception, SystemExit) as error:  # a file of one's own may fail in any way, or be a script that exits
+            kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
+            raise InputError(f"cannot import the {self.kind} {name!r}: {kind}{first_line(error)}.") from error
 
     def class_of(self, name: str | type, base: type[Made]) -> type[Made]:
         """The class called ``name`` (or ``name`` itself), which must be derived from ``base``."""

@@ -1,6 +1,7 @@
 """From a name to a :class:`Flow`: the embedded lab model, a folder, or a hub repository."""
 
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,9 +94,9 @@ def load(
 def locate(model: str | Path) -> str:
     """What ``from_pretrained`` takes."""
     path = MODELS.get(str(model), Path(model))
-    if (path / "model_index.json").exists():
+    if os.path.exists(path / "model_index.json"):  # unlike Path.exists, also false for names that are too long
         return str(path)
-    if path.exists():
+    if os.path.exists(path):
         raise InputError(f"{path} is not a model in diffusers format: it has no model_index.json.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
         raise unknown("model", str(model), [*MODELS, "black-forest-labs/FLUX.1-dev"])
@@ -110,7 +111,7 @@ def commit(model: str | Path) -> str | None:
     from huggingface_hub import hf_hub_download
 
     place = locate(model)
-    if Path(place).exists():
+    if os.path.exists(place):
         return None
     with in_one_sentence(model):
         return Path(hf_hub_download(place, "model_index.json")).parent.name  # snapshots/COMMIT/model_index.json

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import InputError, first_line
 from ..hidden import masked
+from . import output
 from .options import Edit, LoadingOptions
-from .output import waiting
 
 FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
 FLAG_NAMES = {"grag": "delta or --lam"}
@@ -37,9 +37,10 @@ def quiet_libraries() -> None:
 def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dict[str, Any]:
     """``["steps=28", "vital_layers=[0,1]"]`` as a dict. Raises :class:`InputError` for anything else, and for
     ``flags``."""
+    import yaml
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
+
+    from ..config_lines import DEEPEST, ConfigLines, ShallowLoader, check_values
 
     for option in options or ():
         if not option.partition("=")[0] or "=" not in option:
@@ -49,9 +50,14 @@ def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dic
         if part := next((name for name in names if name.startswith(f"{whole}.")), None):
             raise InputError(f"{whole} is given as a whole and in parts ({part}); give all of it in parts.")
     try:
+        for option in options or ():
+            yaml.compose(option.partition("=")[2], ShallowLoader)
         values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+    except RecursionError:
+        raise InputError(f"the options are nested more than {DEEPEST} deep.") from None
+    except Exception as error:  # of two parsers, one of which takes no care of what it raises
         raise InputError(f"the options cannot be read: {first_line(error)}.") from None
+    check_values(values, ConfigLines("the options", {}))
     for name in set(flags) & set(values):
         raise InputError(f"{name} is a flag of its own: write --{FLAG_NAMES.get(name, name)}.")
     return {str(key): value for key, value in dict(values).items()}
@@ -110,7 +116,7 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
         **{name: value for name, value in flags.items() if value is not None},
         **key_values(edit.options),
     }
-    with waiting("loading", edit.as_json):
+    with output.loading(edit.as_json):
         from ..backbone.image import read_image
         from ..editor import Editor
 

@@ -4,7 +4,7 @@ import sys
 import textwrap
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,8 @@ from ..errors import InputError, memory_advice
 from . import analyze, arguments, output, runs
 from .options import Edit, LoadedModel, LoadingOptions, Seed, grouped
 
+CRASHED, INTERRUPTED = 70, 130  # exit codes, as sysexits.h and shells have them
+STOPPED = "stopped; files are whole or not there, and runs and trainings go on where they were."
 app = typer.Typer(
     name="flowedit-grag",
     help="Edit real images with rectified-flow transformers, at any strength, without training.",
@@ -42,12 +44,12 @@ def main(
 def edit(
     edit: Edit,
     loading: LoadingOptions,
-    delta: Annotated[Optional[float], typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
     early_filter: Annotated[
-        Optional[str], typer.Option(help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
+        str | None, typer.Option(help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
     ] = None,
     judge: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Of the previews: lab, clip, vlm:MODEL, openai:MODEL@URL; else what suits the model."),
     ] = None,
     both_orders: Annotated[
@@ -97,9 +99,7 @@ def sweep(
 def scene(
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures and scene.json.")],
     seed: Seed = 0,
-    task: Annotated[
-        Optional[str], typer.Option(help="color, shape, size, background, add, remove, move, style.")
-    ] = None,
+    task: Annotated[str | None, typer.Option(help="color, shape, size, background, add, remove, move, style.")] = None,
 ) -> None:
     """Draw an editing problem of the lab with its ground truth."""
     from ..lab.export import write_edit
@@ -122,12 +122,11 @@ def vital_layers(
     from ..backbone.load import load
 
     output.check_writable(out, endings=(".json",))
-    with output.waiting("loading", quiet=False):
+    with output.loading(quiet=False):
         flow = load(model, **vars(loading))
     with output.progress(quiet=False) as on_progress:
         found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
-    for path in write(found, out):
-        print(path)
+    print(*write(found, out), sep="\n")
 
 
 for command in (runs.train, runs.run, runs.report, runs.claims):
@@ -155,13 +154,33 @@ def methods() -> None:
 
 
 def run() -> None:
-    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2."""
+    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2, Ctrl-C one and 130, and whatever
+    else is raised one with a file for a report, and 70."""
     arguments.quiet_libraries()
+    code, said = 0, ""
     try:
         with memory_advice():
             app()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        code, said = 2, f"error: {error}"
+    except SystemExit as ended:  # which is how typer ends, after Ctrl-C too
+        unexpected = getattr(ended.__context__, "__cause__", None)
+        if isinstance(unexpected, EOFError):  # it takes one for the end of what is typed, and we ask for nothing
+            code, said = CRASHED, _crashed(unexpected)
+        elif ended.code == INTERRUPTED:
+            code, said = INTERRUPTED, STOPPED
+        else:
+            raise
     except KeyboardInterrupt:
-        sys.exit(130)
+        code, said = INTERRUPTED, STOPPED
+    except Exception as error:
+        code, said = CRASHED, _crashed(error)
+    if code:
+        print(said, file=sys.stderr)
+        sys.exit(code)
+
+
+def _crashed(error: BaseException) -> str:
+    from .crash import crashed
+
+    return f"error: {crashed(error, sys.argv)}"

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from ..backbone.load import locate
+from ..config_lines import ConfigLines, Keys, check_values, config_lines
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
 from ..hidden import shown
@@ -18,7 +17,6 @@ from ..interpolation import resolved
 from ..metrics import Metric, metrics
 from ..options import make
 from ..seeds import generator
-from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
 from .published import published
 from .rows import Loading, RowConfig, adapter_text, blamed, check_mapping, optional_text, row, text
@@ -96,11 +94,7 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None, allow_env
     Raises :class:`InputError`, naming file and line, for what cannot be used.
     """
     path, overrides = find_config(path), dict(overrides or {})
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
-    found = config_lines(content, path)
+    content, found = config_lines(path)
     changed = _paths(overrides)
     typed = frozenset(keys for keys, value in changed if not isinstance(value, Mapping) or keys not in found.lines)
     lines = ConfigLines(found.file, found.lines, typed)
@@ -109,12 +103,13 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None, allow_env
         values = resolved(merged, lines.at, allow_env)
     except InputError:
         raise
-    except (OmegaConfBaseException, YAMLError, ValueError, TypeError, RecursionError) as error:
+    except Exception as error:  # OmegaConf lets those of its own parser and of Python through
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or first_line(error)
         raise InputError(f"{path}{f', line {mark.line + 1},' if mark else ''} cannot be read ({reason}).") from None
     if open_keys := sorted(OmegaConf.missing_keys(merged)):
         raise InputError(f"{path} leaves {open_keys[0]} open (???); say it there, or as {open_keys[0]}=VALUE.")
+    check_values(values, lines)
     return parse(values, lines)
 
 

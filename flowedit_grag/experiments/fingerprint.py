@@ -8,6 +8,7 @@ torch, what fits into its memory) is not part of a hash, but noted in every reco
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -41,9 +42,8 @@ def digest(facts: Any) -> str:
 
 def of_model(facts: ModelInfo) -> dict[str, Any]:
     """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
-    commit = {} if facts.commit is None else {"commit": facts.commit}
     known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
-    return {**known, **commit}
+    return known if facts.commit is None else {**known, "commit": facts.commit}
 
 
 def of_adapter(adapter: str | Path | None) -> dict[str, Any] | None:
@@ -122,7 +122,7 @@ def _own_code(part: Any) -> str | None:
 
 @cache
 def _folder(path: str) -> str | None:
-    return fingerprint(Path(path)) if Path(path).is_dir() else None
+    return fingerprint(Path(path)) if os.path.isdir(path) else None
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ..backbone.device_placement import Offload
 from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, locate
+from ..config_lines import ConfigLines
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
 from ..lora_moe.locate import is_hub_id
@@ -14,7 +15,6 @@ from ..methods import METHODS
 from ..methods.early_filter import EarlyFilter
 from ..methods.resolve import check_selection
 from ..options import check_options
-from .config_lines import ConfigLines
 from .samples import check_id
 
 OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method

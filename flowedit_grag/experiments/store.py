@@ -7,9 +7,9 @@
     metrics/ROW/SAMPLE.KEY.json    scores with hashes of their metrics, and of the truth they are measured against
 """
 
-import errno
 import json
 import math
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,6 @@ from ..result import Result
 from .plan import WorkItem
 
 COSTS = ("nfe", "forward_calls", "seconds")  # scores that the record of an edit has
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
@@ -128,10 +127,8 @@ class Store:
         try:
             yield
         except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
             raise InputError(
-                f"cannot write in {self.folder} ({error.strerror}); what was finished is there, "
+                f"cannot write in {self.folder} ({first_line(error)}); what was finished is there, "
                 "and once this is mended the same command goes on."
             ) from error
 
@@ -161,11 +158,13 @@ def read_scores(files: ItemFiles, truth: str) -> dict[str, dict[str, Any]]:
 def _is_score(entry: Any) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("of"), str) or not _is_number(entry.get("time")):
         return False
-    return _is_number(entry.get("value")) or isinstance(entry.get("missing"), str)
+    value = entry.get("value")
+    return _is_number(value) or value == math.inf or isinstance(entry.get("missing"), str)  # PSNR of equal pictures
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    """Whether it is a finite one. NaN compares as false, and whole numbers may be larger than any float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def current(scores: Mapping[str, dict[str, Any]], metrics: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -93,12 +93,11 @@ def scores(spec: str, question: Question, with_source: bool, images: Images) -> 
         return "no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL"
     if not images.instruction and "{instruction}" in question.text:
         return "the sample has no instruction"
-    shown = (images.source, images.edited) if with_source else (images.edited,)
+    pictures = (images.source, images.edited) if with_source else (images.edited,)
+    shown = [Image.fromarray(picture) for picture in pictures]
     text = question.text.replace("{instruction}", quoted(images.instruction or ""))
     try:
-        answer = _answering(spec, judge(spec)).answer(
-            text, [Image.fromarray(picture) for picture in shown], question.schema
-        )
+        answer = _answering(spec, judge(spec)).answer(text, shown, question.schema)
         return numbers(answer, question)
     except InputError as error:
         return one_line(str(error), LONGEST)

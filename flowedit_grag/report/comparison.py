@@ -80,8 +80,7 @@ class Row:
 
     def column(self, names: Iterable[str]) -> Column | None:
         """The first of ``names`` that the run measured."""
-        by_name = {column.name: column for column in self.measured}
-        return next((by_name[name] for name in names if name in by_name), None)
+        return next((column for name in names for column in self.measured if column.name == name), None)
 
     def numbers(self, column: Column, ids: Iterable[str]) -> dict[str, float]:
         """Of the samples among ``ids`` that have one."""
@@ -222,7 +221,7 @@ def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
 def _opened(section: Mapping) -> tuple[str, dict[str, Sample], list[str]]:
     """Title and samples of the benchmark that a config's section ``dataset`` names, and why there are none."""
     try:
-        found = dataset(**section)
+        found = dataset(section["name"], **{key: value for key, value in section.items() if key != "name"})
     except InputError as error:
         return str(section["name"]), {}, [f"Sources, masks and truths are not shown: {error}"]
     return found.name, {sample.id: sample for sample in found}, []

@@ -500,7 +500,7 @@ def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("flowedit_grag.experiments.table.written", full)
-    with pytest.raises(InputError, match=r"the table cannot be written in .* \(No space left on device\)"):
+    with pytest.raises(InputError, match=r"cannot write in .* \(No space left on device\); make room"):
         done(out, limit=1)
 
 

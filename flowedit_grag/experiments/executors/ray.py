@@ -17,7 +17,6 @@ import torch
 from ...errors import InputError, needed
 from ...progress import OnProgress
 from ..job import Job
-from ..plan import WorkItem
 from ..runner import work
 from .local import PATIENT
 from .monitor import EVERY, MOST_IN_A_ROW, Monitor
@@ -63,12 +62,8 @@ class RayWorker:
         """See :func:`work`. The cluster says which GPU is seen. Paths in a config are as seen from ``here``. ``notes``
         are of what the worker called ``name`` is at, and outlive it."""
         os.chdir(here)
-
-        def note(item: WorkItem) -> None:
-            notes.put((name, item.key))
-
         # ray gives a process one thread, and results would differ in their last bits
-        work(job, threads=threads, on_work=note)
+        work(job, threads=threads, on_work=lambda item: notes.put((name, item.key)))
 
 
 class WorkerPool:
