@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 NAMED = re.compile(r"\$\{oc\.env:\s*(\w+)\s*\}")
-USER = re.compile(r"(?<=://)[^\s/?#'\"]*(?=@)")
+USER = re.compile(r"(?<=://)[^\s/?#]*(?=@)")
 QUERY = re.compile(r"(?<=\?)[^\s#'\"]+")
 MASK = "***"
 LEAST = 4  # characters, below which a secret is none, and would be found in any message
