@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
+from ..hidden import masked
+
 PACKAGE = "flowedit-grag"
 LIBRARIES = (PACKAGE, "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
 SECRET = re.compile(
@@ -41,7 +43,7 @@ def without_secrets(text: str) -> str:
     for name, value in os.environ.items():
         if re.search("TOKEN|KEY|SECRET|PASSW", name) and len(value) >= 8:
             text = text.replace(value, "***")
-    return SECRET.sub("***", text)
+    return SECRET.sub("***", masked(text))
 
 
 def crashed(error: BaseException, words: Sequence[str]) -> str:
