@@ -33,7 +33,8 @@ def check_writable(folder: Path, advice: str) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot write in {folder} ({first_line(error)}); {advice}") from None
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"cannot write in {folder} ({reason}); {advice}") from None
 
 
 def read_object(path: Path) -> dict[str, Any]:

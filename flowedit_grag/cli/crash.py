@@ -26,7 +26,8 @@ def record_crash(error: BaseException, words: Sequence[str]) -> Path | None:
     like a secret; ``None`` where no file can be written."""
     told = "".join(traceback.format_exception(error))
     versions = "\n".join(f"{name} {_version(name)}" for name in LIBRARIES)
-    text = f"{' '.join(words)}\n\n{told[:LONGEST]}\nPython {platform.python_version()}, {platform.platform()}\n{versions}\n"
+    system = f"Python {platform.python_version()}, {platform.platform()}"
+    text = f"{' '.join(words)}\n\n{told[:LONGEST]}\n{system}\n{versions}\n"
     try:
         descriptor, path = tempfile.mkstemp(prefix=f"{PACKAGE}-", suffix=".txt", text=True)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:

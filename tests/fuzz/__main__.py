@@ -16,7 +16,7 @@ from .attempt import LIMIT, PATIENCE, Outcome, attempt
 from .counts import write
 
 TRIALS = 1000  # of a kind that does not say TRIALS itself
-MEMORY = 10 * 2**30  # bytes of address space: what needs more fails in here, and not beside other people's work
+MEMORY = 5 * 2**30  # bytes of address space: what needs more fails in here, and not beside other people's work
 BLOCK = 500  # trials in one process, which may die of one of them
 
 
