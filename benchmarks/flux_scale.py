@@ -14,9 +14,9 @@ import torch
 from benchmarks import scale
 from benchmarks.base import Findings
 from benchmarks.overhead import overhead
-from benchmarks.shape import flux_flow
+from benchmarks.shape import DEPTH, flux_flow
 from flowedit_grag.backbone.image_flow import ImageFlow
-from flowedit_grag.measure import measured
+from flowedit_grag.job import job
 from flowedit_grag.methods import METHODS, Method
 from flowedit_grag.options import option_names
 
@@ -30,10 +30,11 @@ def measure(flow: ImageFlow, size: tuple[int, int], steps: int | None) -> str:
         ("method", "NFE", "seconds", "peak, GB", "over the bare calls"),
     )
     for name in (name for name in METHODS if METHODS[name].fills == flow.fills):
-        run = partial(scale.run, flow, name, size, device, **({} if steps is None else _counts(METHODS[name], steps)))
+        counts = {} if steps is None else _counts(METHODS[name], steps)
+        run = partial(scale.run, flow, name, size, device, **counts)
         run()  # the first run also chooses kernels
-        with measured(flow) as cost:
-            run()
+        with job(flow) as (mine, cost):
+            scale.run(mine, name, size, device, **counts)
         extra = overhead(flow, run, 3)
         table.add(name, cost.nfe, f"{cost.seconds:.2f}", f"{cost.peak_memory_mb / 1e3:.1f}", f"{extra:.1%}")
         print(json.dumps(table.rows[-1]), file=sys.stderr, flush=True)
@@ -52,13 +53,13 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, help="write the tables there instead of printing them")
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--fill", action="store_true", help="FLUX.1-Fill-dev, and the methods that need it")
-    parser.add_argument("--layers", type=int, nargs=2, metavar=("DOUBLE", "SINGLE"), help="a shallower FLUX")
+    parser.add_argument("--layers", type=int, nargs=2, default=DEPTH, metavar=("DOUBLE", "SINGLE"), help="fewer blocks")
     parser.add_argument("--steps", type=int, help="for every method, in place of its default")
     parser.add_argument("--device", default="cuda")
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device here; to try it: --device cpu --layers 1 1 --size 64 64 --steps 1.")
-    flow = flux_flow(given.device, tuple(given.layers) if given.layers else None, fills=given.fill)
+    flow = flux_flow(given.device, tuple(given.layers), fills=given.fill)
     text = measure(flow, tuple(given.size), given.steps)
     given.out.write_text(text + "\n") if given.out else print(text)
 

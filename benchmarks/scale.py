@@ -139,10 +139,7 @@ def _memory(flow: ImageFlow, singles: Sequence[tuple[int, int]], works: Mapping[
 
 
 def _recorder(flow: ImageFlow) -> Findings:
-    layers, steps = (
-        len(flow.profile.value_layers or ()),
-        2 * 2,
-    )  # rf-solver-edit's defaults: midpoint calls twice a step
+    layers, steps = len(flow.profile.value_layers or ()), 2 * 2  # rf-solver-edit's: midpoint calls twice a step
     table = Findings("Memory of recorded values", ("size", "rf-solver-edit, GB", "icedit-t2i, GB"))
     for size in SIZES:
         layout = flow.layout(latents(flow, size, "meta"), condition(flow, "meta"))

@@ -18,16 +18,17 @@ from recipes.lab.model import scheduler
 
 FLUX_CHANNELS = 64  # of a token
 FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, and every pixel of the mask
+DEPTH = (19, 38)  # FLUX.1-dev's double- and single-stream blocks
 TEXT_TOKENS = 512  # what FLUX.1-dev's pipeline pads prompts to
 
 
-def flux_flow(device: str, layers: tuple[int, int] | None = None, *, fills: bool = False) -> ImageFlow:
+def flux_flow(device: str, layers: tuple[int, int] = DEPTH, *, fills: bool = False) -> ImageFlow:
     """FLUX.1-dev's transformer with random bfloat16 weights on ``device``, without autoencoder and text encoders.
 
-    ``layers`` are the numbers of double- and single-stream blocks where they should not be FLUX.1-dev's 19 and 38.
-    With ``fills``, FLUX.1-Fill-dev's, whose tokens also carry a masked picture and the mask.
+    ``layers`` are the numbers of double- and single-stream blocks. With ``fills``, FLUX.1-Fill-dev's, whose tokens also
+    carry a masked picture and the mask.
     """
-    shape: dict[str, int] = {} if layers is None else {"num_layers": layers[0], "num_single_layers": layers[1]}
+    shape = {"num_layers": layers[0], "num_single_layers": layers[1]}
     if fills:
         shape |= {"in_channels": FILL_CHANNELS, "out_channels": FLUX_CHANNELS}
     default = torch.get_default_dtype()
@@ -39,10 +40,9 @@ def flux_flow(device: str, layers: tuple[int, int] | None = None, *, fills: bool
         torch.set_default_dtype(default)
     parts: dict[str, Any] = dict.fromkeys(("vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"))
     pipeline = FluxPipeline(scheduler=scheduler(), transformer=transformer.eval(), **parts)
-    dev = layers is None and not fills
-    profile = FLUX_DEV if dev else Profile(vital_layers=(0,), value_layers=(sum(layers or (19, 38)) - 1,))
-    kind = "FLUX.1-Fill-dev" if fills else "FLUX.1-dev"
-    return flow_of(pipeline, profile, name=kind if layers is None else f"{kind} with {layers[0]}+{layers[1]} blocks")
+    kind, whole = "FLUX.1-Fill-dev" if fills else "FLUX.1-dev", layers == DEPTH
+    profile = FLUX_DEV if whole and not fills else Profile(vital_layers=(0,), value_layers=(sum(layers) - 1,))
+    return flow_of(pipeline, profile, name=kind if whole else f"{kind} with {layers[0]}+{layers[1]} blocks")
 
 
 def latents(flow: ImageFlow, size: tuple[int, int], device: str) -> torch.Tensor:

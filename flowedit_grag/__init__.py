@@ -10,6 +10,7 @@ _EXPORTS = {  # name -> module; imported when first used, so that ``--help`` doe
     "Editor": "editor",
     "Flow": "backbone.flow",
     "GRAG": "guidance.grag",
+    "Cancelled": "errors",
     "InputError": "errors",
     "Result": "editor",
     "list_methods": "methods",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ from .backbone.load import load
 from .errors import InputError, memory_advice
 from .guidance.control import Control
 from .guidance.grag import GRAG
-from .measure import measured
+from .job import job, released, watched
 from .methods import Method, written_options
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
-from .methods.inputs import Source, Steps, run_to_end
+from .methods.inputs import Source, Steps, Targets, run_to_end, subprogress
 from .methods.resolve import check_selection, resolve_method
 from .progress import OnProgress
 from .result import Result, Strip, plain
@@ -70,6 +71,7 @@ class Editor:
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
 
+    @released
     def edit(
         self,
         image: ImageLike,
@@ -96,6 +98,7 @@ class Editor:
             early_filter.check(self.method, request)
         return self._edited(Result, image, request, None, seed, on_progress, early_filter, prepare=prepare)
 
+    @released
     def sweep(
         self,
         image: ImageLike,
@@ -119,6 +122,7 @@ class Editor:
             raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
         return self._edited(Strip, image, request, strengths, seed, on_progress)
 
+    @released
     def edit_with(
         self,
         image: ImageLike,
@@ -139,6 +143,7 @@ class Editor:
         request = EditRequest.of(instruction, source_prompt, target_prompt)
         return self._edited(Result, image, request, list(controls), seed, on_progress, whole=True, prepare=prepare)
 
+    @released
     def generate(
         self,
         *,
@@ -157,14 +162,24 @@ class Editor:
         source_prompt, targets = EditRequest.of(None, source_prompt, target_prompt).prompts(self.method)
         noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
-        with memory_advice(), measured(self.flow) as cost:
-            blank = self.flow.encode(np.zeros((height, width, 3), np.uint8))
-            source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
-            job = self.method.source(self.flow, blank, source, noise)
-            steps = self.method.generate(job, self.method.targets(target))
-            images = [self.flow.decode(row[None], (width, height)) for row in run_to_end(steps, on_progress)]
-        settings = self._settings(source_prompt, targets, None, seed, (width, height), job.layout)
+        with memory_advice(), job(self.flow) as (flow, cost):
+            blank = flow.encode(np.zeros((height, width, 3), np.uint8))
+            source, target = flow.condition(source_prompt), flow.condition(targets)
+            made = self.method.source(flow, blank, source, noise)
+            rows = run_to_end(self._generated(made, self.method.targets(target)), watched(on_progress))
+            images = [flow.decode(row[None], (width, height)) for row in rows]
+        settings = self._settings(source_prompt, targets, None, seed, (width, height), made.layout)
         return Result(images=images[1:], source=images[0], settings=settings, **vars(cost))
+
+    def _generated(self, source: Source, targets: Targets) -> Steps:
+        """``[1 + targets, C, h, w]``, the source first: each batch that fits into memory has it beside its targets."""
+        method: Any = self.method  # which generates
+        start, size, rows = next(source.noise), method.targets_at_once(source), []
+        batches = [targets[first : first + size] for first in range(0, len(targets), size)]
+        for index, batch in enumerate(batches):
+            steps = method.generate(replace(source, noise=iter([start])), batch)
+            rows.append((yield from subprogress(steps, index, len(batches))))
+        return torch.cat([rows[0][:1], *(made[1:] for made in rows)])
 
     def _edited(
         self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
@@ -176,59 +191,60 @@ class Editor:
         source_prompt, targets = request.prompts(self.method)
         noise, original, filtered = generator(seed), read_image(image), None
         worked = resized(original, frame.size(self.flow, original.size))
-        with memory_advice(), measured(self.flow) as cost:
-            latents = frame.encode(self.flow, worked)
-            self._warn_if_foreign(worked)
-            source, target = self.flow.condition(source_prompt), self.flow.condition(targets)
+        with memory_advice(), job(self.flow) as (flow, cost):
+            latents = frame.encode(flow, worked)
+            self._warn_if_foreign(flow, worked)
+            source, target = flow.condition(source_prompt), flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
-            job = Source(self.flow, latents, source, iter(()))
-            if whole and len(target) > (fit := self.method.targets_at_once(job)):
+            subject = Source(flow, latents, source, iter(()))
+            if whole and len(target) > (fit := self.method.targets_at_once(subject)):
                 raise InputError(f"of the {len(target)} rows of a batch {fit} fit into memory; set batch_rows to that.")
             if early_filter is None:
                 made = None if prepare is None else partial(prepare, self.method)
                 steps = self.method.iterate(
-                    self.flow, latents, source=source, target=target, noise=noise, grag=strengths, prepare=made
+                    flow, latents, source=source, target=target, noise=noise, grag=strengths, prepare=made
                 )
-                edits = run_to_end(steps, on_progress)
+                edits = run_to_end(steps, watched(on_progress))
             else:
                 assert isinstance(self.method, DiptychMethod)  # which early_filter.check has seen to
                 steps = early_filter.iterate(
-                    self.method, self.flow, latents, source=source, target=target, seed=seed,
+                    self.method, flow, latents, source=source, target=target, seed=seed,
                     instruction=request.instructions[0], shown=worked,
                 )  # fmt: skip
-                edits, filtered = run_to_end(steps, on_progress)
-            images = [frame.decode(self.flow, row[None], original) for row in edits]
-        settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(job))
+                edits, filtered = run_to_end(steps, watched(on_progress))
+            images = [frame.decode(flow, row[None], original) for row in edits]
+        settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(subject))
         if filtered is not None:
             settings["early_filter"] = filtered.record()
         return kind(images=images, source=original, settings=settings, filtered=filtered, **vars(cost))
 
-    def _warn_if_foreign(self, image: Image.Image) -> None:
+    def _warn_if_foreign(self, flow: ImageFlow, image: Image.Image) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""
-        limit = self.flow.profile.roundtrip_psnr
+        limit = flow.profile.roundtrip_psnr
         if limit is None:
             return
-        latents = self.flow.encode(padded(image, self.flow.multiple))  # of it alone, whatever the method puts beside it
-        error = np.mean((np.asarray(self.flow.decode(latents, image.size), float) - np.asarray(image, float)) ** 2)
+        latents = flow.encode(padded(image, flow.multiple))  # of it alone, whatever the method puts beside it
+        error = np.mean((np.asarray(flow.decode(latents, image.size), float) - np.asarray(image, float)) ** 2)
         if error > 255**2 / 10 ** (limit / 10):
-            warnings.warn(self.flow.profile.about, stacklevel=4)
+            warnings.warn(flow.profile.about, stacklevel=5)
 
     def _settings(self, source_prompt, targets, strengths, seed, size, layout) -> dict[str, Any]:
-        options = {name: plain(value) for name, value in written_options(self.method).items()}
+        options, cache = written_options(self.method), getattr(self.flow.transformer, "_cache_config", None)
         own = options.pop("grag", None)
-        return {
+        return plain({
             "method": self.method_name,
             "options": options,
-            "grag": own if strengths is None else [plain(strength) for strength in strengths],
+            "grag": own if strengths is None else strengths,
             "model": self.flow.name,
-            "loading": {name: plain(value) for name, value in self.flow.loading.items()},
+            "loading": self.flow.loading,
+            **({"step_cache": cache} if cache else {}),
             "dtype": str(self.flow.transformer.dtype).removeprefix("torch."),
             "device": str(self.flow.device),
             "rows_at_once": self.flow.rows_that_fit(layout),
             "source_prompt": source_prompt,
             "target_prompts": targets,
-            "seed": int(seed),
-            "size": list(size),
+            "seed": seed,
+            "size": size,
             "versions": {"flowedit_grag": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__},
-        }
+        })  # fmt: skip

@@ -6,7 +6,11 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
-MOST_SAID = 800  # characters of a message
+from .hidden import masked
+
+MOST_SAID = 800  # characters of a sentence of ours, which may list names
+LONGEST = 300  # characters of what others say, and of a sentence that is longer than that
+CUT = " [...] "
 ALLOCATORS_SAY = ("memoryerror", "can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -17,9 +21,17 @@ class InputError(ValueError):
     """
 
     def __init__(self, said: str):
-        line = " ".join(said.split("\n"))
-        half = MOST_SAID // 2
-        super().__init__(line if len(line) <= MOST_SAID else f"{line[:half]} [...] {line[-half:]}")
+        line = " ".join(masked(said).split("\n"))
+        super().__init__(line if len(line) <= MOST_SAID else shortened(line))
+
+
+class Cancelled(Exception):
+    """Raised by ``on_progress`` to end a job: nothing of it is left in the model, nor in memory.
+
+    >>> def on_progress(progress):
+    ...     if stop_was_pressed():
+    ...         raise Cancelled
+    """
 
 
 def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> InputError:
@@ -31,9 +43,15 @@ def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] 
 
 
 def first_line(error: BaseException) -> str:
-    """What ``error`` says, without the pages that some libraries add."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    """What ``error`` says, without the pages that some libraries add, and what is hidden."""
+    lines = masked(str(error)).strip().splitlines()
+    return shortened(lines[0]).rstrip(".") if lines else type(error).__name__
+
+
+def shortened(line: str) -> str:
+    """``line`` without its middle, if it is longer than :data:`LONGEST`."""
+    half = (LONGEST - len(CUT)) // 2
+    return line if len(line) <= LONGEST else f"{line[:half]}{CUT}{line[-half:]}"
 
 
 def needed(module: str, purpose: str, install: str) -> ModuleType:

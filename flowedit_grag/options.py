@@ -48,6 +48,7 @@ def check_options(made: Any) -> None:
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value  # numpy's and torch's numbers
     if get_origin(hint) in (Union, UnionType):
         kinds = get_args(hint)
         if value is None and type(None) in kinds:

@@ -1,9 +1,12 @@
 """What an edit returns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from .contact_sheet import labelled_strip
 from .guidance.grag import GRAG
@@ -22,6 +25,7 @@ class Result:
         forward_calls: transformer calls.
         settings: everything that the result depends on, as plain types.
         filtered: what an early filter did, where there was one.
+        skipped: the part of ``nfe`` that a step cache (diffusers' ``enable_cache``) did not compute, where one is on.
     """
 
     images: list[Image.Image]
@@ -32,6 +36,7 @@ class Result:
     peak_memory_mb: float
     settings: dict[str, Any]
     filtered: Filtered | None = None
+    skipped: float = 0.0
 
     @property
     def image(self) -> Image.Image:
@@ -56,9 +61,13 @@ class Strip(Result):
 def plain(value: Any) -> Any:
     """``value`` as JSON knows it."""
     if isinstance(value, GRAG):
-        return {"lam": value.lam, "delta": value.delta}
+        return {"lam": plain(value.lam), "delta": plain(value.delta)}
     if isinstance(value, Solver):
         return value.name
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic | Tensor):
+        return value.tolist()
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
-    return value if isinstance(value, bool | int | float | str | dict | None) else str(value)
+    return value if isinstance(value, bool | int | float | str | None) else str(value)

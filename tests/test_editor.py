@@ -204,7 +204,7 @@ def bad_pictures(folder):
     yield folder / "dot.png", "1x1; at least 16"
     yield folder / "huge.png", "scale it down"
     yield folder, "cannot be read"
-    yield np.zeros((128, 128)), "uint8"
+    yield np.zeros((3, 128, 128)), r"\[H, W, 3\] or \[H, W, 4\], not \[3, 128, 128\]"
     yield 7, "must be a path"
 
 

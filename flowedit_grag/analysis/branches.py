@@ -41,7 +41,7 @@ class Branches:
             raise InputError(f"{flow.name or 'this model'} is a Fill model; the figures need a text-to-image model.")
         image = read_image(image)
         latents = flow.encode(resized(image, flow.fitted(image.size)))
-        noise = torch.randn(latents.shape, generator=generator(seed)).to(latents)
+        noise = torch.randn(latents.shape, generator=generator(seed), dtype=torch.float32).to(latents)
         sigmas = tuple(flow.schedule(steps, latents)[:-1])  # the model is never asked at 0
         return cls(flow, latents, noise, flow.condition([source_prompt, target_prompt]), sigmas)
 

@@ -4,16 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ..files import written
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
 
 PALETTE = ("#2a6f97", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#8d99ae", "#2b2d42")
 COLUMNS = 3  # of panels, at most so many abreast
@@ -27,11 +29,8 @@ Curve = Sequence[tuple[float, float]]  # through points (x, y)
 
 def sheet(
     count: int, title: str = "", panel: tuple[float, float] = PANEL, share_y: bool = False
-) -> "tuple[Figure, list[Axes]]":
+) -> tuple[Figure, list[Axes]]:
     """A figure with ``count`` axes, each of ``panel`` inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = count if count < COLUMNS or count == COLUMNS + 1 else COLUMNS
     rows = -(-count // columns)
     size = (panel[0] * columns, (0.4 if title else 0) + panel[1] * rows)
@@ -43,16 +42,14 @@ def sheet(
     return figure, axes[:count]
 
 
-def encoded(figure: "Figure", kind: str) -> bytes:
+def encoded(figure: Figure, kind: str) -> bytes:
     """The figure as a file of ``kind``: png, svg, pdf."""
-    from matplotlib import rc_context
-
     with rc_context({"svg.hashsalt": "flowedit_grag"}):
         figure.savefig(taken := BytesIO(), format=kind, dpi=150, metadata=UNDATED.get(kind))
     return taken.getvalue()
 
 
-def save(figure: "Figure", path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Write the figure at ``path``, whole or not at all, as its ending says."""
     with written(path) as partial:
         partial.write_bytes(encoded(figure, path.suffix[1:]))
@@ -62,8 +59,6 @@ def save(figure: "Figure", path: Path) -> Path:
 def line_panels(panels: Mapping[str, Mapping[str, Curve]], path: Path, x: str, y: str, title: str) -> Path:
     """Curves by name, in panels by name. More curves than there are colours are told apart by a colour scale, first to
     last, and not by name."""
-    from matplotlib import colormaps
-
     figure, places = sheet(len(panels), title)
     for axes, (name, curves) in zip(places, panels.items(), strict=True):
         many = len(curves) > len(PALETTE)
@@ -94,10 +89,8 @@ def heatmaps(
     return save(figure, path)
 
 
-def _count(axis: "Axis") -> None:
+def _count(axis: Axis) -> None:
     """Label whole numbers only."""
-    from matplotlib.ticker import MaxNLocator
-
     axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
@@ -119,13 +112,11 @@ def heatmap(
 
 def nested(values: Tensor) -> list:
     """A tensor as nested lists for JSON."""
-    if values.ndim > 1:
-        return [nested(row) for row in values]
-    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+    return np.vectorize(lambda value: float(f"{value:.{DIGITS}g}"), otypes=[float])(values.numpy()).tolist()
 
 
-def write_json(numbers: Mapping[str, Any], path: Path) -> Path:
+def write_json(numbers: Mapping[str, Any], path: Path, indent: int | None = None) -> Path:
     """``numbers`` at ``path``, whole or not at all."""
     with written(path) as partial:
-        partial.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(numbers, indent=indent) + "\n", encoding="utf-8")
     return path

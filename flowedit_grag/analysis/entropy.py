@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,15 +56,10 @@ def entropies(branches: Branches, deltas: Sequence[float], on_progress: OnProgre
         raise InputError(f"deltas must be at least two numbers that rise, not {list(deltas)}.")
     names = list(branches.flow.attention())
     columns = [_at(branches, delta, len(names), on_progress) for delta in deltas]
-    source, whole = ([[column[layer][kind] for column in columns] for layer in range(len(names))] for kind in (0, 1))
-    falling = {
-        name: sum(all(b < a for a, b in pairwise(row)) for row in rows)
-        for name, rows in (("source", source), ("all", whole))
-    }
-    return {
-        "model": branches.flow.name, "sigmas": list(branches.sigmas), "layers": names, "delta": list(deltas),
-        "source": source, "all": whole, "falling": falling,
-    }  # fmt: skip
+    curves = dict(zip(("source", "all"), np.transpose(columns), strict=True))  # [layers, deltas]
+    falling = {name: int(np.all(np.diff(of) < 0, axis=-1).sum()) for name, of in curves.items()}
+    about = {"model": branches.flow.name, "sigmas": list(branches.sigmas), "layers": names, "delta": list(deltas)}
+    return {**about, **{name: of.tolist() for name, of in curves.items()}, "falling": falling}
 
 
 def _at(branches: Branches, delta: float, count: int, on_progress: OnProgress | None) -> list[tuple[float, float]]:

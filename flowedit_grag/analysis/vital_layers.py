@@ -1,6 +1,5 @@
 """Which layers matter: bypass each one and see how much generated images change (Stable Flow, arXiv:2411.14430, §3)."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,14 +10,13 @@ from PIL import Image
 
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
-from ..files import written
 from ..guidance.classifier_free import GuidedVelocity
 from ..inversion import Solver, integrate
 from ..metrics import Images, Missing, metric
 from ..progress import OnProgress, Progress
 from ..registry import Registry
 from ..seeds import generator
-from .charts import PALETTE, save, sheet
+from .charts import PALETTE, save, sheet, write_json
 
 PROMPTS = (  # for models without a vocabulary of their own
     "a photo of a dog sitting on the grass", "a red car parked in a city street", "a bowl of fruit on a wooden table",
@@ -128,7 +126,9 @@ def _sampler(
     negative = flow.condition("") if true_cfg != 1 else None
     velocities = [GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative) for text in texts]
     sigmas = flow.schedule(steps, torch.empty(shape))
-    noises = [torch.randn(shape, generator=generator(seed)).to(flow.device) for seed in range(seeds)]
+    noises = [
+        torch.randn(shape, generator=generator(seed), dtype=torch.float32).to(flow.device) for seed in range(seeds)
+    ]
 
     @torch.no_grad()
     def sample() -> list[Image.Image]:
@@ -139,9 +139,7 @@ def _sampler(
 
 def write(found: VitalLayers, path: Path) -> list[Path]:
     """Write the JSON at ``path`` and the bar chart beside it (``.png``); returns both paths."""
-    with written(path) as partial:
-        partial.write_text(json.dumps(asdict(found), indent=2) + "\n")
-    return [path, _bar_chart(found, path.with_suffix(".png"))]
+    return [write_json(asdict(found), path, indent=2), _bar_chart(found, path.with_suffix(".png"))]
 
 
 def _bar_chart(found: VitalLayers, path: Path) -> Path:

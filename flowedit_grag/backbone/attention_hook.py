@@ -1,14 +1,13 @@
 """The one place where attention is changed: the joint (q, k, v) after norm and RoPE, right before the kernel.
 
-A hook lives for one forward call: ``flow.velocity(condition, guidance, hooks=...)`` installs, calls and removes.
-Whatever becomes of an edit (cancelled, failed, suspended), nothing of it is left in the model.
+A hook lives for one forward call: whatever becomes of an edit, nothing of it is left in the model.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import InputError
 
@@ -36,31 +35,22 @@ def check_layers(layers: Iterable[Any], count: int) -> None:
 
 
 @contextmanager
-def hooked(
-    transformer: nn.Module, layers: Mapping[str, Any], hooks: Hooks, processors: Mapping[Any, Any]
-) -> Iterator[None]:
+def hooked(layers: Mapping[str, Any], hooks: Hooks, processors: Mapping[Any, Any]) -> Iterator[None]:
     """Apply ``hooks`` inside the block, and leave the transformer exactly as it was.
 
     ``layers`` are its attention modules by name, in the order they run; ``processors`` has for each of diffusers'
     processors the class ``(hook, stock)`` that does the same and applies a hook.
 
-    Raises :class:`InputError` for a layer that does not exist, a processor that is not diffusers' own, or while a step
-    cache is on (it would skip hooked calls).
+    Raises :class:`InputError` for a layer that does not exist, or a processor that is not diffusers' own.
     """
     check_layers(hooks, len(layers))
-    if hooks and getattr(transformer, "is_cache_enabled", False):
-        raise InputError("a step cache would skip the attention hooks; call disable_cache() on the transformer first.")
     named = list(layers.items())
-    stock: list[tuple[Any, Any]] = []
-    try:
+    with ExitStack() as undo:
         for index, hook in hooks.items():
             name, module = named[index]
             own: Any = module.processor
             if type(own) not in processors:
                 raise InputError(f"editing would drop the {type(own).__name__} of {name}; unload it (an IP-Adapter?).")
-            stock.append((module, own))
+            undo.callback(module.set_processor, own)
             module.set_processor(processors[type(own)](hook, own))
         yield
-    finally:
-        for module, own in stock:
-            module.set_processor(own)

@@ -3,7 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, ClassVar
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,8 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..inversion.solver import Velocity
 from .attention_hook import HooksAt, hooked
+
+LOCKS: WeakKeyDictionary[Any, RLock] = WeakKeyDictionary()  # by transformer: flows may share one
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,6 @@ class Flow(ABC):
 
     pipeline: Any  # its attributes are dynamic
     name: str = ""
-    context: Tensor | None = None  # [1, tokens, C]: what a Fill model sees beside the noisy tokens
     cost: Cost = field(default_factory=Cost)
     fills: bool = False  # whether it is a Fill model, which paints what a mask hides
     vital_layers: tuple[int, ...] | None = None  # that matter most to an image (Stable Flow, §3), where they are known
@@ -89,6 +93,11 @@ class Flow(ABC):
     def transformer(self) -> Any:
         """The pipeline's transformer."""
         return self.pipeline.transformer
+
+    @property
+    def lock(self) -> RLock:
+        """Held while the pipeline's networks run: one call at a time, whichever thread or editor it comes from."""
+        return LOCKS.setdefault(self.transformer, RLock())
 
     @property
     def device(self) -> torch.device:
@@ -106,11 +115,13 @@ class Flow(ABC):
         """``v(x, sigma)`` for x ``[B, C, h, w]``, a row for each row of ``condition``.
 
         ``guidance`` is the distilled scale, one or one a row (models without its embedding ignore it); ``hooks`` say by
-        layer, or by sigma and layer, what happens at attention calls, for the length of one forward call.
+        layer, or by sigma and layer, what happens at attention calls. Raises :class:`InputError` under a step cache.
         """
-        transformer, dtype, device, batch = self.transformer, self.transformer.dtype, self.device, len(condition)
-        scales = torch.as_tensor(guidance, device=device, dtype=dtype).expand(batch)
-        layers = self.attention() if hooks else {}
+        transformer, device, batch = self.transformer, self.device, len(condition)
+        scales = torch.as_tensor(guidance, device=device, dtype=transformer.dtype).expand(batch)
+        layers, name = self.attention() if hooks else {}, f"velocity {uuid4()}"
+        if hooks and getattr(transformer, "is_cache_enabled", False):
+            raise InputError("a step cache would skip the attention hooks; call disable_cache() on the transformer.")
 
         @torch.no_grad()
         def v(x: Tensor, sigma: float) -> Tensor:
@@ -118,10 +129,9 @@ class Flow(ABC):
                 raise ValueError(f"{len(x)} latents for {batch} prompts")
             self.cost.calls += 1
             self.cost.nfe += batch
-            sigmas = torch.full((batch,), sigma, device=device, dtype=dtype)
             now = (hooks(sigma) if callable(hooks) else hooks) or {}
-            with hooked(transformer, layers, now, self.processors), transformer.cache_context("flow"):
-                return self.forward(x.to(device), sigmas, condition, scales).to(x)
+            with self.lock, hooked(layers, now, self.processors), transformer.cache_context(name):
+                return self.forward(x.to(device), scales.new_full((batch,), sigma), condition, scales).to(x)
 
         return v
 

@@ -1,17 +1,20 @@
 """A :class:`Flow` with images at both ends: what the editor knows of a model besides what methods know."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
-from .flow import Flow, TokenLayout
-from .image import ImageLike
+from ..errors import InputError
+from ..tokenize import tokenize
+from .flow import Condition, Flow, TokenLayout
+from .image import ImageLike, padded, read_image
 from .memory import row_bytes
 from .profile import Profile
 
@@ -53,14 +56,85 @@ class ImageFlow(Flow):
         scale = 1.0 if area <= most else max((most / area) ** 0.5, min(1.0, self.multiple / min(size)))
         return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
-    @abstractmethod
     def encode(self, image: ImageLike, masked: np.ndarray | None = None) -> Tensor:
-        """An image as latents ``[1, C, h, w]``; pixels that are ``masked`` ``[H, W]`` bool are shown as mid-grey."""
+        """An image as latents ``[1, C, h, w]``; H and W padded to :attr:`multiple`.
+
+        ``masked`` ``[H, W]`` bool are pixels shown as mid-grey, which is what Fill models expect of a mask. Raises
+        :class:`InputError` for unreadable images and ones smaller than :attr:`multiple`.
+        """
+        image = read_image(image)
+        if min(image.size) < self.multiple:
+            raise InputError(
+                f"the image is {image.width}x{image.height}; at least {self.multiple} pixels a side are needed."
+            )
+        pixels = 2 * (torch.from_numpy(np.array(padded(image, self.multiple))).permute(2, 0, 1)[None].float() / 255) - 1
+        if masked is not None:
+            pixels[..., : image.height, : image.width][..., torch.from_numpy(masked)] = 0
+        with self.lock:
+            return self.to_latents(pixels)
+
+    def decode(self, latents: Tensor, size: tuple[int, int] | None = None) -> Image.Image:
+        """Latents ``[1, C, h, w]`` as an image of ``size = (width, height)``, by default all of it.
+
+        A size within the last multiple of the latents' own is cropped (it undoes the padding of :meth:`encode`,
+        pixel by pixel); any other is reached by scaling. Raises :class:`InputError` for numbers that are not finite,
+        which would be a black picture.
+        """
+        if latents.ndim != 4 or len(latents) != 1:
+            raise InputError(
+                f"decode takes one latent image [1, C, h, w], not {list(latents.shape)}; give it a row at a time."
+            )
+        check_finite(latents, "the latents")
+        with self.lock:
+            pixels = self.to_pixels(latents)[0].float()
+        check_finite(pixels, "the autoencoder's picture")
+        image = Image.fromarray(((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy())
+        if size is None or size == image.size:
+            return image
+        if all(0 <= have - want < self.multiple for have, want in zip(image.size, size, strict=True)):
+            return image.crop((0, 0, *size))
+        return image.resize(size, Image.Resampling.LANCZOS)
+
+    def condition(self, prompt: str | Sequence[str], length: int | None = None) -> Condition:
+        """Prompts as a :class:`Condition` with a row each, of ``length`` tokens (by default the text encoder's most).
+
+        Raises :class:`InputError` for words that the model's profile says it cannot know, and for prompts that are
+        longer.
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        self._check_words(prompts)
+        with self.lock:
+            return self.to_condition(prompts, length)
+
+    def _check_words(self, prompts: list[str]) -> None:
+        known = self.profile.words
+        if known is None:
+            return
+        strange = sorted({word for prompt in prompts for word in tokenize(prompt)} - set(known))
+        if strange:
+            listed = " ".join(word for word in known if word.isalpha())
+            raise InputError(f"{self.name} does not know {', '.join(map(repr, strange))}; its words are: {listed}.")
+
+    # ---- what a family says, besides what Flow asks ----------------------------------------------------------
 
     @abstractmethod
-    def decode(self, latents: Tensor, size: tuple[int, int] | None = None) -> Image.Image:
-        """Latents ``[1, C, h, w]`` as an image of ``size = (width, height)``, by default all of it."""
+    def to_latents(self, pixels: Tensor) -> Tensor:
+        """Pixels ``[1, 3, H, W]`` in [-1, 1], of sides that are multiples, as latents ``[1, C, h, w]``."""
+
+    @abstractmethod
+    def to_pixels(self, latents: Tensor) -> Tensor:
+        """Latents ``[1, C, h, w]`` as pixels ``[1, 3, H, W]``, about in [-1, 1]."""
+
+    @abstractmethod
+    def to_condition(self, prompts: list[str], length: int | None) -> Condition:
+        """Prompts as a :class:`Condition` with a row each. Raises :class:`InputError` for those that are too long."""
 
     @abstractmethod
     def bypassed(self, layer: int) -> AbstractContextManager[None]:
         """Inside the block, the transformer block of attention ``layer`` leaves only its residual stream."""
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Raise :class:`InputError` for ``values`` that hold infinity or NaN."""
+    if not values.isfinite().all():
+        raise InputError(f"{what} is not finite; load the model with dtype='bfloat16', or 'float32' where it fits.")

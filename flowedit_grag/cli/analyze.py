@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def bias(
     subject: Subject,
     loading: LoadingOptions,
     layers: Annotated[
-        Optional[str], typer.Option(help="Attention layers drawn one by one, as in 0,2; by default the vital ones.")
+        str | None, typer.Option(help="Attention layers drawn one by one, as in 0,2; by default the vital ones.")
     ] = None,
 ) -> None:
     """How much queries and keys have in common: shares, norm maps, heads (GRAG's figures 2, 4, 5, S9 to S14)."""
@@ -46,7 +46,7 @@ def bias(
         drawn = list(branches.flow.profile.vital_layers or (0,))
     with output.progress(quiet=False) as on_progress:
         found = biases.bias(branches, drawn, on_progress)
-    _print(biases.write(found, subject.out))
+    print(*biases.write(found, subject.out), sep="\n")
 
 
 @app.command()
@@ -63,7 +63,7 @@ def entropy(
 
     with output.progress(quiet=False) as on_progress:
         found = entropies.entropies(branches, deltas, on_progress)
-    _print(entropies.write(found, subject.out))
+    print(*entropies.write(found, subject.out), sep="\n")
 
 
 @app.command()
@@ -72,14 +72,14 @@ def toy(out: Folder) -> None:
     _check_folder(out)
     from ..analysis.toy import write
 
-    _print(write(out))
+    print(*write(out), sep="\n")
 
 
 def _branches(subject: Subject, loading: LoadingOptions) -> Any:
     """The picture's two branches on the loaded model, after a look at everything that could be wrong before that."""
     _check_folder(subject.out)
     arguments.words(None, subject.source_prompt, subject.target_prompt)
-    with output.waiting("loading", quiet=False):
+    with output.loading(quiet=False):
         from ..analysis.branches import Branches
         from ..backbone.image import read_image
         from ..backbone.load import load
@@ -103,8 +103,3 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder with -o.")
     output.check_writable(folder / "figure.png")
-
-
-def _print(paths: list[Path]) -> None:
-    for path in paths:
-        print(path)

@@ -7,12 +7,20 @@ from collections.abc import Collection
 from typing import Any
 
 from ..errors import InputError, first_line
+from ..hidden import masked
+from . import output
 from .options import Edit, LoadingOptions
-from .output import waiting
 
 FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
 MOST_STRENGTHS = 1000  # of a sweep
 FLAG_NAMES = {"grag": "delta or --lam"}
+
+
+class MaskingFormatter(logging.Formatter):
+    """Logs show nothing that is hidden."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
 
 
 def quiet_libraries() -> None:
@@ -20,10 +28,11 @@ def quiet_libraries() -> None:
     for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(name, "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    logging.basicConfig(format="%(message)s")
+    (handler := logging.StreamHandler()).setFormatter(MaskingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("flowedit_grag").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {masked(str(message))}\n"
 
 
 def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
         **{name: value for name, value in flags.items() if value is not None},
         **key_values(edit.options),
     }
-    with waiting("loading", edit.as_json):
+    with output.loading(edit.as_json):
         from ..backbone.image import read_image
         from ..editor import Editor
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
+from ..hidden import MASK, masked
+
 PACKAGE = "flowedit-grag"
 LIBRARIES = (PACKAGE, "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
 SECRET = re.compile(
-    r"(?<=://)[^\s/?#'\"]*(?=@)"  # the user and password of an address
-    r"|(?<=\?)[^\s#'\"]+(?=['\"\s]|$)"  # and what is asked there
+    r"(?<=\?)[^\s#'\"]+(?=['\"\s]|$)"  # what is asked at an address
     r"|\b(?:hf_|sk-|gh[a-z]_|github_pat_|xox[a-z]-|AKIA|eyJ)[\w./+=-]{8,}"  # tokens, as services write them
     r"|(?i:(?<=token=)|(?<=key=)|(?<=secret=)|(?<=password=)|(?<=passwd=))[^\s'\",]+"
 )
@@ -41,8 +42,8 @@ def without_secrets(text: str) -> str:
     """``text`` with ``***`` for what lets in somewhere: users and passwords in addresses, tokens, values of keys."""
     for name, value in os.environ.items():
         if re.search("TOKEN|KEY|SECRET|PASSW", name) and len(value) >= 8:
-            text = text.replace(value, "***")
-    return SECRET.sub("***", text)
+            text = text.replace(value, MASK)
+    return SECRET.sub(MASK, masked(text))
 
 
 def crashed(error: BaseException, words: Sequence[str]) -> str:

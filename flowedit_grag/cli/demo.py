@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
 
@@ -30,10 +30,7 @@ def main() -> None:
             folder / "source.png", source_prompt=facts["source_prompt"], target_prompt=facts["target_prompt"],
             delta=DELTAS, seed=42, on_progress=on_progress,
         )  # fmt: skip
-    output.save(
-        strip.image.resize((3 * strip.image.width, 3 * strip.image.height), Image.Resampling.LANCZOS),
-        folder / "strip.png",
-    )
+    output.save(ImageOps.scale(strip.image, 3, Image.Resampling.LANCZOS), folder / "strip.png")
     print(f"{facts['instruction']}: {facts['source_prompt']} -> {facts['target_prompt']}")
     table = _table(strip, folder)
     Console().print(table)

@@ -4,7 +4,7 @@ import sys
 import textwrap
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -44,12 +44,12 @@ def main(
 def edit(
     edit: Edit,
     loading: LoadingOptions,
-    delta: Annotated[Optional[float], typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
     early_filter: Annotated[
-        Optional[str], typer.Option(help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
+        str | None, typer.Option(help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
     ] = None,
     judge: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Of the previews: lab, clip, vlm:MODEL, openai:MODEL@URL; else what suits the model."),
     ] = None,
     both_orders: Annotated[
@@ -99,9 +99,7 @@ def sweep(
 def scene(
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures and scene.json.")],
     seed: Seed = 0,
-    task: Annotated[
-        Optional[str], typer.Option(help="color, shape, size, background, add, remove, move, style.")
-    ] = None,
+    task: Annotated[str | None, typer.Option(help="color, shape, size, background, add, remove, move, style.")] = None,
 ) -> None:
     """Draw an editing problem of the lab with its ground truth."""
     from ..lab.export import write_edit
@@ -124,12 +122,11 @@ def vital_layers(
     from ..backbone.load import load
 
     output.check_writable(out, endings=(".json",))
-    with output.waiting("loading", quiet=False):
+    with output.loading(quiet=False):
         flow = load(model, **vars(loading))
     with output.progress(quiet=False) as on_progress:
         found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
-    for path in write(found, out):
-        print(path)
+    print(*write(found, out), sep="\n")
 
 
 for command in (runs.train, runs.run, runs.report, runs.claims):

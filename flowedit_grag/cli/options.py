@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -39,10 +39,10 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 class LoadingOptions:
     """How a model is loaded."""
 
-    device: Annotated[Optional[str], typer.Option(help="cuda, mps or cpu; by default the best there is.")] = None
-    dtype: Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16.")] = None
+    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; by default the best there is.")] = None
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None
     offload: Annotated[str, typer.Option(help="none, model, sequential or group.")] = "none"
-    quantization: Annotated[Optional[str], typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")] = None
+    quantization: Annotated[str | None, typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")] = None
 
 
 @dataclass(frozen=True)
@@ -51,33 +51,31 @@ class Edit:
 
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to edit.", show_default=False)]
     options: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
             help="Of the method (`flowedit-grag methods`), or lora, compile, attention_backend.",
         ),
     ] = None
-    source_prompt: Annotated[Optional[str], typer.Option(help="What the picture shows.")] = None
-    target_prompt: Annotated[Optional[str], typer.Option(help="What it should show.")] = None
-    instruction: Annotated[Optional[str], typer.Option(help="What to change, for icedit: 'make the star green'.")] = (
-        None
-    )
+    source_prompt: Annotated[str | None, typer.Option(help="What the picture shows.")] = None
+    target_prompt: Annotated[str | None, typer.Option(help="What it should show.")] = None
+    instruction: Annotated[str | None, typer.Option(help="What to change, for icedit: 'make the star green'.")] = None
     method: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="`flowedit-grag methods` lists them.  [default: icedit with --instruction, else stableflow+]"
         ),
     ] = None
-    lam: Annotated[Optional[float], typer.Option(help="GRAG's weight of the keys' mean.")] = None
+    lam: Annotated[float | None, typer.Option(help="GRAG's weight of the keys' mean.")] = None
     model: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             help="A folder, a hub id such as black-forest-labs/FLUX.1-dev, lab, lab-fill; "
             "by default what suits the method."
         ),
     ] = None
     adapter: Annotated[
-        Optional[str], typer.Option(help="LoRA or LoRA-MoE: a file, a folder, a hub id, lab-lora or lab-moe.")
+        str | None, typer.Option(help="LoRA or LoRA-MoE: a file, a folder, a hub id, lab-lora or lab-moe.")
     ] = None
     seed: Seed = 0
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False

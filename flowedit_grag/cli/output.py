@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from .. import files
@@ -61,16 +61,13 @@ def progress(quiet: bool) -> Iterator:
             bar.stop()
 
 
-@contextmanager
-def waiting(what: str, quiet: bool) -> Iterator[None]:
-    """Say on a terminal's stderr ``what`` is going on."""
+def loading(quiet: bool) -> AbstractContextManager:
+    """Say on a terminal's stderr that something is loaded, for the length of a block."""
     if quiet:
-        yield
-        return
+        return nullcontext()
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
-        yield
+    return Console(stderr=True).status("loading")
 
 
 def report(result, path: Path, as_json: bool) -> None:

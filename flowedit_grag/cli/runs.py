@@ -4,12 +4,13 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from ..errors import InputError
 from ..files import written
+from ..hidden import shown
 from . import output
 from .arguments import key_values
 
@@ -22,13 +23,13 @@ Config = Annotated[
 def train(
     config: Config,
     options: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Changes: steps=100 adapter.rank=8.")
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes: steps=100 adapter.rank=8.")
     ] = None,
 ) -> None:
     """Train a LoRA or LoRA-MoE adapter of a Fill model; goes on where a killed run stopped."""
     os.environ.setdefault("MKL_CBWR", "AUTO")  # else its sums depend on where the allocator happened to put arrays
     changes = key_values(options, flags=())
-    with output.waiting("loading", quiet=False):
+    with output.loading(quiet=False):
         from ..training.config import read
         from ..training.loop import train
 
@@ -40,12 +41,15 @@ def train(
 def run(
     config: Config,
     options: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Changes: seed=1 dataset.per_task=5 'methods[a row].steps=8'."),
     ] = None,
     executor: Annotated[str, typer.Option(help="serial, local, ray, or your own 'module:function'.")] = "serial",
-    workers: Annotated[Optional[int], typer.Option(help="How many processes; by default one for each GPU.")] = None,
-    limit: Annotated[Optional[int], typer.Option(help="Take the benchmark's first samples only.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes; by default one for each GPU.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Take the benchmark's first samples only.")] = None,
+    allow_env: Annotated[
+        bool, typer.Option("--allow-env", help="Let the config read the environment: ${oc.env:NAME}.")
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try failed samples again, and missing numbers.")
     ] = False,
@@ -53,12 +57,12 @@ def run(
     """Methods on a benchmark, measured, as a table; goes on where a killed run stopped."""
     logging.getLogger("flowedit_grag.methods").setLevel(logging.WARNING)  # the rest would be said for every sample
     changes = key_values(options, flags=())
-    with output.waiting("loading", quiet=False):
+    with output.loading(quiet=False):
         from ..experiments.config import read
         from ..experiments.run import run
         from ..experiments.table import INFINITE
 
-        settings = read(config, changes)
+        settings = read(config, changes, allow_env)
     with output.progress(quiet=False) as on_progress:
         table = run(
             settings, executor=executor, workers=workers, limit=limit, retry_failed=retry_failed,
@@ -66,7 +70,7 @@ def run(
         )  # fmt: skip
     print(table.markdown(), end="")
     failed = [line for line in table.lines if line.failures]
-    edits, again = Path(settings.out) / "edits", "--retry-failed tries them again"
+    edits, again = Path(shown(settings.out)) / "edits", "--retry-failed tries them again"
     if failed and not any(line.done for line in table.lines):
         reason = next(iter(failed[0].failures.values()))
         raise InputError(f"all samples failed, the first with: {reason} (tracebacks are in {edits}); {again}.")
@@ -81,7 +85,7 @@ def report(
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder for page, tables, figures.")] = Path("report"),
 ) -> None:
     """Finished or not, runs as one page to look at, tables with intervals beside published numbers, and figures."""
-    with output.waiting("loading", quiet=False):
+    with output.loading(quiet=False):
         from ..report import report
     with output.progress(quiet=False) as on_progress:
         print(report(runs, out, on_progress))

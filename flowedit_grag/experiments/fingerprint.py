@@ -21,6 +21,7 @@ from .. import __version__
 from ..backbone.model_info import ModelInfo
 from ..errors import first_line
 from ..files import fingerprint
+from ..hidden import shown
 from ..inversion import Solver
 from ..judges import JUDGES, judge
 from ..lora_moe.locate import locate
@@ -35,18 +36,17 @@ DIGITS = 16  # hexadecimal: among a million results, the chance that two have on
 
 
 def digest(facts: Any) -> str:
-    """A hash of plain values. The order of keys does not matter."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+    """A hash of plain values, as they are shown. The order of keys does not matter."""
+    return hashlib.sha256(json.dumps(shown(facts), sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
 def of_model(facts: ModelInfo) -> dict[str, Any]:
     """A model: its name, its profile, and the contents of its folder or, of the hub's, the commit."""
-    commit = {} if facts.commit is None else {"commit": facts.commit}
     known = {"name": facts.name, "profile": digest(asdict(facts.profile)), "files": fingerprint(Path(facts.place))}
-    return {**known, **commit}
+    return known if facts.commit is None else {**known, "commit": facts.commit}
 
 
-def of_adapter(adapter: str | None) -> dict[str, Any] | None:
+def of_adapter(adapter: str | Path | None) -> dict[str, Any] | None:
     """An adapter: its name and its contents, which of the hub's are downloaded."""
     return None if adapter is None else {"name": adapter, "files": fingerprint(locate(adapter))}
 
@@ -54,7 +54,7 @@ def of_adapter(adapter: str | None) -> dict[str, Any] | None:
 def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
     """How a model is loaded, with the contents of LoRA files; not where it is put."""
     lora = loading.get("lora") or []
-    found = [of_adapter(str(source)) for source in ([lora] if isinstance(lora, str | Path) else lora)]
+    found = [of_adapter(source) for source in ([lora] if isinstance(lora, str | Path) else lora)]
     kept = {name: value for name, value in loading.items() if name not in PLACING}
     return {**kept, **({"lora": found} if found else {})}
 

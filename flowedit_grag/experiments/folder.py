@@ -21,7 +21,7 @@ from . import fingerprint
 from .config import RunConfig
 from .job import Job
 from .manifest import Manifest, ManifestEntry
-from .table import RunTable, write
+from .table import RunTable, table, write
 
 LOCKS = "claims.lock"
 # What may change when a run goes on: no edit depends on it.
@@ -35,7 +35,7 @@ def begin(job: Job) -> None:
 
     Raises :class:`InputError` if a run of another config is there, with the first difference.
     """
-    with _alone(job):
+    with _alone(job, "choose another folder with out="):
         _check(job.config, job.folder)
         for path in job.folder.iterdir():
             if re.fullmatch(r"\.\w+\.\d+\.\w+", path.name):  # what killed processes left half-written: we are alone
@@ -48,43 +48,42 @@ def begin(job: Job) -> None:
                 partial.write_text(json.dumps({**system, "versions": versions}, indent=1) + "\n")
 
 
-def settle(job: Job, made: RunTable) -> None:
-    """Write the table, and let the folder say again what it is of: another runner may have begun with fewer samples
-    since."""
-    with _alone(job):
+def settle(job: Job) -> RunTable:
+    """Write the table of what is there so far, and let the folder say again what it is of: another runner may have
+    begun with fewer samples since."""
+    made = table(job)
+    with _alone(job, "make room and run the config once more, which makes nothing again"):
         _describe(job)
-        write(made, job)
+        write(made, job.folder)
+    return made
 
 
 @contextmanager
-def _alone(job: Job) -> Iterator[None]:
+def _alone(job: Job, advice: str) -> Iterator[None]:
     try:
         with Locks(job.folder / LOCKS) as locks, locks.alone():
             yield
     except OSError as error:
-        raise InputError(f"cannot write in {job.folder} ({error.strerror}); choose another folder with out=.") from None
+        raise InputError(f"cannot write in {job.folder} ({error.strerror}); {advice}.") from None
 
 
 def _describe(job: Job) -> None:
     with written(job.folder / "config.yaml") as partial:
         OmegaConf.save(OmegaConf.create(job.config.plain()), partial)
-    _manifest(job).write(job.folder)
-    if left_out := job.config.samples.left_out:
-        with written(job.folder / "left_out.csv") as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("id", "reason"), *left_out])
-
-
-def _manifest(job: Job) -> Manifest:
     items = tuple(
         ManifestEntry(item.row.name, item.sample.id, item.sample.task, item.sample.previous, item.key, item.truth)
         for item in job.items
     )
-    first = {item.row.name: item.key_inputs for item in reversed(job.items)}
+    inputs = {item.row.name: item.key_inputs for item in job.items}
     made_with = {
-        row.name: {key: value for key, value in first[row.name].items() if key != "sample"} for row in job.config.rows
-        if row.name in first
+        row.name: {key: value for key, value in inputs[row.name].items() if key != "sample"} for row in job.config.rows
+        if row.name in inputs
     }  # fmt: skip
-    return Manifest(job.limit, made_with, job.metric_keys, items, job.config.samples.reasons)
+    samples = job.config.samples
+    Manifest(job.limit, made_with, job.metric_keys, items, samples.reasons).write(job.folder)
+    if samples.left_out:
+        with written(job.folder / "left_out.csv") as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("id", "reason"), *samples.left_out])
 
 
 def _check(config: RunConfig, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """What is to be done in a run, and what is left of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,6 @@ class Job:
     limit: int | None = None
     retry: frozenset[tuple[str, ...]] = frozenset()
     _finished: dict[tuple[str, str], ItemState] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what can be found again."""
-        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "_finished": {}}
 
     @cached_property
     def store(self) -> Store:

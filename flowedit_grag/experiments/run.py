@@ -12,7 +12,7 @@ from .executors import executor_of
 from .folder import begin, settle
 from .job import Job, failed_before
 from .plan import work_items
-from .table import RunTable, table
+from .table import RunTable
 
 
 def run(
@@ -51,8 +51,6 @@ def run(
         execute(job, workers, on_progress)
     except BaseException:
         with suppress(Exception):  # what is there is worth a table; why it is not all there matters more
-            settle(job, table(job))
+            settle(job)
         raise
-    made = table(job)
-    settle(job, made)
-    return made
+    return settle(job)

@@ -17,9 +17,8 @@ from ..methods.frame import words
 from ..metrics import Images, Missing, measure
 from ..progress import OnProgress, Progress
 from ..result import Result, plain
-from .editors import Editors
+from .editors import Editors, Preparation
 from .folder import LOCKS
-from .inversions import Preparation
 from .job import Job
 from .plan import WorkItem
 from .store import COSTS

@@ -21,8 +21,9 @@ from typing import Any
 from PIL import Image
 
 from ..backbone.image import read_image
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, shortened
 from ..files import read_object, written
+from ..hidden import masked, masked_in, shown
 from ..metrics import Missing
 from ..result import Result
 from .plan import WorkItem
@@ -84,19 +85,23 @@ class Store:
             result.image.save(partial)
         cost = {name: getattr(result, name) for name in (*COSTS, "peak_memory_mb")}
         group = {} if group is None else {"group": group}
-        self._record(item, "done", bytes=path.stat().st_size, **cost, **group, settings=result.settings)
+        settings = masked_in(result.settings)
+        self._record(item, "done", bytes=path.stat().st_size, **cost, **group, settings=settings)
 
     def fail(self, item: WorkItem, error: Exception) -> None:
         """Write the record of an edit that raised ``error``."""
         reason = f"{type(error).__name__}: {first_line(error)}"
-        self._record(item, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
+        lines = masked("".join(traceback.format_exception(error))).splitlines()
+        self._record(item, "failed", reason=reason, traceback="\n".join(map(shortened, lines)))
 
     def keep_scores(self, item: WorkItem, values: Mapping[str, float | Missing], metrics: Mapping[str, str]) -> None:
         """Add scores to those that are there. ``metrics`` has the hash of each."""
         files = self.files(item)
         known = read_scores(files, item.truth)
         for name, value in values.items():
-            found = {"missing": value.reason} if isinstance(value, Missing) else {"value": float(value)}
+            found = (
+                {"missing": shortened(masked(value.reason))} if isinstance(value, Missing) else {"value": float(value)}
+            )
             known[name] = {"of": metrics[name], "time": time.time(), **found}
         self._write(files.scores, {"key": item.key, "truth": item.truth, "values": known})
 
@@ -114,7 +119,7 @@ class Store:
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
         with self._room(path), written(path) as partial:
-            partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(shown(content), indent=1, default=str) + "\n", encoding="utf-8")
 
     @contextmanager
     def _room(self, path: Path) -> Iterator[None]:

@@ -5,9 +5,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
 from ..files import written
 from .job import Job
 
@@ -93,17 +93,11 @@ def table(job: Job) -> RunTable:
     return RunTable(names, tuple(m.higher_is_better for m in metrics), lines, left_out, variants)
 
 
-def write(table: RunTable, job: Job) -> None:
-    """``table.json`` and ``table.md`` in the run's folder. Raises :class:`InputError` where that cannot be done."""
-    try:
-        for name, text in (("table.json", json.dumps(asdict(table), indent=1) + "\n"), ("table.md", table.markdown())):
-            with written(job.folder / name) as partial:
-                partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"the table cannot be written in {job.folder} ({error.strerror}); make room and run the config once more, "
-            "which makes nothing again."
-        ) from None
+def write(table: RunTable, folder: Path) -> None:
+    """``table.json`` and ``table.md`` in the ``folder`` of a run."""
+    for name, text in (("table.json", json.dumps(asdict(table), indent=1) + "\n"), ("table.md", table.markdown())):
+        with written(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def _line(row: str, job: Job) -> RunTableRow:

@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import LONGEST, InputError
+from ..hidden import masked
 
 NO_JSON = "the answer is not the JSON that was asked for"
 Score = TypeVar("Score", float, tuple[float, float])  # a pair compares by its first number that differs
@@ -15,7 +16,7 @@ Score = TypeVar("Score", float, tuple[float, float])  # a pair compares by its f
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which of two pictures is the better edit; ``winner=None`` is undecided. ``reason`` is one line. A ``tie`` is
+    """Which of two pictures is the better edit; ``winner=None`` is undecided. ``reason`` is made one line. A ``tie`` is
     undecided because both are equally good, and not because the judge could not tell."""
 
     winner: Literal[1, 2] | None
@@ -23,6 +24,7 @@ class Verdict:
     tie: bool = False
 
     def __post_init__(self):
+        object.__setattr__(self, "reason", one_line(masked(str(self.reason)), LONGEST))
         if self.winner not in (1, 2, None):
             raise ValueError(f"a verdict's winner is 1, 2 or None (undecided), not {self.winner!r}.")
         if self.tie and self.winner is not None:

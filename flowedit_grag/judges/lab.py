@@ -1,19 +1,18 @@
 """The lab's judge: the oracle reads all three pictures and compares them with what was asked."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from ..errors import InputError
 from ..lab import world
+from ..lab.grade import same
 from ..lab.instructions import Asked, parse
 from ..lab.oracle import ItemReading, Reading, read
 from .base import Verdict
 
 
-@dataclass(frozen=True)
 class LabJudge:
     """What was asked counts first, then how much of everything else is still the original's."""
 
@@ -25,7 +24,8 @@ class LabJudge:
         return ()
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
-        asked, source = parse(instruction), _read(original)
+        asked, pictures = parse(instruction), (original, first, second)
+        source, *edits = (read(np.asarray(picture.convert("RGB"))) for picture in pictures)
         if asked is None:
             return Verdict(None, "the instruction is not one of the lab's")
         if not source.readable:
@@ -33,16 +33,15 @@ class LabJudge:
         meant = [item for item in source.items or () if item.shape == asked.shape]
         if asked.shape and len(meant) != 1:
             return Verdict(None, f"the original shows {len(meant)} items that are a {asked.shape}")
-        one, two = (score(asked, source, _read(picture)) for picture in (first, second))
+        one, two = (score(asked, meant[0] if meant else None, source, edit) for edit in edits)
         return Verdict.higher(one, two, f"asked {one[0]:.0%}, kept {one[1]:.0%}; asked {two[0]:.0%}, kept {two[1]:.0%}")
 
 
-def score(asked: Asked, source: Reading, seen: Reading) -> tuple[float, float]:
+def score(asked: Asked, before: ItemReading | None, source: Reading, seen: Reading) -> tuple[float, float]:
     """Shares, 0..1, of what was ``asked`` that is ``seen``, and of all else in the ``source`` that still is.
 
-    The source is readable and has just one item of the shape that is asked for, if any.
+    ``before`` is the source's item that is meant, if any.
     """
-    before = next((item for item in source.items or () if item.shape == asked.shape), None)
     reached, kept = list(_reached(asked, before, seen)), list(_kept(asked, before, source, seen))
     return sum(reached) / len(reached), sum(kept) / len(kept)
 
@@ -65,24 +64,12 @@ def _kept(asked: Asked, before: ItemReading | None, source: Reading, seen: Readi
     yield seen.items is not None and len(seen.items) == count
     for item in items:
         if item is not before:
-            yield from _same(item, _at(seen, item.position), tuple(world.ATTRIBUTES))
+            yield from same(item, seen.item_at(item.position), world.ATTRIBUTES)
         elif asked.task != "remove":
-            unasked = tuple(name for name in world.ATTRIBUTES if name not in asked.wanted)
-            yield from _same(item, _after(asked, before, seen), unasked)
+            unasked = [name for name in world.ATTRIBUTES if name not in asked.wanted]
+            yield from same(item, _after(asked, before, seen), unasked)
 
 
 def _after(asked: Asked, before: ItemReading | None, seen: Reading) -> ItemReading | None:
     """The item that was to change or to appear: where it should be now, or else where it was."""
-    return _at(seen, asked.wanted.get("position"), before.position if before else None)
-
-
-def _at(seen: Reading, *places: str | None) -> ItemReading | None:
-    return next((item for place in places if place and (item := seen.item_at(place))), None)
-
-
-def _same(item: ItemReading, seen: ItemReading | None, names: tuple[str, ...]) -> Iterator[bool]:
-    return (seen is not None and getattr(seen, name) == getattr(item, name) for name in names)
-
-
-def _read(picture: Image.Image) -> Reading:
-    return read(np.asarray(picture.convert("RGB")))
+    return seen.item_at(asked.wanted.get("position")) or (seen.item_at(before.position) if before else None)

@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError, first_line
+from ..hidden import address
 from .base import NO_JSON, Verdict, json_in, one_line
 from .prompt import question
 
@@ -48,6 +49,7 @@ class OpenAIJudge:
     retries: int = 2
 
     def __post_init__(self):
+        object.__setattr__(self, "url", address(self.url))
         if find_spec("openai") is None:
             raise InputError("this judge needs the openai client; pip install flowedit-grag[judge].")
         if not self.model or not re.match(r"https?://[\w\[]", self.url):

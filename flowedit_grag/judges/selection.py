@@ -75,10 +75,11 @@ def select(
     champion, comparisons = 0, []
     for challenger in range(1, len(candidates)):
         pair = candidates[champion], candidates[challenger]
-        answers = [_ask(judge, instruction, original, *pair)]
-        if both_orders and answers[0].winner is not None:  # else nothing said now could decide it
+        verdict = _ask(judge, instruction, original, *pair)
+        answers = [verdict]
+        if both_orders and verdict.winner is not None:  # else nothing said now could decide it
             answers.append(_ask(judge, instruction, original, *reversed(pair)))
-        verdict = _agreed(*answers)
+            verdict = _agreed(verdict, answers[1])
         winner = {1: champion, 2: challenger, None: None}[verdict.winner]
         made = PairwiseComparison(champion, challenger, winner, verdict.tie, verdict.reason, tuple(answers))
         comparisons.append(made)
@@ -96,10 +97,8 @@ def contact_sheet(
     return labelled_strip(tiles, ["original", *names], height=tiles[1 + winner].height)
 
 
-def _agreed(there: Verdict, back: Verdict | None = None) -> Verdict:
+def _agreed(there: Verdict, back: Verdict) -> Verdict:
     """The verdict of an answer, and of one to the swapped pictures."""
-    if back is None:
-        return there
     if back.winner is None:
         return Verdict(None, f"undecided when swapped: {back.reason}")
     if back.winner == there.winner:

@@ -8,7 +8,7 @@ from PIL import Image
 from ..errors import InputError
 from .base import Verdict, json_in
 from .pretrained import PretrainedJudge
-from .prompt import question
+from .prompt import DIGIT, question
 
 LONGEST = 512  # tokens of an answer that is read as text
 
@@ -33,7 +33,7 @@ class VLMJudge(PretrainedJudge):
         return (rest,)
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
-        chances = self.first_token(question(instruction, "digit"), (first, second, original))  # [vocabulary]
+        chances = self.first_token(question(instruction, DIGIT), (first, second, original))  # [vocabulary]
         tokenizer = self._loaded[0].tokenizer
         ones, twos = (answer_tokens(tokenizer, digit) for digit in "12")
         if (top := int(chances.argmax())) not in ones | twos:

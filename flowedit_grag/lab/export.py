@@ -24,10 +24,8 @@ def write_edit(folder: Path, seed: int, task: str | None = None) -> Path:
         raise InputError(f"seed must be a whole number from 0 on, not {seed}.")
     edit = sample_edit(np.random.default_rng(seed), task)
     source, target, mask = edit.images()
-    facts = {
-        "task": edit.task, "seed": seed, "source_prompt": edit.source_prompt, "target_prompt": edit.target_prompt,
-        "instruction": edit.instruction, "source": asdict(edit.source), "target": asdict(edit.target),
-    }  # fmt: skip
+    prompts = {"source_prompt": edit.source_prompt, "target_prompt": edit.target_prompt}
+    facts = {"seed": seed, **prompts, **asdict(edit)}
     try:
         for name, pixels in (("source", source), ("target", target), ("mask", mask.astype(np.uint8) * 255)):
             with written(folder / f"{name}.png") as partial:

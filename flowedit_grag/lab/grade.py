@@ -1,5 +1,6 @@
 """Did an edit happen, and did everything else stay? Answered by the oracle."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ def grade(edit: EditingProblem, image: np.ndarray) -> Grade:
     reading = read(image)
     changed = set(edit.source.items) ^ set(edit.target.items)
     others = [item for item in edit.target.items if item not in changed]
-    rest = all(_same(item, reading.item_at(item.position), tuple(world.ATTRIBUTES)) for item in others)
+    rest = all(all(same(item, reading.item_at(item.position), world.ATTRIBUTES)) for item in others)
     count = len(reading.items or ()) == len(edit.target.items)
     if edit.task == "background":
         return Grade(reading.background == edit.target.background, rest and count)
@@ -35,11 +36,12 @@ def grade(edit: EditingProblem, image: np.ndarray) -> Grade:
         return Grade(gone, rest and count)
     seen = reading.item_at(after.position)
     if before is None:
-        return Grade(_same(after, seen, ("shape", "color", "position")), rest)
+        return Grade(all(same(after, seen, ("shape", "color", "position"))), rest)
     asked = FIELDS[edit.task]
-    unasked = tuple(name for name in world.ATTRIBUTES if name != asked)
-    return Grade(_same(after, seen, (asked,)), rest and count and _same(after, seen, unasked))
+    unasked = [name for name in world.ATTRIBUTES if name != asked]
+    return Grade(all(same(after, seen, [asked])), rest and count and all(same(after, seen, unasked)))
 
 
-def _same(item: Item, seen: ItemReading | None, names: tuple[str, ...]) -> bool:
-    return seen is not None and all(getattr(item, name) == getattr(seen, name) for name in names)
+def same(item: Item | ItemReading, seen: ItemReading | None, names: Iterable[str]) -> list[bool]:
+    """For each of the attributes ``names``, whether it was ``seen`` as it is of ``item``."""
+    return [seen is not None and getattr(seen, name) == getattr(item, name) for name in names]

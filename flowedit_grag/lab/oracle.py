@@ -48,9 +48,9 @@ class Reading:
         """Whether every attribute could be read."""
         return None not in (self.background, self.items, *(each for item in self.items or () for each in astuple(item)))
 
-    def item_at(self, position: str) -> ItemReading | None:
-        """The item that stands at ``position``."""
-        return next((item for item in self.items or () if item.position == position), None)
+    def item_at(self, position: str | None) -> ItemReading | None:
+        """The item that stands at ``position``, if it is one."""
+        return next((item for item in self.items or () if position and item.position == position), None)
 
     def shows(self, scene: Scene) -> bool:
         """Whether every stated attribute of ``scene``, and nothing else, was read."""
@@ -96,13 +96,12 @@ def _read_background(ground: np.ndarray, distance: np.ndarray) -> str | None:
 
 def components(mask: np.ndarray) -> list[np.ndarray] | None:
     """Masks of up to two items; ``None`` if there are more, or too many specks to be sure."""
-    labels, count = ndimage.label(ndimage.binary_closing(np.pad(mask, 3), iterations=2)[3:-3, 3:-3])
-    areas = ndimage.sum_labels(np.ones_like(labels), labels, range(1, count + 1)) / mask.size
-    large = [index + 1 for index in range(count) if areas[index] >= SMALLEST_ITEM]
-    specks = float(areas.sum() - sum(areas[index - 1] for index in large)) if count else 0.0
-    if len(large) > 2 or specks > SPECKS_ALLOWED:
+    labels, _ = ndimage.label(ndimage.binary_closing(np.pad(mask, 3), iterations=2)[3:-3, 3:-3])
+    areas = np.bincount(labels.ravel())[1:] / mask.size
+    large = areas >= SMALLEST_ITEM
+    if large.sum() > 2 or areas[~large].sum() > SPECKS_ALLOWED:
         return None
-    return [(labels == index) & mask for index in large]
+    return [(labels == 1 + index) & mask for index in np.flatnonzero(large)]
 
 
 def _read_item(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> ItemReading:

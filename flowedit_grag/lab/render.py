@@ -11,6 +11,7 @@ SQUARE_SIDE = 0.86  # half side / radius: squares and triangles look as large as
 TRIANGLE_REACH = 1.15  # circumscribed radius / radius
 STRIPES = 4  # across an item's diameter
 STRIPE_SHADE = 0.55  # brightness of every other stripe: pale ones would break the silhouette on pale backgrounds
+SIZE = (world.IMAGE_SIZE, world.IMAGE_SIZE)
 
 
 def pixel_grid(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +53,7 @@ def shape_distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) -> n
     return polygon_distance(x, y, _corners(shape, radius))
 
 
-def coverage(item: Item, size: tuple[int, int]) -> np.ndarray:
+def coverage(item: Item, size: tuple[int, int] = SIZE) -> np.ndarray:
     """How much of each pixel the item covers, 0..1, ``[height, width]``."""
     x, y, radius = _local(item, size)
     c, s = np.cos(item.angle), np.sin(item.angle)
@@ -86,7 +87,7 @@ def background(scene: Scene, size: tuple[int, int]) -> np.ndarray:
     return (start + t * (end - start)) * scene.shade
 
 
-def render(scene: Scene, size: tuple[int, int] = (world.IMAGE_SIZE, world.IMAGE_SIZE)) -> np.ndarray:
+def render(scene: Scene, size: tuple[int, int] = SIZE) -> np.ndarray:
     """Draw ``scene`` as ``[height, width, 3]`` uint8 for ``size = (width, height)``."""
     image = background(scene, size)
     for item in scene.items:

@@ -8,7 +8,6 @@ from . import world
 
 JITTER = 0.04  # largest displacement of an item from its position, / image sides
 TILT = 0.25  # largest rotation, radians
-TWO_ITEMS, EMPTY = 0.3, 0.03  # how often a sampled scene has two items, or none
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,8 @@ def sample_item(rng: np.random.Generator, position: str | None = None) -> Item:
     )
 
 
-def sample_scene(rng: np.random.Generator, items: int | None = None) -> Scene:
-    """Draw a scene of 0, 1 or 2 ``items`` (drawn too where not given). Two items stand opposite each other."""
-    if items is None:
-        items = int(rng.choice(3, p=(EMPTY, 1 - EMPTY - TWO_ITEMS, TWO_ITEMS)))
+def sample_scene(rng: np.random.Generator, items: int) -> Scene:
+    """Draw a scene of 0, 1 or 2 ``items``. Two items stand opposite each other."""
     things = [sample_item(rng)] if items == 1 else []
     if items == 2:
         first = str(rng.choice(list(world.OPPOSITE)))

@@ -1,8 +1,5 @@
 """The lab's problems in splits: settings, layers, training lengths and everything else are chosen on ``validation``;
 ``test`` is looked at only to fill a published table. Neither shares a random stream with the training scenes.
-
-The second stream of ``validation`` was the held-out split of earlier versions. It was looked at while choices were made
-(docs/results.md), and has counted as validation since.
 """
 
 import numpy as np

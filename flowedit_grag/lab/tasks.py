@@ -44,17 +44,16 @@ class EditingProblem:
     def target_prompt(self) -> str:
         return caption(self.target)
 
-    def images(self, size=(world.IMAGE_SIZE, world.IMAGE_SIZE)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def images(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Source and target ``[H, W, 3]`` uint8, and the mask ``[H, W]`` bool of what may change."""
-        return render(self.source, size), render(self.target, size), self.mask(size)
+        return render(self.source), render(self.target), self.mask()
 
-    def mask(self, size=(world.IMAGE_SIZE, world.IMAGE_SIZE)) -> np.ndarray:
+    def mask(self) -> np.ndarray:
         """Where target may differ from source: the changed items before and after, or all but the items."""
         if self.task == "background":
-            inside = [coverage(item, size) >= 1 for item in self.source.items]
-            return ~np.any([np.zeros(size[::-1], bool), *inside], axis=0)
+            return np.all([coverage(item) < 1 for item in self.source.items], axis=0)
         changed = set(self.source.items) ^ set(self.target.items)
-        touched = np.any([coverage(item, size) > 0 for item in changed], axis=0)
+        touched = np.any([coverage(item) > 0 for item in changed], axis=0)
         return binary_dilation(touched, iterations=MASK_MARGIN)
 
 
@@ -86,12 +85,9 @@ def _source(rng: np.random.Generator, task: str) -> Scene:
     """A scene in which the task makes sense: nothing to run into, and "the star" names one item."""
     while True:
         scene = sample_scene(rng, items=1 if task in ("add", "move") else int(rng.integers(1, 3)))
-        shapes = [item.shape for item in scene.items]
-        if len(set(shapes)) < len(shapes):
-            continue
-        if task == "add" and scene.items[0].position not in world.OPPOSITE:
-            continue
-        return scene
+        told_apart = len({item.shape for item in scene.items}) == len(scene.items)
+        if told_apart and (task != "add" or scene.items[0].position in world.OPPOSITE):
+            return scene
 
 
 def _other(rng: np.random.Generator, values, current: str) -> str:

@@ -11,6 +11,7 @@ from .render import shape_distance
 
 GRID = 48  # samples a side
 REACH = 2.2  # half side of the sampled window, in radii of a disc of the item's area
+STEPS = ((np.arange(GRID) + 0.5) / GRID * 2 - 1) * REACH  # where the samples are
 ANGLES = 24
 OVERLAP_NEEDED = 0.80  # intersection over union
 LEAD_NEEDED = 0.02  # over the next best shape
@@ -31,7 +32,8 @@ def read_shape(part: np.ndarray) -> FittedShape:
     """The shape of the silhouette ``part`` ``[H, W]`` bool."""
     y, x = ndimage.center_of_mass(part)
     disc = (part.sum() / np.pi) ** 0.5
-    seen = _window(part, (x, y), disc)
+    window = np.meshgrid(y + STEPS * disc, x + STEPS * disc, indexing="ij")
+    seen = ndimage.map_coordinates(part.astype(float), window, order=1)
     overlaps = {}
     for shape in world.SHAPES:
         silhouettes, _ = _silhouettes(shape)
@@ -42,20 +44,13 @@ def read_shape(part: np.ndarray) -> FittedShape:
     return FittedShape(first if sure else None, (x + 0.5, y + 0.5), disc / _silhouettes(first)[1], overlaps[first])
 
 
-def _window(part: np.ndarray, center: tuple[float, float], disc: float) -> np.ndarray:
-    steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
-    y, x = np.meshgrid(center[1] + steps * REACH * disc, center[0] + steps * REACH * disc, indexing="ij")
-    return ndimage.map_coordinates(part.astype(float), [y, x], order=1)
-
-
 @lru_cache
 def _silhouettes(shape: str) -> tuple[np.ndarray, float]:
     """``[angles, GRID, GRID]``, scaled to a disc's area, and (disc radius / radius)."""
     fine = (np.arange(400) + 0.5) / 400 * 3 - 1.5
     area = (shape_distance(shape, *np.meshgrid(fine, fine), 1.0) < 0).mean() * 9
     disc = (area / np.pi) ** 0.5
-    steps = ((np.arange(GRID) + 0.5) / GRID * 2 - 1) * REACH * disc
-    x, y = np.meshgrid(steps, steps)
+    x, y = np.meshgrid(STEPS * disc, STEPS * disc)
     turns = 1 if shape in ("circle", "ring") else ANGLES
     pixel = 2 * REACH * disc / GRID
     out = []

@@ -64,14 +64,14 @@ class AdapterMetadata:
                 stored = json.loads(metadata[OURS])
                 return cls(stored["top_k"], stored["router"], stored["alpha_over_rank"], stored.get("width"))
             stored = json.loads(metadata.get(DIFFUSERS, "{}"))
-            if uneven := [name for name in UNEVEN if stored.get(f"transformer.{name}")]:
-                raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
+            uneven = [name for name in UNEVEN if stored.get(f"transformer.{name}")]
             rank, alpha = stored.get("transformer.r"), stored.get("transformer.lora_alpha")
-            return cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
-        except InputError:
-            raise
+            found = cls(alpha_over_rank=float(alpha) / float(rank)) if rank and alpha else cls()
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
             raise InputError(f"{path} has metadata that cannot be read ({error}).") from None
+        if uneven:
+            raise InputError(f"{path} is a LoRA with {' and '.join(uneven)}; give it as lora=, which knows these.")
+        return found
 
     def written(self) -> dict[str, str]:
         """As the metadata of a safetensors file."""
@@ -125,9 +125,7 @@ def read_adapter_weights(path: Path) -> dict[str, ModuleWeights]:
             raise InputError(_foreign(path, key, tensors))
         if tensor.dtype not in DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise InputError(
-                f"{path} has weights in {kind}, in {key!r}; an adapter's are float32, float16 or bfloat16."
-            )
+            raise InputError(f"{path} has weights in {kind}, not float32, float16 or bfloat16, in {key!r}.")
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} has weights that are not finite, in {key!r}.")
         weights, expert = modules[found["module"]], int(found["expert"] or 0)

@@ -25,9 +25,7 @@ def locate(source: str | Path) -> Path:
     if os.path.isdir(path):
         return path / _one_of([file.name for file in path.iterdir()], str(path), "name one of them")
     if not is_hub_id(source):
-        raise InputError(
-            f"there is no adapter at {str(source)!r}; give a safetensors file, a folder, a hub id or {OURS}."
-        )
+        raise InputError(f"there is no adapter at {str(source)!r}; give a file, a folder, a hub id or {OURS}.")
     return _downloaded(str(source))
 
 

@@ -1,6 +1,7 @@
 """What a method works on and what it yields."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +51,7 @@ def draws(noise: Noise | None, like: Tensor) -> Iterator[Tensor]:
     """Standard normal tensors shaped and placed like ``like``, from a generator or from what is given, in order."""
     if isinstance(noise, torch.Generator):
         while True:
-            yield torch.randn(like.shape, generator=noise, device=noise.device).to(like)
+            yield torch.randn(like.shape, generator=noise, device=noise.device, dtype=torch.float32).to(like)
     for tensor in () if noise is None else noise:
         if tensor.shape != like.shape:
             raise InputError(f"noise must be shaped like the latents, {list(like.shape)}, not {list(tensor.shape)}.")
@@ -68,14 +69,15 @@ def inverted(v: Velocity, x: Tensor, sigmas: Sequence[float], solver: Solver) ->
 
 
 def run_to_end(steps: Steps, on_progress: OnProgress | None = None) -> Any:
-    """What the generator returns, after every :class:`Progress` has gone to ``on_progress``."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as done:
-            return done.value
-        if on_progress:
-            on_progress(progress)
+    """What the generator returns, after every :class:`Progress` has gone to ``on_progress``; closed however it ends."""
+    with closing(steps):
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as done:
+                return done.value
+            if on_progress:
+                on_progress(progress)
 
 
 def subprogress(steps: Steps, index: int, count: int) -> Steps:

@@ -100,16 +100,15 @@ def metrics(specs: Iterable[str | Mapping[str, Any]]) -> list[Metric]:
 
 def measure(chosen: Iterable[Metric], images: Images) -> dict[str, float | Missing]:
     """What every metric says of one edit, by name. One that fails is missing, with its reason, and stops nothing."""
-    return {one.name: _attempt(one, images) for one in chosen}
-
-
-def _attempt(one: Metric, images: Images) -> float | Missing:
-    try:
-        return number(one(images))
-    except InputError as error:
-        return Missing(str(error))
-    except Exception as error:  # an edit that cost minutes must not be lost to one of its numbers
-        return Missing(f"{type(error).__name__}: {first_line(error)}")
+    found: dict[str, float | Missing] = {}
+    for one in chosen:
+        try:
+            found[one.name] = number(one(images))
+        except InputError as error:
+            found[one.name] = Missing(str(error))
+        except Exception as error:  # an edit that cost minutes must not be lost to one of its numbers
+            found[one.name] = Missing(f"{type(error).__name__}: {first_line(error)}")
+    return found
 
 
 def _expanded(spec: str | Mapping[str, Any]) -> list[Metric]:

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
-from ..errors import InputError, first_line
+from ..errors import LONGEST, InputError, first_line
+from ..hidden import NAMED, address, shown
 from ..judges import JUDGES, judge
 from ..judges.base import one_line
 from ..judges.prompt import quoted
 from .base import Images, OwnMetric
-
-LONGEST = 300  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,14 @@ class AskedMetric(OwnMetric):
 
     @property
     def variant(self) -> str:
-        return self.details.format(judge=self.judge or "(none)")
+        return self.details.format(judge=shown(self.judge) or "(none)")
 
     def __post_init__(self):
         super().__post_init__()
+        object.__setattr__(self, "judge", address(self.judge))
         kind, _, rest = self.judge.partition(":")
+        if NAMED.search(self.judge):
+            return  # as a run's folder has it: a report reads numbers, and no environment
         if kind in JUDGES:  # whether it can be had here is not asked: a report reads its numbers anywhere
             _answering(self.judge, JUDGES[kind]).arguments(rest)
         elif self.judge:
@@ -91,12 +93,11 @@ def scores(spec: str, question: Question, with_source: bool, images: Images) -> 
         return "no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL"
     if not images.instruction and "{instruction}" in question.text:
         return "the sample has no instruction"
-    shown = (images.source, images.edited) if with_source else (images.edited,)
+    pictures = (images.source, images.edited) if with_source else (images.edited,)
+    shown = [Image.fromarray(picture) for picture in pictures]
     text = question.text.replace("{instruction}", quoted(images.instruction or ""))
     try:
-        answer = _answering(spec, judge(spec)).answer(
-            text, [Image.fromarray(picture) for picture in shown], question.schema
-        )
+        answer = _answering(spec, judge(spec)).answer(text, shown, question.schema)
         return numbers(answer, question)
     except InputError as error:
         return one_line(str(error), LONGEST)

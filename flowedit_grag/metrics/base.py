@@ -1,15 +1,14 @@
 """What a metric is given, and what it answers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from ..errors import InputError
+from ..hidden import shown
+from ..lab.tasks import EditingProblem
 from ..options import check_options
-
-if TYPE_CHECKING:
-    from ..lab.tasks import EditingProblem
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Images:
     source_prompt: str | None = None
     target_prompt: str | None = None
     instruction: str | None = None
-    edit: "EditingProblem | None" = None
+    edit: EditingProblem | None = None
 
     def __post_init__(self):
         shape = (*self.edited.shape[:2], 3)
@@ -78,7 +77,7 @@ class OwnMetric:
 
     @property
     def variant(self) -> str:
-        return self.details.format(**vars(self))
+        return self.details.format(**shown(vars(self)))
 
     def __post_init__(self):
         check_options(self)

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..errors import InputError
 from .base import Images, OwnMetric
+from .networks import cosine, prepared, pretrained
 from .reference import ReferenceMetric, Region, blackened, region_suffix, selected
-from .weights import cosine, pretrained
 
 MODEL = "openai/clip-vit-base-patch32"  # MagicBrush's, Emu Edit's and ICEdit's (arXiv:2504.20690, §B.4.2)
-PIE_MODEL = "openai/clip-vit-large-patch14"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,29 +60,18 @@ class CLIPT(OwnMetric):
         return cosine(*both_features(self.model, shown, images.target_prompt))
 
 
-def both_features(model: str, image: np.ndarray, text: str | None) -> tuple[Any, Any]:
+@torch.inference_mode()
+def image_feature(loaded: tuple[Any, Any], image: np.ndarray) -> Tensor:
+    """CLIP's projected feature ``[D]`` of ``image`` ``[H, W, 3]`` uint8."""
+    processor, network = loaded
+    return network.get_image_features(prepared(processor, image).to(network.device)).pooler_output[0].cpu()
+
+
+@torch.inference_mode()
+def both_features(model: str, image: np.ndarray, text: str | None) -> tuple[Tensor, Tensor]:
     """The features ``[D]`` of ``image`` ``[H, W, 3]`` uint8 and ``text`` under ``model``."""
     if not text:
         raise InputError("the sample has no target prompt")
-    loaded = pretrained("CLIPModel", model)
-    return image_feature(loaded, image), text_feature(loaded, text)
-
-
-def image_feature(loaded: tuple[Any, Any], image: np.ndarray) -> Any:
-    """CLIP's projected feature ``[D]`` of ``image`` ``[H, W, 3]`` uint8."""
-    import torch
-
-    processor, network = loaded
-    inputs = processor(images=[image], return_tensors="pt", input_data_format="channels_last")
-    with torch.inference_mode():
-        return network.get_image_features(inputs["pixel_values"].to(network.device)).pooler_output[0].cpu()
-
-
-def text_feature(loaded: tuple[Any, Any], text: str) -> Any:
-    """CLIP's projected feature ``[D]`` of ``text``."""
-    import torch
-
-    processor, network = loaded
-    inputs = processor(text=[text], return_tensors="pt", truncation=True).to(network.device)
-    with torch.inference_mode():
-        return network.get_text_features(**inputs).pooler_output[0].cpu()
+    processor, network = loaded = pretrained("CLIPModel", model)
+    words = processor(text=[text], return_tensors="pt", truncation=True).to(network.device)
+    return image_feature(loaded, image), network.get_text_features(**words).pooler_output[0].cpu()

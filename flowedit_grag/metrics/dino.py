@@ -1,16 +1,14 @@
 """What DINO says of two pictures: how alike they are, and how far their structure moved."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from ..errors import InputError
+from .networks import class_token, cosine, cropped, last_keys, patches_in, prepared, pretrained
 from .reference import ReferenceMetric, blackened
-from .weights import cosine, pretrained
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PIE_MODEL = "facebook/dino-vitb8"
 
@@ -31,8 +29,6 @@ class DINO(ReferenceMetric):
     model: str = "facebook/dino-vits16"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
-        from .vit import class_token, cropped
-
         processor, network = pretrained("AutoModel", self.model)
         # one at a time: rows of a batch may round apart, and equal pictures must be equal
         first, second = (
@@ -57,8 +53,6 @@ class Structure(ReferenceMetric):
     model: str = PIE_MODEL
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
-        from .vit import last_keys, patches_in, prepared
-
         processor, network = pretrained("AutoModel", self.model)
         first, second = (
             last_keys(network, prepared(processor, blackened(image, where))) for image in (edited, reference)
@@ -71,12 +65,12 @@ class Structure(ReferenceMetric):
         return structure_distance(first[1:][patches], second[1:][patches])
 
 
-def self_similarity(keys: "Tensor") -> "Tensor":
+def self_similarity(keys: Tensor) -> Tensor:
     """Cosines ``[T, T]`` between all keys ``[T, D]`` of one picture."""
     norm = keys.norm(dim=1, keepdim=True)
     return keys @ keys.T / (norm @ norm.T).clamp(min=1e-8)
 
 
-def structure_distance(first: "Tensor", second: "Tensor") -> float:
+def structure_distance(first: Tensor, second: Tensor) -> float:
     """Mean squared difference of the self-similarities of keys ``[T, D]``."""
     return float(((self_similarity(first) - self_similarity(second)) ** 2).mean())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .reference import ReferenceMetric
+from .reference import ReferenceMetric, mean_in
 
 
 class L1(ReferenceMetric):
@@ -14,7 +14,7 @@ class L1(ReferenceMetric):
     details = "mean absolute difference of pixels in 0..1"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
-        return _mean(np.abs(_difference(edited, reference)), where)
+        return mean_in(np.abs(_difference(edited, reference)), where)
 
 
 class L2(ReferenceMetric):
@@ -26,13 +26,8 @@ class L2(ReferenceMetric):
     details = "mean squared difference of pixels in 0..1"
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
-        return _mean(_difference(edited, reference) ** 2, where)
+        return mean_in(_difference(edited, reference) ** 2, where)
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (np.asarray(first, float) - np.asarray(second, float)) / 255
-
-
-def _mean(values: np.ndarray, where: np.ndarray | None) -> float:
-    picked = values if where is None else values[where]
-    return float(picked.mean()) if picked.size else float("nan")

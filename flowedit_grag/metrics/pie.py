@@ -11,21 +11,19 @@ For comparison with published tables; the group ``pie`` asks the same without th
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
+import torch
 
 from ..errors import InputError
 from .base import Images, OwnMetric, given
-from .clip import PIE_MODEL, both_features
+from .clip import both_features
 from .dino import PIE_MODEL as DINO_MODEL
 from .dino import structure_distance
 from .lpips import lpips
+from .networks import last_keys, pretrained, unscaled
 from .ssim import from_torchmetrics
-from .weights import pretrained
-
-if TYPE_CHECKING:
-    import torch
 
 SOURCE = "PIE-Bench as published (Direct Inversion, arXiv:2310.01506)"
 UNEDITED = "black inside the bordered mask, averaged over the whole picture"
@@ -104,8 +102,6 @@ class PublishedStructure(OwnMetric):
     model: str = DINO_MODEL
 
     def score(self, images: Images) -> float:
-        from .vit import last_keys, unscaled
-
         processor, network = pretrained("AutoModel", self.model)
         keys = [
             last_keys(network, unscaled(processor, image, network.config.image_size))
@@ -123,7 +119,7 @@ class PublishedCLIP(OwnMetric):
     source: ClassVar = SOURCE
     details: ClassVar = "100 x cosine under {model}, not below 0; whole picture"
 
-    model: str = PIE_MODEL
+    model: str = "openai/clip-vit-large-patch14"
 
     def shown(self, images: Images) -> np.ndarray:
         """What CLIP sees, ``[H, W, 3]`` uint8."""
@@ -153,8 +149,6 @@ def bordered(mask: np.ndarray) -> np.ndarray:
     return full
 
 
-def _unit(*images: np.ndarray) -> "list[torch.Tensor]":
+def _unit(*images: np.ndarray) -> list[torch.Tensor]:
     """``[H, W, 3]`` uint8 as ``[1, 3, H, W]`` float32 in 0..1."""
-    import torch
-
     return [torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None] for image in images]

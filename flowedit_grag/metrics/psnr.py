@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .reference import ReferenceMetric
+from .reference import ReferenceMetric, mean_in
 
 
 def psnr(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:
@@ -10,12 +10,7 @@ def psnr(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
 
     ``where`` ``[H, W]`` bool picks pixels. Identical images give infinity, no pixels nan.
     """
-    difference = (np.asarray(first, float) - np.asarray(second, float)) ** 2
-    if where is not None:
-        difference = difference[where]
-    if difference.size == 0:
-        return float("nan")
-    error = float(difference.mean())
+    error = mean_in((np.asarray(first, float) - np.asarray(second, float)) ** 2, where)
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 

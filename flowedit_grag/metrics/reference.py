@@ -73,6 +73,12 @@ def blackened(image: np.ndarray, where: np.ndarray | None) -> np.ndarray:
     return image if where is None else image * where[..., None]
 
 
+def mean_in(values: np.ndarray, where: np.ndarray | None) -> float:
+    """The mean of ``values`` ``[H, W, ...]`` where ``where`` ``[H, W]`` is true; nan if that is nowhere."""
+    picked = values if where is None else values[where]
+    return float(picked.mean()) if picked.size else float("nan")
+
+
 def region_suffix(region: Region) -> str:
     """What a region adds to a metric's name."""
     return "" if region == "whole" else f"_{region}"

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import needed
-from .reference import ReferenceMetric
+from .reference import ReferenceMetric, mean_in
 
 
 def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:
@@ -14,13 +15,10 @@ def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
 
     Raises :class:`InputError` where torchmetrics is not installed.
     """
-    import torch
-
     structural = from_torchmetrics("structural_similarity_index_measure")
     a, b = (torch.from_numpy(np.asarray(image, float) / 255).permute(2, 0, 1)[None] for image in (first, second))
     _, full = structural(a, b, data_range=1.0, return_full_image=True)
-    picked = full[0].mean(dim=0).numpy()[slice(None) if where is None else where]
-    return float(picked.mean()) if picked.size else float("nan")
+    return mean_in(full[0].mean(dim=0).numpy(), where)
 
 
 def from_torchmetrics(name: str) -> Any:

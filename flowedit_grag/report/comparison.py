@@ -80,8 +80,7 @@ class Row:
 
     def column(self, names: Iterable[str]) -> Column | None:
         """The first of ``names`` that the run measured."""
-        by_name = {column.name: column for column in self.measured}
-        return next((by_name[name] for name in names if name in by_name), None)
+        return next((column for name in names for column in self.measured if column.name == name), None)
 
     def numbers(self, column: Column, ids: Iterable[str]) -> dict[str, float]:
         """Of the samples among ``ids`` that have one."""

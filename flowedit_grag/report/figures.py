@@ -3,16 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from ..analysis.charts import PALETTE, encoded, sheet
 from .comparison import COST, Column, Comparison, Row
 from .scores import mean_of
 from .strength import Curve, curves
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
 
 KINDS = ("svg", "pdf")
 MARKERS = "os^DvX"  # beside colours, which not everybody tells apart
@@ -98,7 +96,7 @@ def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequ
     return _finished(canvas, places)
 
 
-def _plot(axes: "Axes", x: Sequence[float], y: Sequence[float], label: str, look: int, first: float = 4) -> None:
+def _plot(axes: Axes, x: Sequence[float], y: Sequence[float], label: str, look: int, first: float = 4) -> None:
     """A curve or a point, its first mark of another size."""
     color, marker = PALETTE[look % len(PALETTE)], MARKERS[look % len(MARKERS)]
     style = "-" if len(x) > 1 else ""
@@ -106,7 +104,7 @@ def _plot(axes: "Axes", x: Sequence[float], y: Sequence[float], label: str, look
     axes.plot(x[:1], y[:1], color=color, marker=marker, markersize=first)
 
 
-def _finished(canvas: "Canvas", places: Sequence["Axes"]) -> dict[str, bytes]:
+def _finished(canvas: Canvas, places: Sequence[Axes]) -> dict[str, bytes]:
     """With a grid and one legend for all panels."""
     for axes in places:
         axes.grid(alpha=0.25)

@@ -88,9 +88,9 @@ def share_difference(gaps: Sequence[float]) -> Mean:
     return Mean((gained - lost) / len(gaps), low, high, len(gaps))
 
 
-def difference(first: Sequence[float], second: Sequence[float], groups: Sequence[Hashable] | None = None) -> Mean:
-    """The mean of ``first - second``, pair by pair; of ``groups`` as in :func:`mean`."""
-    return mean(np.subtract(first, second, dtype=float).tolist(), groups)
+def difference(first: Sequence[float], second: Sequence[float]) -> Mean:
+    """The mean of ``first - second``, pair by pair."""
+    return mean(np.subtract(first, second, dtype=float).tolist())
 
 
 def interval(drawn: np.ndarray, n: int, groups: int | None = None) -> Mean:
@@ -134,9 +134,6 @@ def _picks(count: int) -> np.ndarray:
 
 def _drawn_medians(sample: np.ndarray, of: np.ndarray) -> np.ndarray:
     """As :func:`drawn_means`: a value is there as often as its group was drawn."""
-    order, picks = sample.argsort(), _picks(len({*of}))
-    drawn = np.stack([np.bincount(pick, minlength=picks.shape[1]) for pick in picks])  # [picks, groups]
-    ends = drawn[:, of[order]].cumsum(axis=1)  # of each value's repetitions, in order
-    count = ends[:, -1:]
-    lower, upper = (sample[order][(ends > place).argmax(axis=1)] for place in ((count - 1) // 2, count // 2))
-    return (lower + upper) / 2
+    groups = len({*of})
+    counts = (np.bincount(pick, minlength=groups) for pick in _picks(groups))  # how often each group was drawn
+    return np.array([np.median(sample.repeat(times[of])) for times in counts])

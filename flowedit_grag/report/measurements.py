@@ -4,7 +4,7 @@
 beside them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,23 @@ class Records:
 
     def __init__(self, path: Path, of: Mapping[str, Any]):
         self.path, self.of = path, json.loads(json.dumps(of))  # tuples are lists in the file
-        found = sorted(_read(path), key=lambda pair: pair[1].get("of") == self.of)
-        text = "".join(line for line, _ in found)
+        found = sorted(self.read(path), key=lambda record: record.get("of") == self.of)
+        text = "".join(json.dumps(record) + "\n" for record in found)
         if path.exists() and path.read_text() != text:
             with written(path) as partial:
                 partial.write_text(text)
-        self._known = {record["key"]: record for _, record in found}
+        self._known = {record["key"]: record for record in found}
 
     @staticmethod
     def read(path: Path) -> list[Record]:
         """All records in a file, of whatever, in its order; none where there is no file."""
-        return [record for _, record in _read(path)]
+        found = []
+        for line in path.read_text().splitlines() if path.exists() else ():
+            with suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict) and "key" in record:
+                    found.append(record)
+        return found
 
     def find(self, **asked: Any) -> Record | None:
         """The record that was asked for with these fields."""
@@ -70,12 +76,3 @@ class Records:
 
     def _key(self, asked: Mapping[str, Any]) -> str:
         return digest({"of": self.of, **asked})
-
-
-def _read(path: Path) -> Iterator[tuple[str, Record]]:
-    """The lines that are whole, each with its record."""
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
-        with suppress(ValueError):
-            record = json.loads(line)
-            if line.endswith("\n") and isinstance(record, dict) and "key" in record:
-                yield line, record

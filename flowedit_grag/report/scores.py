@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from huggingface_hub import try_to_load_from_cache
+
 from ..errors import InputError
-from ..experiments.published import PublishedColumn, PublishedTable, published
+from ..experiments.published import PublishedTable, published
 from ..experiments.table import DOWN, INFINITE, UNMEASURED, UP
 from ..files import fingerprint
 from ..lora_moe.files import read_adapter
@@ -44,21 +46,17 @@ def parameters(line: Row) -> int | None:
     what the edits were made with."""
     if not (adapter := line.made_with.get("adapter")):
         return 0
+    place = adapter["name"]
+    if is_hub_id(place):  # what was downloaded for the run, if it was: a report downloads nothing
+        place = Path(str(try_to_load_from_cache(place, FILE_NAME)))
     try:
-        found = read_adapter(_cached(name) if is_hub_id(name := adapter["name"]) else name)
+        found = read_adapter(place)
     except InputError:
         return None
     if fingerprint(found.path) != adapter["files"]:
         return None
     tensors = [tensor for part in found.modules.values() for tensor in (*part.a.values(), *part.b.values(), part.route)]
     return sum(tensor.numel() for tensor in tensors if tensor is not None)
-
-
-def _cached(adapter: str) -> Path:
-    """An adapter of the hub as the file that was downloaded for the run, if it was: a report downloads nothing."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return Path(str(try_to_load_from_cache(adapter, FILE_NAME)))
 
 
 def means(comparison: Comparison, ids: Sequence[str]) -> dict[Column, list[Mean]]:
@@ -168,7 +166,11 @@ def _paper_row(comparison: Comparison, paper: PublishedTable, row: str, line: Ro
     cells = [Cell(_label(paper, row, line))]
     for column, digits in zip(paper.columns, printed, strict=True):
         cells.append(Cell(NOTHING) if digits is None else Cell(digits, value=float(digits)))
-        cells.append(Cell(NOTHING) if line is None else _ours(comparison, column, line))
+        if line is None or (measured := line.column(column.metrics)) is None:
+            cells.append(Cell(NOTHING))
+        else:
+            found = mean_of(comparison, line, measured, comparison.last)
+            cells.append(number(found, decimals([found.value]), note=f"{found.n} samples"))
     return tuple(cells)
 
 
@@ -176,13 +178,6 @@ def _label(paper: PublishedTable, row: str, line: Row | None) -> str:
     if line is None or line.label.casefold() == row.casefold():
         return row
     return f"{row} ({line.label})" if row in paper.rows else line.label
-
-
-def _ours(comparison: Comparison, column: PublishedColumn, line: Row) -> Cell:
-    if (measured := line.column(column.metrics)) is None:
-        return Cell(NOTHING)
-    found = mean_of(comparison, line, measured, comparison.last)
-    return number(found, decimals([found.value]), note=f"{found.n} samples")
 
 
 def _paper_notes(paper: PublishedTable, lines: list[Row]) -> Iterator[str]:

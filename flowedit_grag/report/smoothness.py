@@ -1,7 +1,7 @@
 """What a number that is turned does to edits: how evenly (GRAG, arXiv:2510.24657, §6.4 and Fig. 10), and which way."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +11,6 @@ from .comparison import COST, Column, Comparison, variants
 from .intervals import Mean, drawn_means, interval, mean, median, numbered
 from .strength import Curve, curves
 from .tables import Cell, Header, Table, number
-
-Numbers = Callable[[Curve], Sequence[Mean]]
 
 HEAD = tuple(Header(name, number=False) for name in ("row", "turned", "values"))
 STRONG = 0.9  # a rank correlation that counts as one
@@ -34,27 +32,26 @@ def smoothness(comparison: Comparison, name: str) -> list[Table]:
     columns = [column for column in comparison.columns if column not in COST]
     finer = [column for column in columns if not column.is_rate]  # a sample's 0 or 1 has next to no ranks
 
-    def table(what: str, title: str, headers: Sequence[Header], numbers: Numbers, columns: Sequence[Column], note: str):
+    def table(what: str, title: str, headers: Sequence[Header], numbers: list[list[Mean]], *notes: str) -> Table:
         rows = []
-        for curve in found:
+        for curve, own in zip(found, numbers, strict=True):
             values = ", ".join(f"{value:g}" for value, _ in curve.points)
-            cells = (number(one, 2, note=f"{one.n} samples") for one in numbers(curve))
+            cells = (number(one, 2, note=f"{one.n} samples") for one in own)
             rows.append((Cell(curve.name), Cell(curve.turned), Cell(values), *cells))
-        notes = (comparison.setting, note, *variants(columns))
-        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": tuple(rows)}, notes=notes)
-
-    def evenness(curve: Curve) -> list[Mean]:
-        return [ratio(curve, column, comparison) for column in columns]
-
-    def direction(curve: Curve) -> list[Mean]:
-        return [one for column in finer for one in direction_of(correlations(curve, column, comparison), comparison)]
+        said = (comparison.setting, *notes)
+        return Table(f"{name}-{what}", comparison.title, title, (*HEAD, *headers), {"": tuple(rows)}, notes=said)
 
     labels = [Header(column.label) for column in columns]
-    tables = [table("smoothness", "smoothness of what is turned", labels, evenness, columns, VARIATION)]
+    even = [[ratio(curve, column, comparison) for column in columns] for curve in found]
+    tables = [table("smoothness", "smoothness of what is turned", labels, even, VARIATION, *variants(columns))]
     if finer:
         pairs = [Header(text, column.label) for column in finer for text in ("median", f"at {STRONG:g} or more")]
+        ways = [
+            [one for column in finer for one in direction_of(correlations(curve, column, comparison), comparison)]
+            for curve in found
+        ]
         title = "rank correlation with what is turned"
-        tables.append(table("correlation", title, pairs, direction, finer, CORRELATION))
+        tables.append(table("correlation", title, pairs, ways, CORRELATION, *variants(finer)))
     return tables
 
 

@@ -61,5 +61,5 @@ def sample_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 def _numbers(name: str, column: Column, found: Mean) -> dict[str, Any]:
     numbers = (found.value, found.low, found.high) if found.n else (None,) * 3
-    about = {"metric": column.label, "variant": column.variant}
-    return {**about, **dict(zip((name, "low", "high"), numbers, strict=True)), "n": found.n}
+    values = dict(zip((name, "low", "high"), numbers, strict=True))
+    return {"metric": column.label, "variant": column.variant, **values, "n": found.n}

@@ -1,7 +1,7 @@
 """What a training run is made of: a YAML file, key by key."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from ..config_lines import check_values, config_lines
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line
+from ..interpolation import resolved
 from ..lora_moe import LoraMoeConfig
 from ..options import check_options, make
 from ..seeds import generator
@@ -139,7 +140,7 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainC
             wanted = given.get(key, {}).get(kind)
             if wanted not in (None, there.get(key, {}).get(kind)):
                 there[key] = {}  # another kind has keys of its own
-        values = OmegaConf.to_container(OmegaConf.merge(there, given), resolve=True)
+        values = resolved(OmegaConf.merge(there, given), lambda *keys: nullcontext())
     except InputError:
         raise
     except Exception as error:  # OmegaConf lets those of its own parser and of Python through

@@ -55,14 +55,12 @@ def draw(seed: int, samples: Sequence[int], shape: Sequence[int], logit_mean: fl
 
     sigma is logit-normal(``logit_mean``, 1) (Esser et al., arXiv:2403.03206, §3.1); ICEdit's training code has 0.
     """
-    drawn = []
+    noise, sigma = [], []
     for sample in samples:
         number = int(np.random.SeedSequence((seed, sample)).generate_state(1, np.uint64)[0] >> np.uint64(1))
         generator = torch.Generator().manual_seed(number)
-        drawn.append(
-            (torch.randn(*shape, generator=generator), (logit_mean + torch.randn((), generator=generator)).sigmoid())
-        )
-    noise, sigma = zip(*drawn, strict=True)
+        noise.append(torch.randn(*shape, generator=generator))
+        sigma.append((logit_mean + torch.randn((), generator=generator)).sigmoid())
     return torch.stack(noise), torch.stack(sigma)
 
 

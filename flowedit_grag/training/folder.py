@@ -81,9 +81,8 @@ class RunFolder:
         try:
             return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except (RuntimeError, OSError, ValueError, EOFError, UnpicklingError) as error:
-            raise InputError(
-                f"{self.checkpoint} cannot be read ({first_line(error)}); remove it to begin again."
-            ) from None
+            reason = first_line(error)
+            raise InputError(f"{self.checkpoint} cannot be read ({reason}); remove it to begin again.") from None
 
     def append(self, line: Mapping[str, float]) -> None:
         with open(self.log, "a", encoding="utf-8") as file:
@@ -103,6 +102,5 @@ class RunFolder:
         try:
             return [json.loads(line) for line in whole]
         except ValueError as error:
-            raise InputError(
-                f"{self.log} is damaged ({first_line(error)}); remove the lines that are no JSON."
-            ) from None
+            reason = first_line(error)
+            raise InputError(f"{self.log} is damaged ({reason}); remove the lines that are no JSON.") from None

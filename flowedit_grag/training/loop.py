@@ -1,13 +1,16 @@
 """The training loop: seeded by sample, checkpointed, resumed to the same losses, bit for bit on one machine."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from diffusers.training_utils import cast_training_params
+from torch import Tensor, nn
 
 from ..backbone.device_placement import training_attention
 from ..backbone.image_flow import ImageFlow
@@ -15,11 +18,10 @@ from ..backbone.load import load
 from ..errors import InputError, first_line, memory_advice, needed
 from ..files import check_writable
 from ..lora_moe import recorded_usage, save_adapter
-from ..lora_moe.config import NAME
+from ..lora_moe.config import NAME, LoraMoeConfig
 from ..lora_moe.files import FILE_NAME
 from ..methods.icedit import ICEdit
 from ..progress import OnProgress, Progress
-from .adapter import add_adapter
 from .config import TrainConfig
 from .data import Pairs
 from .data.usable import Usable, shuffled
@@ -107,9 +109,10 @@ class TrainingRun:
             mean = self._advance()
             self.step += 1
             self._log(mean)
-            if self._due(self.config.checkpoint_every) or self.step == self.config.steps:
+            last, every = self.step == self.config.steps, self.config.samples.every
+            if last or self.step % self.config.checkpoint_every == 0:
                 self._save()
-            if self._due(self.config.samples.every) and self.step < self.config.steps:
+            if every and self.step % every == 0 and not last:  # the last ones come at the end
                 self._samples()
             yield Progress("train", self.step, self.config.steps)
 
@@ -165,9 +168,6 @@ class TrainingRun:
         noise, sigma = draw(self.config.seed, samples, batch.latents.shape[1:], self.config.logit_mean)
         return loss(self.transformer, batch, noise, sigma, self.flow.transformer.dtype)
 
-    def _due(self, every: int) -> bool:
-        return every > 0 and self.step % every == 0
-
     # ---- what is written -------------------------------------------------------------------------------------
 
     def _save(self) -> None:
@@ -183,8 +183,7 @@ class TrainingRun:
 
     def _log(self, mean: float) -> None:
         group = self.optimizer.param_groups[0]
-        rate = group["lr"] * group.get("d", 1.0)  # d is Prodigy's own estimate
-        values = {"loss": mean, "learning_rate": rate}
+        values = {"loss": mean, "learning_rate": group["lr"] * group.get("d", 1.0)}  # d is Prodigy's own estimate
         self.accelerator.log(values, step=self.step)
         if self.accelerator.is_main_process:
             self.folder.append({"step": self.step, **values})
@@ -197,3 +196,30 @@ class TrainingRun:
             except (RuntimeError, InputError) as error:  # out of memory, say: pictures to look at must not end a run
                 log.warning("no samples at step %d: %s", self.step, first_line(error))
         self.accelerator.wait_for_everyone()
+
+
+def add_adapter(flow: ImageFlow, config: LoraMoeConfig, seed: int) -> dict[str, nn.Parameter]:
+    """Freeze the model and add an adapter; returns its weights, float32 whatever the model's, drawn from ``seed``.
+
+    Raises :class:`InputError` where no layer has a name that the adapter is meant for, or one that is not linear.
+    """
+    if config.experts == 1:  # which needs no router
+        config = replace(config, mixtures="", plain="|".join(filter(None, (config.mixtures, config.plain))))
+    adapter = config.peft()
+    meant = {
+        name: module for name, module in flow.transformer.named_modules()
+        if re.fullmatch(str(adapter.target_modules), name)
+    }  # fmt: skip
+    if not meant:
+        raise InputError("no layer of the model has a name that adapter.mixtures or adapter.plain matches.")
+    for name, module in meant.items():
+        if not isinstance(module, nn.Linear):
+            raise InputError(f"adapter.mixtures and adapter.plain must match linear layers only; {name!r} is none.")
+    for network in flow.pipeline.components.values():
+        if isinstance(network, nn.Module):
+            network.requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        flow.transformer.add_adapter(adapter, adapter_name=NAME)
+    cast_training_params(flow.transformer)
+    return {name: weight for name, weight in flow.transformer.named_parameters() if weight.requires_grad}

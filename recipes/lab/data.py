@@ -4,7 +4,7 @@ There are two kinds: single scenes, and diptychs, which show a scene and what an
 describe but never instruct.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 
 import numpy as np
@@ -62,16 +62,14 @@ def picture(kind: str, index: int) -> np.ndarray:
 
 def foreground(kind: str, index: int) -> np.ndarray:
     """Which pixels of a picture belong to an item, ``[H, W]`` bool."""
-    size = (world.IMAGE_SIZE, world.IMAGE_SIZE)
-    nothing = np.zeros(size, bool)
-    covered = ([nothing, *(coverage(item, size) > 0 for item in scene.items)] for scene in panels(kind, index))
-    return np.concatenate([np.any(of_panel, axis=0) for of_panel in covered], axis=1)
+    nothing = np.zeros((world.IMAGE_SIZE, world.IMAGE_SIZE))
+    covered = [sum(map(coverage, scene.items), nothing) for scene in panels(kind, index)]
+    return np.concatenate(covered, axis=1) > 0
 
 
-def drawn(kind: str, numbers: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+def drawn(kind: str, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
     """Pictures ``[B, H, W, 3]`` uint8 with these numbers, and their foregrounds ``[B, H, W]`` bool."""
-    indices = [int(number) for number in numbers]
-    return np.stack([picture(kind, i) for i in indices]), np.stack([foreground(kind, i) for i in indices])
+    return np.stack([picture(kind, n) for n in numbers]), np.stack([foreground(kind, n) for n in numbers])
 
 
 def pixels(images: np.ndarray) -> torch.Tensor:

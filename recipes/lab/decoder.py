@@ -7,8 +7,7 @@ the other one's, however right its latents are, and lets its colour run over the
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
         numbers = rng.integers(SCENES, size=WHOLE_BATCH)
         return _noised(folder, data[numbers]), "scenes", numbers, False
 
-    _fit("vae_decoder", folder, steps, device, draw, nullcontext)
+    _fit("vae_decoder", folder, steps, device, draw)
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu") -> None:
@@ -66,7 +65,7 @@ def train_fill(folder: Path, steps: int, device: str = "cpu") -> None:
             numbers = np.where(rng.random(count) < UNLIKE, rng.choice(unlike, count), numbers)
         return _noised(folder, data[numbers]), kind, numbers, False
 
-    _fit("fill_decoder", folder, steps, device, draw, partial(bfloat16, device))
+    _fit("fill_decoder", folder, steps, device, draw, halved=True)
 
 
 def _noised(folder: Path, scaled: np.ndarray) -> Tensor:
@@ -75,27 +74,21 @@ def _noised(folder: Path, scaled: np.ndarray) -> Tensor:
 
 
 def _fit(
-    name: str, folder: Path, steps: int, device: str, draw: Callable[[np.random.Generator], Drawn],
-    precision: Callable[[], AbstractContextManager],
-) -> None:  # fmt: skip
+    name: str, folder: Path, steps: int, device: str, draw: Callable[[np.random.Generator], Drawn], halved: bool = False
+) -> None:
     vae = trained(folder).to(device)
     stage = Stage(name, folder, {"decoder": vae.decoder}, learning_rate=1e-3, decay=0.7, ema_decay=0.995)
 
     def loss_at(rng: np.random.Generator):
         x, kind, numbers, predicted = draw(rng)
         image, weight = (part.to(device) for part in weighted(*drawn(kind, numbers)))
-        weight = _with_seam(weight) if kind == "diptychs" else weight
-        with precision():
+        if kind == "diptychs":
+            from_middle = torch.arange(weight.shape[-1], device=device) + 0.5 - weight.shape[-1] / 2
+            weight = weight * torch.where(from_middle.abs() < SEAM, SEAM_WEIGHT, 1.0)
+            weight = weight / weight.mean()
+        with bfloat16(device) if halved else nullcontext():
             output = vae.decode(x.to(device)).sample.float()
         loss = reconstruction_loss(output, image, weight)
         return loss, {"mse": F.mse_loss(output, image), "predicted": float(predicted)}
 
     stage.fit(loss_at, steps)
-
-
-def _with_seam(weight: Tensor) -> Tensor:
-    """Weights ``[B, 1, H, 2W]`` that favour the pixels where the panels meet."""
-    columns = torch.arange(weight.shape[-1], device=weight.device)
-    near = (columns + 0.5 - weight.shape[-1] / 2).abs() < SEAM
-    weight = weight * (1 + (SEAM_WEIGHT - 1) * near)
-    return weight / weight.mean()

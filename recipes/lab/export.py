@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline, FluxFillPipeline, FluxPipeline
 from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from flowedit_grag.analysis.vital_layers import detect, write
 from flowedit_grag.backbone.known_models import FILE_NAME
@@ -27,7 +27,7 @@ from flowedit_grag.methods import METHODS
 from flowedit_grag.options import option_names
 from flowedit_grag.report.runs import Outcome, read_runs
 
-from . import model
+from . import flux, model
 from .fill import widened
 from .latents import SCALE
 from .loop import restore
@@ -75,8 +75,7 @@ def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FI
 
 def _shared(folder: Path) -> dict:
     """The pipeline's parts with trained text encoders and autoencoder."""
-    parts = model.components()
-    restore(folder, "flux", **{name: parts[name] for name in ("text_encoder", "text_encoder_2")})
+    parts = flux.trained(folder, "cpu")
     parts["vae"] = trained(folder)
     parts["vae"].register_to_config(**json.loads((folder / SCALE).read_text()))
     return parts
@@ -105,25 +104,20 @@ def train_vital(folder: Path, steps: int, device: str = "cpu") -> None:
 
 
 def train_settings(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
-    """Choose among the rows of the finished run of ``configs/lab/settings.yaml``, which is in ``folder``."""
-    settings = json.loads((weights / FILE_NAME).read_text())["settings"]
-    for method, options in chosen(folder / SETTINGS_RUN).items():
-        settings[method] = {**settings.get(method, {}), **options}
-    _change(weights, {"settings": settings})
-
-
-def chosen(folder: Path) -> dict[str, dict[str, Any]]:
-    """The options of the :func:`best` row of each method. Raises :class:`InputError` unless the run is finished."""
-    (run,) = read_runs([folder])
+    """Take the options of the :func:`best` row of each method in the run of ``configs/lab/settings.yaml``, which is in
+    ``folder``. Raises :class:`InputError` unless it is finished."""
+    settings, path = json.loads((weights / FILE_NAME).read_text())["settings"], folder / SETTINGS_RUN
+    (run,) = read_runs([path])
     rows: dict[str, list[str]] = {}
     for row, config in run.config["methods"].items():
         rows.setdefault(config["method"], []).append(row)
     if len(run.manifest.items) != sum(not one.reason for of_row in run.outcomes.values() for one in of_row.values()):
-        raise InputError(f"{folder} is not finished, or some of it failed; run its config to the end first.")
-    picked = {method: own[best([[*run.outcomes[row].values()] for row in own])] for method, own in rows.items()}
-    configs = {method: run.config["methods"][row] for method, row in picked.items()}
-    return {method: {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
-            for method, config in configs.items()}  # fmt: skip
+        raise InputError(f"{path} is not finished, or some of it failed; run its config to the end first.")
+    for method, own in rows.items():
+        config = run.config["methods"][own[best([[*run.outcomes[row].values()] for row in own])]]
+        options = {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
+        settings[method] = {**settings.get(method, {}), **options}
+    _change(weights, {"settings": settings})
 
 
 def best(found: Sequence[Sequence[Outcome]]) -> int:
@@ -158,11 +152,9 @@ def train_adapters(folder: Path, steps: int, device: str = "cpu") -> None:
 
 def halve(source: Path, target: Path) -> None:
     """Copy a safetensors file in half precision, with its notes."""
-    with safe_open(source, "pt") as file:
-        notes = file.metadata()
-    with written(target) as partial:
-        halves = {key: tensor.to(torch.float16) for key, tensor in load_file(source).items()}
-        partial.write_bytes(save(halves, metadata=notes))
+    with safe_open(source, "pt") as file, written(target) as partial:
+        halves = {key: file.get_tensor(key).half() for key in file.keys()}  # noqa: SIM118  # no mapping
+        partial.write_bytes(save(halves, metadata=file.metadata()))
 
 
 def train_shipped(folder: Path, steps: int, device: str = "cpu") -> None:

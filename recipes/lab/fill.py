@@ -1,7 +1,6 @@
 """The lab's Fill model, which paints what a mask hides. It sees diptychs, and never an instruction."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from . import model
 from .data import KINDS
 from .flux import Batch, Batches, trained
 from .latents import TOKEN
-from .loop import Stage, bfloat16, optimizers
+from .loop import Stage, bfloat16
 from .reading import WEIGHT, Sight
 
 BATCH = 32  # single scenes; half as many diptychs
@@ -29,8 +28,10 @@ GUIDANCE = 1.0  # at which the shipped model's velocity is not guided
 class MaskedBatches(Batches):
     """Batches with what a Fill model sees beside the noise."""
 
+    diptych_steps, foreground = DIPTYCH_STEPS, FOREGROUND_WEIGHT
+
     def __init__(self, folder: Path, device: str, size: int, sigma: tuple[float, float]):
-        super().__init__(folder, device, size, DIPTYCH_STEPS, sigma, FOREGROUND_WEIGHT)
+        super().__init__(folder, device, size, sigma)
         self.masked = {kind: latent_stage.load(folder, f"masked-{kind}") for kind in KINDS}
         for kind, (latents, _) in self.masked.items():  # there may be more pictures than masked ones
             whole, foreground = self.data[kind]
@@ -50,8 +51,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     transformer = parts["transformer"].train()
     sight = Sight(transformer).to(device)
     modules = {"transformer": transformer, "sight": sight}
-    optimizers_for = partial(optimizers, also=("x_embedder.weight",))
-    stage = Stage("fill", folder, modules, learning_rate=1.4e-3, optimizers_for=optimizers_for, decay=0.4, every=100)
+    stage = Stage("fill", folder, modules, learning_rate=1.4e-3, also=("x_embedder.weight",), decay=0.4, every=100)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)

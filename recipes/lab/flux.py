@@ -57,13 +57,11 @@ class Batch:
 class Batches:
     """Batches of whatever latents stage ``latents`` left in ``folder``: mostly single scenes, some diptychs."""
 
-    def __init__(
-        self, folder: Path, device: str, size: int = BATCH, diptych_steps: float = DIPTYCH_STEPS,
-        sigma: tuple[float, float] = SIGMA, foreground: float = FOREGROUND_WEIGHT,
-    ):  # fmt: skip
+    diptych_steps, foreground = DIPTYCH_STEPS, FOREGROUND_WEIGHT
+
+    def __init__(self, folder: Path, device: str, size: int = BATCH, sigma: tuple[float, float] = SIGMA):
         self.data = {kind: latent_stage.load(folder, kind) for kind in KINDS}
-        self.device, self.size, self.diptych_steps = device, size, diptych_steps
-        self.sigma, self.foreground = sigma, foreground
+        self.device, self.size, self.sigma = device, size, sigma
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; torch's own generator draws noise and sigma."""
@@ -121,8 +119,7 @@ def train_distil(folder: Path, steps: int, device: str = "cpu") -> None:
     text encoders stay as they are."""
     teacher, batches = trained(folder, device), Batches(folder, device, DISTIL_BATCH)
     transformer = deepcopy(teacher["transformer"]).train().requires_grad_(True)
-    modules = {"transformer": transformer}
-    stage = Stage("distil", folder, modules, learning_rate=4e-4, decay=0.7)
+    stage = Stage("distil", folder, {"transformer": transformer}, learning_rate=4e-4, decay=0.7)
 
     def loss_at(rng: np.random.Generator):
         batch = batches.draw(rng)

@@ -2,11 +2,12 @@
 model sees them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from einops import reduce
 from torch import Tensor
 
 from flowedit_grag.backbone.families.flux_transformer import PATCH
@@ -30,7 +31,7 @@ SCALE = "latents.json"
 def train(folder: Path, steps: int, device: str = "cpu") -> None:
     """Encode the first ``steps`` training scenes and a quarter as many diptychs (rounded up to whole shards), then
     measure mean and deviation."""
-    _encode(folder, {"scenes": steps, "diptychs": steps * DIPTYCHS}, device, "", _whole)
+    _encode(folder, {"scenes": steps, "diptychs": steps * DIPTYCHS}, device)
     sample = np.load(folder / "scenes-000.npz")["latents"].astype(np.float32)
     measured = {"shift_factor": float(sample.mean()), "scaling_factor": float(1 / sample.std())}
     (folder / SCALE).write_text(json.dumps(measured))
@@ -41,8 +42,8 @@ def train_masks(folder: Path, steps: int, device: str = "cpu") -> None:
     """Encode ``steps`` training diptychs and a twelfth as many scenes (rounded up to whole shards): masked, and whole
     where stage ``latents`` has not done so."""
     counts = {"diptychs": steps, "scenes": steps * MASKED_SCENES}
-    _encode(folder, counts, device, "", _whole)
-    _encode(folder, counts, device, "masked-", _masked)
+    _encode(folder, counts, device)
+    _encode(folder, counts, device, masked=True)
 
 
 def load(folder: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -62,13 +63,10 @@ def unscaled(folder: Path, latents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _encode(
-    folder: Path, counts: Mapping[str, float], device: str, prefix: str,
-    batch: Callable[[str, range], tuple[Tensor, np.ndarray]],
-) -> None:  # fmt: skip
-    """Write the shards of so many pictures of each kind that are not there: of each ``batch`` of numbers, which gives
-    pixels ``[B, 3, H, W]`` in -1..1 and masks, the means of the latents ``[B, 16, h, w]`` float16, and the masks."""
-    vae = trained(folder).to(device).eval()
+def _encode(folder: Path, counts: Mapping[str, float], device: str, masked: bool = False) -> None:
+    """Write the shards of so many pictures of each kind that are not there: the means of the latents
+    ``[B, 16, h, w]`` float16, and the masks."""
+    vae, prefix, batch = trained(folder).to(device).eval(), "masked-" if masked else "", _masked if masked else _whole
     shards = [(kind, index) for kind, count in counts.items() for index in range(-int(-count // SHARD))]
     for kind, index in shards:
         path = folder / f"{prefix}{kind}-{index:03d}.npz"
@@ -86,10 +84,10 @@ def _encode(
 
 
 def _whole(kind: str, numbers: range) -> tuple[Tensor, np.ndarray]:
+    """Pixels ``[B, 3, H, W]`` in -1..1, and masks."""
     images, masks = drawn(kind, numbers)
-    height, width = (side // PIXELS_PER_LATENT for side in masks.shape[1:])
-    blocks = masks.reshape(-1, height, PIXELS_PER_LATENT, width, PIXELS_PER_LATENT)
-    return pixels(images), np.any(blocks, axis=(2, 4))
+    side = PIXELS_PER_LATENT
+    return pixels(images), reduce(masks, "b (h p) (w q) -> b h w", "any", p=side, q=side)
 
 
 def _masked(kind: str, numbers: range) -> tuple[Tensor, np.ndarray]:

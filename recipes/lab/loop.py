@@ -22,39 +22,24 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
 
 LossAt = Callable[[np.random.Generator], tuple[Tensor, dict[str, Tensor]]]
-Optimizers = Callable[[dict[str, nn.Module], float], list[torch.optim.Optimizer]]
 LOG_EVERY = 50  # steps
 CLIP = 1.0  # norm of the gradients
 SEED = 0
 
 
-def optimizers(
-    modules: dict[str, nn.Module], learning_rate: float, also: tuple[str, ...] = ()
-) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices in a transformer's blocks but not their modulations, and for those named in ``also``;
-    AdamW for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4)."""
-    transformer = modules.get("transformer", nn.Module())
-    inner = [
-        p for name, p in transformer.named_parameters()
-        if name in also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
-    ]  # fmt: skip
-    ours = {id(p) for p in inner}
-    others = [p for module in modules.values() for p in module.parameters() if id(p) not in ours]
-    adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    if not inner:
-        return [adamw]
-    return [torch.optim.Muon(inner, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
-
-
 @dataclass
 class Stage:
-    """What one stage trains, and where it keeps its checkpoint (``name.pt``) and its log (``name.jsonl``)."""
+    """What one stage trains, and where it keeps its checkpoint (``name.pt``) and its log (``name.jsonl``).
+
+    Muon is for the matrices in a transformer's blocks but not their modulations, and for those named in ``also``; AdamW
+    for all else. Muon's steps have the size that AdamW's learning rates suit (arXiv:2502.16982, eq. 4).
+    """
 
     name: str
     folder: Path
     modules: dict[str, nn.Module]
     learning_rate: float
-    optimizers_for: Optimizers = optimizers
+    also: tuple[str, ...] = ()
     warmup: int = 200
     decay: float = 0.2  # the last part of the steps, over which the learning rate falls to zero
     ema_decay: float = 0.999
@@ -62,12 +47,25 @@ class Stage:
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.optimizers = self.optimizers_for(self.modules, self.learning_rate)
+        self.optimizers = self._optimizers()
         self.ema = {name: {key: value.detach().clone() for key, value in module.state_dict().items()}
                     for name, module in self.modules.items()}  # fmt: skip
         self.checkpoint, self.step = self.folder / f"{self.name}.pt", 0
         if self.checkpoint.exists():
             self._load(torch.load(self.checkpoint, map_location="cpu", weights_only=True))
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        transformer = self.modules.get("transformer", nn.Module())
+        inner = [
+            p for name, p in transformer.named_parameters()
+            if name in self.also or ("transformer_blocks" in name and p.ndim == 2 and ".linear." not in name)
+        ]  # fmt: skip
+        ours = {id(p) for p in inner}
+        others = [p for module in self.modules.values() for p in module.parameters() if id(p) not in ours]
+        adamw = torch.optim.AdamW(others, betas=(0.9, 0.99), weight_decay=0.01)  # every step sets the rate
+        if not inner:
+            return [adamw]
+        return [torch.optim.Muon(inner, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adamw]
 
     def fit(self, loss_at: LossAt, steps: int) -> None:
         """Train up to ``steps`` in all. Step k draws its data from a generator seeded by (SEED, k).
@@ -86,10 +84,8 @@ class Stage:
             self.step += 1
             if self.step % LOG_EVERY == 0 and rank == 0:
                 self._log(loss=loss, seconds=time.monotonic() - start, **parts)
-            if self.step % self.every == 0 and rank == 0:
+            if (self.step % self.every == 0 or self.step == steps) and rank == 0:
                 self.save()
-        if rank == 0:
-            self.save()
 
     def _update(self) -> None:
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]

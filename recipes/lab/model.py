@@ -10,14 +10,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.models import AutoencoderKL, FluxTransformer2DModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTokenizer,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5EncoderModel,
-)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from flowedit_grag.backbone.flow import Condition
 from flowedit_grag.embedded import MODELS

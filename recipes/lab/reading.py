@@ -9,12 +9,13 @@ tokens depend on it.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from einops import reduce
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -94,7 +95,7 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     stage = Stage("text", folder, {"text_encoder_2": t5, "reader": head}, 1e-3, warmup=50, decay=0.5)
 
     def loss_at(rng: np.random.Generator):
-        numbers = [int(number) for number in rng.integers(CAPTIONS, size=BATCH)]
+        numbers = rng.integers(CAPTIONS, size=BATCH)
         texts = [caption_of("scenes", number, rng) for number in numbers]
         known = labels(texts, [scene_at(number) for number in numbers], tokenizer, model.TEXT_TOKENS)
         features = t5(model.token_ids(tokenizer, texts, model.TEXT_TOKENS).to(device))[0]
@@ -112,13 +113,10 @@ class Sight(nn.Module):
         self.left, self.right = reader(width), reader(width)
         self.features: dict[str, Tensor] = {}
         for place in (LEFT, RIGHT):
-            transformer.get_submodule(place).register_forward_hook(self._keep(place))
+            transformer.get_submodule(place).register_forward_hook(partial(self._keep, place))
 
-    def _keep(self, place: str):
-        def keep(block, args, output) -> None:
-            self.features[place] = output[1].float()  # of the picture; the text's are the first
-
-        return keep
+    def _keep(self, place: str, block, args, output) -> None:
+        self.features[place] = output[1].float()  # of the picture; the text's are the first
 
     def loss(self, numbers: np.ndarray) -> Tensor:
         """Of the last forward call, which was of diptychs with these ``numbers``."""
@@ -137,8 +135,6 @@ def shown(number: int) -> np.ndarray:
     found = np.full((GRID, 2, GRID, len(world.ATTRIBUTES)), UNKNOWN, np.int8)
     for side, scene in enumerate(panels("diptychs", number)):
         for item in scene.items:
-            share = (
-                coverage(item, (world.IMAGE_SIZE, world.IMAGE_SIZE)).reshape(GRID, TOKEN, GRID, TOKEN).mean(axis=(1, 3))
-            )
+            share = reduce(coverage(item), "(h p) (w q) -> h w", "mean", p=TOKEN, q=TOKEN)
             found[:, side][share >= COVERED] = attributes(item)
     return found

@@ -74,7 +74,7 @@ def test_a_member_is_close_to_its_row_alone_and_strengths_differ(whole, tmp_path
     assert (made["delta 0.8"] != made["delta 1.2"]).any()
 
 
-def test_rows_that_differ_after_the_inversion_share_it(tmp_path, lab):
+def test_rows_that_differ_after_the_inversion_share_it(tmp_path, lab, monkeypatch):
     """Bit for bit what each makes alone, and each costs what it costs alone."""
     row = {"method": "runner_parts:TracedFlow", "log": f"{tmp_path}/log"}
     rows = {
@@ -88,10 +88,12 @@ def test_rows_that_differ_after_the_inversion_share_it(tmp_path, lab):
     inversion, edit = 2 * STEPS, 2 * STEPS * 2
     nfe = {"vital": inversion + edit, "guided": inversion + edit * 3 / 2, "steps": (inversion + edit) * 3 / 2}
     nfe |= dict.fromkeys(("none", "none 1.2"), (inversion + edit * 3 / 2) / 2)
-    before = lab.cost.nfe
+    evaluated, forward = [], type(lab).forward
+    counted = lambda flow, x, *given: (evaluated.append(len(x)), forward(flow, x, *given))[1]  # noqa: E731
+    monkeypatch.setattr(type(lab), "forward", counted)
     done(out := tmp_path / "run", **begin, methods=rows)
     assert {record["row"]: record["nfe"] for record in records(out)} == nfe
-    assert lab.cost.nfe - before == 2 * (sum(nfe.values()) - 2 * inversion)  # three batches, one inversion
+    assert sum(evaluated) == 2 * (sum(nfe.values()) - 2 * inversion)  # three batches, one inversion
     for name in ("guided", "steps"):
         done(alone := tmp_path / name, **begin, methods={name: rows[name]})
         for path in alone.glob("edits/*/*"):
@@ -103,7 +105,7 @@ def test_methods_read_for_their_inversion_what_they_say(tiny):
     """Whatever else is changed, what ``prepare`` returns stays; and each of the options said changes it."""
     import torch
 
-    from flowedit_grag.experiments.inversions import inversion
+    from flowedit_grag.experiments.editors import inversion
     from flowedit_grag.inversion import Solver
     from flowedit_grag.methods.inputs import run_to_end
     from flowedit_grag.methods.stableflow_plus import StableFlowPlus
@@ -152,7 +154,7 @@ def test_an_early_filter_costs_what_it_costs_alone(tmp_path, lab):
 def test_who_shares_an_inversion_draws_no_noise_there(tiny):
     import torch
 
-    from flowedit_grag.experiments.inversions import Inversions, Preparation
+    from flowedit_grag.experiments.editors import Inversions, Preparation
     from flowedit_grag.methods.inputs import run_to_end
     from flowedit_grag.methods.stableflow_plus import StableFlowPlus
 

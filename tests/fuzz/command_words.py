@@ -64,7 +64,7 @@ FLAGS = [
 
 
 def words(rng: random.Random, tiny: Path) -> list[str]:
-    """What is typed behind ``flowedit-grag``; models are mostly the one in ``tiny``. Half of them could well be meant."""
+    """What is typed behind ``flowedit-grag``; models are mostly the one in ``tiny``. Half could be meant."""
     command = rng.choice(tuple(COMMANDS) + ("edit",) * 6 + ("sweep",) * 3 + ("run",) * 3)
     found = COMMANDS[command](_Choice(rng, 0.03 if rng.random() < 0.5 else 0.25))
     if command in ("edit", "sweep", "analyze", "vital-layers") and found[0] not in ("toy", "nope"):
@@ -175,6 +175,7 @@ def _claims(choice: _Choice) -> list[str]:
 
 
 COMMANDS = {
-    "edit": _edit, "sweep": lambda choice: _edit(choice, sweep=True), "scene": _scene, "vital-layers": _vital_layers, "analyze": _analyze, "train": _train, "run": _run,
-    "report": _report, "claims": _claims, "methods": lambda choice: [],
+    "edit": _edit, "sweep": lambda choice: _edit(choice, sweep=True), "scene": _scene, "vital-layers": _vital_layers,
+    "analyze": _analyze, "train": _train, "run": _run, "report": _report, "claims": _claims,
+    "methods": lambda choice: [],
 }  # fmt: skip

@@ -9,7 +9,7 @@ from PIL import Image
 
 from flowedit_grag import InputError
 from flowedit_grag.judges import Verdict, judge
-from flowedit_grag.judges.prompt import LONGEST, question, quoted
+from flowedit_grag.judges.prompt import DIGIT, LONGEST, question, quoted
 from flowedit_grag.lab import world
 from flowedit_grag.lab.instructions import parse
 from flowedit_grag.lab.render import render
@@ -73,7 +73,7 @@ def test_the_question_is_that_of_the_figure():
     ):
         assert words in text
     assert text.endswith("Answer with 1 or 2 and briefly explain why.")
-    assert question("x", "digit").endswith("Answer with the digit 1 or 2 and nothing else.")
+    assert question("x", DIGIT).endswith("Answer with the digit 1 or 2 and nothing else.")
 
 
 # the lab

@@ -9,7 +9,7 @@ from PIL import Image
 
 from flowedit_grag import InputError
 from flowedit_grag.judges import judge
-from flowedit_grag.judges.prompt import question
+from flowedit_grag.judges.prompt import DIGIT, question
 from flowedit_grag.judges.vlm import answer_tokens
 
 
@@ -141,7 +141,7 @@ def test_the_vlm_follows_the_logits_of_its_answer_tokens(vlm_folder, pictures, b
 def test_the_vlm_sees_all_three_pictures_in_their_order_and_repeats_itself(vlm_folder, pictures):
     compare = judge(f"vlm:{vlm_folder}")
     original, first, second = pictures
-    text = question("make it red", "digit")
+    text = question("make it red", DIGIT)
     seen = [
         compare.first_token(text, images).tolist()
         for images in (

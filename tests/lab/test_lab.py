@@ -20,7 +20,8 @@ from recipes.lab.model import vocabulary
 
 
 def scenes(count, seed=0):
-    return [sample_scene(np.random.default_rng((seed, index))) for index in range(count)]
+    drawn = (np.random.default_rng((seed, index)) for index in range(count))
+    return [sample_scene(rng, int(rng.choice(3, p=(0.03, 0.67, 0.3)))) for rng in drawn]
 
 
 def test_oracle_reads_clean_renders():

@@ -11,8 +11,7 @@ from torch import nn
 from flowedit_grag.judges import judge
 from flowedit_grag.judges.pretrained import check_name
 from flowedit_grag.metrics import Images, Missing, metric
-from flowedit_grag.metrics.lpips import FILES
-from flowedit_grag.metrics.lpips_network import layers
+from flowedit_grag.metrics.lpips import FILES, layers
 
 CLOSE = 1e-4
 SIDE = 32
@@ -326,7 +325,7 @@ def test_the_published_edited_part_has_a_frame(clip_folder, logits):  # noqa: F8
 
 @pytest.mark.parametrize("name", ["dino", "structure", "clip_i", "clip_t", "pie_published_structure"])
 def test_missing_weights_are_looked_for_once_and_stop_nothing(name, tmp_path, monkeypatch):
-    looked, seen = [], "flowedit_grag.metrics.weights.check_name"
+    looked, seen = [], "flowedit_grag.metrics.networks.check_name"
     monkeypatch.setattr(seen, lambda model: looked.append(model) or check_name(model))
     one = metric(name, model=str(tmp_path / "nothing"))
     assert one(PAIRS[0]).reason.startswith("no weights: there is no model")

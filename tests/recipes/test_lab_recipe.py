@@ -21,18 +21,13 @@ from recipes.lab.loop import Stage
 from recipes.lab.model import TEXT_TOKENS, t5_tokenizer, vocabulary
 
 
-def optimizers(modules, rate):
-    matrices = [p for p in modules["net"].parameters() if p.ndim == 2]
-    others = [p for p in modules["net"].parameters() if p.ndim != 2]
-    return [torch.optim.Muon(matrices, lr=rate), torch.optim.AdamW(others, lr=rate)]
-
-
 def trained(folder, *stops):
     """A small network after training up to each of ``stops``, in a process of its own each time."""
     for steps in stops:
         torch.manual_seed(0)
         net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
-        stage = Stage("toy", folder, {"net": net}, learning_rate=1e-2, optimizers_for=optimizers, every=2, decay=0.01)
+        also = ("0.weight", "2.weight")  # by Muon, the biases by AdamW
+        stage = Stage("toy", folder, {"transformer": net}, learning_rate=1e-2, also=also, every=2, decay=0.01)
 
         def loss_at(rng, net=net):
             x = torch.from_numpy(rng.standard_normal((4, 6)).astype(np.float32))
@@ -47,7 +42,7 @@ def test_a_stopped_stage_resumes_bit_for_bit(tmp_path):
     parts, average_of_parts = trained(tmp_path / "parts", 4, 9)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, parts.state_dict()[name])
-        assert torch.equal(average["net"][name], average_of_parts["net"][name])
+        assert torch.equal(average["transformer"][name], average_of_parts["transformer"][name])
 
 
 @pytest.mark.parametrize("task", TASKS)

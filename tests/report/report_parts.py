@@ -64,5 +64,5 @@ def run(out, *, per_task=2, more="", config=CONFIG, fails=(), without=(), unfini
         for name, value in values.items():
             if not isinstance(value, Missing):
                 numbers.setdefault(item.row.name, {}).setdefault(name, {})[item.sample.id] = value
-    write(table(job), job)
+    write(table(job), job.folder)
     return numbers

@@ -26,14 +26,13 @@ from flowedit_grag.locks import Locks
 from flowedit_grag.lora_moe import LoraMoeConfig, load_adapter
 from flowedit_grag.methods.icedit import ICEdit
 from flowedit_grag.training import loop
-from flowedit_grag.training.adapter import add_adapter
 from flowedit_grag.training.config import TrainConfig, read
 from flowedit_grag.training.data import SOURCES
 from flowedit_grag.training.data.lab import LabSource
 from flowedit_grag.training.data.usable import Usable, shuffled
 from flowedit_grag.training.diptychs import diptychs, draw, loss, velocity
 from flowedit_grag.training.folder import RunFolder
-from flowedit_grag.training.loop import train
+from flowedit_grag.training.loop import add_adapter, train
 from flowedit_grag.training.optimizers import ProdigyConfig
 
 MODEL = str(GOLDEN / "tiny_flux_fill")
@@ -413,6 +412,7 @@ def test_a_folder(folder, tmp_path):
         ('{"image": "0.png", "instruction": 3}', "line 4: instruction must be text"),
         ('{"image": "0.png", "instruction": " "}', "line 4 needs an image and an instruction"),
         ('{"image": "9.png", "instruction": "x"}', "line 4: there is no image at .*source/9.png"),
+        ('{"image": "../target/0.png", "instruction": "x"}', "line 4: '../target/0.png' leads out of .*source"),
     ],
 )
 def test_a_folder_with_a_bad_line(folder, line, message):

@@ -1,6 +1,6 @@
 """FLUX.1's pipelines: text-to-image, and Fill, which paints what a mask hides."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from textwrap import shorten
@@ -8,14 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...tokenize import tokenize
 from ..attention_hook import check_layers
 from ..flow import Condition, TokenLayout
-from ..image import ImageLike, padded, read_image
 from ..image_flow import ImageFlow
 from .flux_fill import context_right_of
 from .flux_transformer import PATCH, PROCESSORS, layout_of, velocity_of
@@ -27,6 +24,7 @@ SHOWN = 60  # characters of a prompt that is refused
 class FluxFlow(ImageFlow):
     """A ``FluxPipeline`` or ``FluxFillPipeline``."""
 
+    context: Tensor | None = None  # [1, tokens, C]: what a Fill model sees beside the noisy tokens
     processors: ClassVar[Mapping[Any, Any]] = PROCESSORS
 
     def __post_init__(self) -> None:
@@ -47,71 +45,29 @@ class FluxFlow(ImageFlow):
         return tuple(range(count - single // 2, count)) if known is None else known
 
     @torch.no_grad()
-    def encode(self, image: ImageLike, masked: np.ndarray | None = None) -> Tensor:
-        """An image as latents ``[1, C, H/8, W/8]``, scaled and shifted; H and W padded to :attr:`multiple`.
-
-        The posterior's mean is taken, so nothing is random. ``masked`` ``[H, W]`` bool are pixels shown as mid-grey,
-        which is what Fill models expect of a mask. Raises :class:`InputError` for unreadable images and ones smaller
-        than :attr:`multiple`.
-        """
-        image = read_image(image)
-        if min(image.size) < self.multiple:
-            raise InputError(
-                f"the image is {image.width}x{image.height}; at least {self.multiple} pixels a side are needed."
-            )
-        pixels = 2 * (torch.from_numpy(np.array(padded(image, self.multiple))).permute(2, 0, 1)[None] / 255) - 1
-        if masked is not None:
-            pixels[..., : image.height, : image.width][..., torch.from_numpy(masked)] = 0
+    def to_latents(self, pixels: Tensor) -> Tensor:
+        """The posterior's mean, so that nothing is random; scaled and shifted."""
         vae = self.pipeline.vae
         posterior = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist
         return (posterior.mode().float() - vae.config.shift_factor) * vae.config.scaling_factor
 
     @torch.no_grad()
-    def decode(self, latents: Tensor, size: tuple[int, int] | None = None) -> Image.Image:
-        """Latents ``[1, C, h, w]`` as an image of ``size = (width, height)``, by default all of it.
-
-        A size within the last multiple of the latents' own is cropped (it undoes the padding of :meth:`encode`,
-        pixel by pixel); any other is reached by scaling.
-        """
-        if latents.ndim != 4 or len(latents) != 1:
-            raise InputError(
-                f"decode takes one latent image [1, C, h, w], not {list(latents.shape)}; give it a row at a time."
-            )
+    def to_pixels(self, latents: Tensor) -> Tensor:
         vae = self.pipeline.vae
         latents = latents.to(self.device) / vae.config.scaling_factor + vae.config.shift_factor
-        pixels = vae.decode(latents.to(vae.dtype)).sample[0].float().clamp(-1, 1)
-        image = Image.fromarray(((pixels + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy())
-        if size is None or size == image.size:
-            return image
-        if all(0 <= have - want < self.multiple for have, want in zip(image.size, size, strict=True)):
-            return image.crop((0, 0, *size))
-        return image.resize(size, Image.Resampling.LANCZOS)
+        return vae.decode(latents.to(vae.dtype)).sample
 
     @torch.no_grad()
-    def condition(self, prompt: str | Sequence[str], length: int | None = None) -> Condition:
-        """Prompts as a :class:`Condition` with a row each, of ``length`` tokens (by default the text encoder's most).
-
-        Raises :class:`InputError` for words that the model's profile says it cannot know, and for prompts that are
-        longer: the end of an instruction is what it asks for, and must not be cut off without a word. (CLIP, which
-        only adds the pooled embedding, reads the first of its tokens.)
-        """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        self._check_words(prompts)
+    def to_condition(self, prompts: list[str], length: int | None) -> Condition:
+        """Prompts of ``length`` tokens, by default T5's most. (CLIP, which only adds the pooled embedding, reads the
+        first of its tokens.)"""
         length = length or self.pipeline.tokenizer_2.model_max_length
         self._check_length(prompts, length)
         embeds, pooled, _ = self.pipeline.encode_prompt(prompts, None, device=self.device, max_sequence_length=length)
         return Condition(embeds, pooled)
 
-    def _check_words(self, prompts: Sequence[str]) -> None:
-        known = self.profile.words
-        if known is None:
-            return
-        strange = sorted({word for prompt in prompts for word in tokenize(prompt)} - set(known))
-        if strange:
-            listed = " ".join(word for word in known if word.isalpha())
-            raise InputError(f"{self.name} does not know {', '.join(map(repr, strange))}; its words are: {listed}.")
-
-    def _check_length(self, prompts: Sequence[str], length: int) -> None:
+    def _check_length(self, prompts: list[str], length: int) -> None:
+        """The end of an instruction is what it asks for, and must not be cut off without a word."""
         for prompt in prompts:
             if (tokens := len(self.pipeline.tokenizer_2(prompt, truncation=False).input_ids)) > length:
                 shown = shorten(prompt, SHOWN, placeholder=" …")
@@ -156,11 +112,13 @@ class FluxFlow(ImageFlow):
         check_layers([layer], len(names))
         block = self.transformer.get_submodule(names[layer].removesuffix(".attn"))
         own = block.__dict__.get("forward")  # set by hooks (offloading), which come back afterwards
-        block.forward = lambda hidden_states, encoder_hidden_states, *_, **__: (encoder_hidden_states, hidden_states)
-        try:
-            yield
-        finally:
-            if own is None:
-                del block.forward
-            else:
-                block.forward = own
+        skipped = lambda hidden_states, encoder_hidden_states, *_, **__: (encoder_hidden_states, hidden_states)  # noqa: E731
+        with self.lock:
+            block.forward = skipped
+            try:
+                yield
+            finally:
+                if own is None:
+                    del block.forward
+                else:
+                    block.forward = own

@@ -32,8 +32,7 @@ def unpack(tokens: Tensor, height: int) -> Tensor:
 
 def image_ids(layout: TokenLayout, device: torch.device | str) -> Tensor:
     """Positions ``[tokens, 3]`` of the image tokens: (0, row, column), in float32 (bfloat16 counts to 256)."""
-    row, column = torch.meshgrid(torch.arange(layout.height), torch.arange(layout.width), indexing="ij")
-    return torch.stack([torch.zeros_like(row), row, column], dim=-1).view(-1, 3).to(device, torch.float32)
+    return torch.cartesian_prod(*map(torch.arange, (1, layout.height, layout.width))).to(device, torch.float32)
 
 
 def velocity_of(
@@ -54,7 +53,7 @@ def velocity_of(
         guidance=guidance.to(x.device, dtype) if network.config.guidance_embeds else None,
         encoder_hidden_states=condition.embeds.to(x.device, dtype),
         pooled_projections=condition.pooled.to(x.device, dtype),
-        txt_ids=torch.zeros(layout.text, 3, device=x.device),
+        txt_ids=torch.zeros(layout.text, 3, device=x.device, dtype=torch.float32),
         img_ids=image_ids(layout, x.device),
         return_dict=False,
     )[0]

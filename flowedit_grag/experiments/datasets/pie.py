@@ -59,7 +59,7 @@ def _sample(id: str, entry: Any, images: Path, where: str) -> Sample:
         raise InputError(f"{where}: editing_type_id must be '0' to '{len(TASKS) - 1}', not {task!r}.")
     if (name := text(values, "image_path", where)) is None:
         raise InputError(f"{where}: image_path is empty.")
-    path = existing(images / name, where)
+    path = existing(images, name, where)
     return Sample(
         id=id,
         image=partial(read_image, path),

@@ -32,6 +32,3 @@ def executor_of(name: str) -> Callable[..., None]:
     if sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in taken) < 3:
         raise InputError(f"{name!r} is no executor; it must be a function of (job, workers, on_progress).")
     return found
-
-
-__all__ = ["EXECUTORS", "executor_of"]

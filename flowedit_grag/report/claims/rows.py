@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from ...experiments.published import PublishedTable, published
-from ..comparison import Comparison, Row
-from ..differences import paired
+from ..comparison import Comparison
+from ..differences import Pair, paired
 from ..intervals import Mean
 from ..smoothness import excess
 from ..strength import Curve, curves
@@ -28,8 +28,6 @@ GRADED = "no row that a VLM judged beside one without a filter; the lab's own ju
 
 OTHERS = {"lambda": "lambda", "CFG": "true_cfg"}  # that turn an edit as delta does, and the number that is turned
 SMOOTH = ("ssim_outside", "psnr_outside")
-
-Pair = tuple[Row, Row]  # the row that a claim says is above the other
 
 
 def grag_effects(evidence: Evidence) -> Iterator[Claim]:
