@@ -9,6 +9,7 @@ import json
 import random
 import re
 import sys
+import time
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
@@ -27,7 +28,7 @@ from flowedit_grag.errors import InputError
 from .command_words import words
 
 TRIALS = 1000
-ENOUGH = 6  # forward calls of a transformer
+ENOUGH, LONG = 6, 3  # forward calls of a transformer, or seconds of work, after which one more is enough
 TINY = Path(__file__).parents[1] / "golden" / "tiny_flux"
 FOLDERS = ("run", "train")  # commands whose folder is there from the beginning, to be gone on with
 
@@ -42,7 +43,8 @@ def trial(rng: random.Random, folder: Path) -> None:
     typed = words(rng, TINY)
     (folder / "command.json").write_text(json.dumps(typed))
     before = set(folder.rglob("*"))
-    code, said = _ended(typed)
+    with _stopped_early():
+        code, said = _ended(typed)
     left = sorted(str(path.relative_to(folder)) for path in set(folder.rglob("*")) - before)
     assert code in (None, 0, 1, 2), f"exit code {code}: {said}"
     assert not [name for name in left if re.search(r"(^|/)\.[^/]*\.\d+\.\w*$", name)], f"half-written: {left}"
@@ -61,7 +63,7 @@ def _ended(typed: list[str]) -> tuple[int | None, str]:
     said = io.StringIO()
     with (
         patch.object(sys, "argv", ["flowedit-grag", *typed]), patch.object(warnings, "formatwarning"),
-        redirect_stdout(io.StringIO()), redirect_stderr(said), _stopped_early(),
+        redirect_stdout(io.StringIO()), redirect_stderr(said),
     ):  # fmt: skip
         try:
             main.run()
@@ -74,13 +76,13 @@ def _ended(typed: list[str]) -> tuple[int | None, str]:
 
 @contextmanager
 def _stopped_early():
-    calls = 0
+    calls, begun = 0, time.process_time()
 
     def count(module: torch.nn.Module, _: object) -> None:
         nonlocal calls
         if type(module).__name__.endswith("Transformer2DModel"):
             calls += 1
-            if calls > ENOUGH:
+            if calls > ENOUGH or time.process_time() > begun + LONG:
                 raise EnoughCalls
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(count)
