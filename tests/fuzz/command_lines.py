@@ -9,12 +9,12 @@ import json
 import random
 import re
 import sys
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from unittest.mock import patch
 
 import numpy as np
@@ -63,7 +63,7 @@ def _ended(typed: list[str]) -> tuple[int | None, str]:
     said = io.StringIO()
     with (
         patch.object(sys, "argv", ["flowedit-grag", *typed]), patch.object(warnings, "formatwarning"),
-        redirect_stdout(io.StringIO()), redirect_stderr(said),
+        patch.object(tempfile, "tempdir", str(Path.cwd())), redirect_stdout(io.StringIO()), redirect_stderr(said),
     ):  # fmt: skip
         try:
             main.run()
@@ -114,7 +114,7 @@ def _inputs(folder: Path) -> None:
 @cache
 def _finished_run() -> dict[str, bytes]:
     """The files of a run of two samples, for reports."""
-    folder = Path(mkdtemp(prefix="fuzz-run-"))
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-run-"))
     config = {
         "model": str(TINY), "out": str(folder / "run"), "metrics": ["psnr"],
         "dataset": {"name": "lab", "per_task": 2, "tasks": ["color"]},
