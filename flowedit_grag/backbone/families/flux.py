@@ -18,6 +18,7 @@ from .flux_fill import context_right_of
 from .flux_transformer import PATCH, PROCESSORS, layout_of, velocity_of
 
 SHOWN = 60  # characters of a prompt that is refused
+MOST_STEPS = 10_000  # ten times as many noise levels as models are trained on
 
 
 @dataclass
@@ -77,8 +78,8 @@ class FluxFlow(ImageFlow):
         """Shifted by the number of tokens of ``latents`` as the scheduler's own config says."""
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-        if not isinstance(steps, int) or steps < 1:
-            raise InputError(f"steps must be a whole number from 1 on, not {steps!r}.")
+        if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+            raise InputError(f"steps must be a whole number from 1 to {MOST_STEPS}, not {steps!r}.")
         own = self.pipeline.scheduler
         scheduler, config = type(own).from_config(own.config), own.config
         mu = calculate_shift(
