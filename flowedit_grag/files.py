@@ -36,7 +36,8 @@ def check_writable(folder: Path, advice: str) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot write in {folder} ({first_line(error)}); {advice}") from None
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"cannot write in {folder} ({reason}); {advice}") from None
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

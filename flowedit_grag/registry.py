@@ -33,7 +33,8 @@ class Registry:
         address = self.table.get(name)
         module, _, attribute = (address or name).partition(":")
         if not address and not all(part.isidentifier() for part in (*module.split("."), attribute)):
-            raise InputError(f"{name!r} is no address of a {self.kind}; write 'my_package.my_file:MyThing'.")
+            advice = "an address is written 'my_package.my_file:MyThing'"
+            raise InputError(f"cannot import the {self.kind} {name!r}: {advice}.")
         try:
             found = import_module(f".{module}", self.package) if address else import_module(module)
             return getattr(found, attribute)

@@ -14,6 +14,7 @@ from .options import Edit, LoadingOptions
 FLAGS = {
     "method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "transformer", "lora", "seed",
 }  # fmt: skip
+MOST_STRENGTHS = 1000  # of a sweep
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
@@ -74,8 +75,8 @@ def strengths(text: str) -> list[float]:
         n, low, high = int(count), float(start), float(stop)
     except ValueError:
         raise InputError(f"delta must be FROM:TO:COUNT or numbers with commas between, not {text!r}.") from None
-    if n < 1:
-        raise InputError(f"delta {text!r} asks for {n} strengths; ask for at least 1.")
+    if not 1 <= n <= MOST_STRENGTHS:
+        raise InputError(f"delta {text!r} asks for {n} strengths; ask for 1 to {MOST_STRENGTHS}.")
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 
