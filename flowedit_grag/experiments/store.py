@@ -22,7 +22,7 @@ from PIL import Image
 
 from ..backbone.image import read_image
 from ..errors import InputError, first_line, shortened
-from ..files import read_object, written
+from ..files import leftovers, read_object, written
 from ..hidden import masked, masked_in, shown
 from ..metrics import Missing
 from ..result import Result
@@ -109,7 +109,7 @@ class Store:
         """Take away what a killed process left half-written. Only for whoever has claimed the item."""
         files = self.files(item)
         for path in (files.record, files.scores):
-            for partial in path.parent.glob(f".{path.stem.replace('[', '[[]')}.*"):  # glob reads brackets
+            for partial in leftovers(path):
                 partial.unlink(missing_ok=True)
 
     def _record(self, item: WorkItem, status: str, **facts: Any) -> None:
