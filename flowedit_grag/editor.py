@@ -45,9 +45,10 @@ class Editor:
         model: a folder, a hub id, or a loaded :class:`Flow`; by default the embedded ``"lab"``, or for a method that
             needs a Fill model ``"lab-fill"`` with the adapter ``"lab-moe"``.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
-        options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
-            ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``, ``memory_budget``, ``revision``), and
-            the method's own options. What is not given comes from the model's profile, then from the method's defaults.
+        options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``,
+            ``transformer``, ``lora``, ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``,
+            ``memory_budget``, ``revision``), and the method's own options. What is not given comes from the model's
+            profile, then from the method's defaults.
 
     Raises :class:`InputError` for anything that cannot be used.
     """

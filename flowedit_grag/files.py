@@ -1,17 +1,20 @@
 """Files: written whole or not at all, and known by what is in them."""
 
+import csv
 import hashlib
 import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, shortened
+from .errors import InputError, first_line, shortened
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
@@ -49,8 +52,21 @@ def check_writable(folder: Path, advice: str, name: str = "") -> None:
             with suppress(FileNotFoundError):
                 path.lstat()  # the file system's own word on the name
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"cannot write in {shortened(str(folder / name))} ({why}); {advice}") from None
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """``rows`` as CSV. Text that spreadsheets would run as a formula has an apostrophe before it, as they have it."""
+    csv.writer(taken := StringIO(), lineterminator="\n").writerows([map(_cell, row) for row in rows])
+    return taken.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", "\n")  # which Python before 3.13 writes without quotation marks
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read_object(path: Path) -> dict[str, Any]:

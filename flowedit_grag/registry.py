@@ -48,7 +48,8 @@ class Registry:
             raise InputError(f"the {self.kind} {name!r} is code to be imported; give --allow-imports if you trust it.")
         module, _, attribute = (address or name).partition(":")
         if not address and not all(part.isidentifier() for part in (*module.split("."), attribute)):
-            raise InputError(f"{name!r} is no address of a {self.kind}; write 'my_package.my_file:MyThing'.")
+            advice = "an address is written 'my_package.my_file:MyThing'"
+            raise InputError(f"cannot import the {self.kind} {name!r}: {advice}.")
         try:
             found = import_module(f".{module}", self.package) if address else import_module(module)
             return getattr(found, attribute)

@@ -12,7 +12,11 @@ from ..hidden import masked
 from . import output
 from .options import Edit, LoadingOptions
 
-FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed", "detail"}
+FLAGS = {
+    "method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "transformer", "lora", "seed",
+    "detail",
+}  # fmt: skip
+MOST_STRENGTHS = 1000  # of a sweep
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
@@ -31,7 +35,7 @@ def quiet_libraries() -> None:
     (handler := logging.StreamHandler()).setFormatter(MaskingFormatter("%(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("flowedit_grag").setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
+    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers|peft)\b")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {masked(str(message))}\n"
 
 
@@ -73,8 +77,8 @@ def strengths(text: str) -> list[float]:
         n, low, high = int(count), float(start), float(stop)
     except ValueError:
         raise InputError(f"delta must be FROM:TO:COUNT or numbers with commas between, not {text!r}.") from None
-    if n < 1:
-        raise InputError(f"delta {text!r} asks for {n} strengths; ask for at least 1.")
+    if not 1 <= n <= MOST_STRENGTHS:
+        raise InputError(f"delta {text!r} asks for {n} strengths; ask for 1 to {MOST_STRENGTHS}.")
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 

@@ -81,7 +81,7 @@ class Store:
     def keep(self, item: WorkItem, result: Result, group: Mapping[str, Any] | None = None) -> None:
         """Write the picture and the record of an edit; ``group`` has what it was made in, and what that cost."""
         path = self.files(item).image
-        with self._room(), written(path) as partial:
+        with self._room(path), written(path) as partial:
             result.image.save(partial)
         cost = {name: getattr(result, name) for name in (*COSTS, "peak_memory_mb")}
         group = {} if group is None else {"group": group}
@@ -118,17 +118,17 @@ class Store:
         self._write(self.files(item).record, {**head, **facts, "key_inputs": item.key_inputs})
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
-        with self._room(), written(path) as partial:
+        with self._room(path), written(path) as partial:
             partial.write_text(json.dumps(shown(content), indent=1, default=str) + "\n", encoding="utf-8")
 
     @contextmanager
-    def _room(self) -> Iterator[None]:
+    def _room(self, path: Path) -> Iterator[None]:
         """A place that takes no more files stops the run; another sample would fare no better."""
         try:
             yield
         except OSError as error:
             raise InputError(
-                f"cannot write in {self.folder} ({first_line(error)}); what was finished is there, "
+                f"{path} cannot be written ({error.strerror or first_line(error)}); what was finished is there, "
                 "and once this is mended the same command goes on."
             ) from error
 
