@@ -1,6 +1,7 @@
 """What can be known of a model without its weights."""
 
 from dataclasses import dataclass
+from inspect import signature
 from types import SimpleNamespace
 
 from ..lora_moe.locate import locate as locate_adapter
@@ -37,7 +38,9 @@ def model_info(model: str, revision: str | None = None, adapter: str | None = No
 
     place, at = locate(model), revision or commit(model)
     with in_one_sentence(model, place):
-        config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
+        own = FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at)
+        usual = {name: of.default for name, of in signature(FluxTransformer2DModel).parameters.items()}
+        config = SimpleNamespace(**{**usual, **own})  # a file may leave out what is as usual
         fills = config.in_channels > (config.out_channels or config.in_channels)
         layers = config.num_layers + config.num_single_layers
         width = None if adapter is None else AdapterMetadata.of(locate_adapter(adapter)).width

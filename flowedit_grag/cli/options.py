@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 Seed = Annotated[int, typer.Option(help="Of the noise.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")]
 LoadedModel = Annotated[str, typer.Option(help="lab, a folder, or a hub id.")]
 
 
@@ -83,5 +84,12 @@ class Edit:
     adapter: Annotated[
         str | None, typer.Option(help="LoRA or LoRA-MoE: a file, a folder, a hub id, lab-lora or lab-moe.")
     ] = None
+    detail: Annotated[
+        str,
+        typer.Option(
+            help="Of a picture larger than the model works at: original keeps its own pixels where little changed, "
+            "model shows what the model made."
+        ),
+    ] = "original"
     seed: Seed = 0
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False

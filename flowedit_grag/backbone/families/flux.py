@@ -22,6 +22,7 @@ from .flux_transformer import PATCH, PROCESSORS, layout_of, velocity_of
 
 MOST_TOKENS = signature(FluxPipeline.encode_prompt).parameters["max_sequence_length"].default
 SHOWN = 60  # characters of a prompt that is refused
+MOST_STEPS = 10_000  # ten times as many noise levels as models are trained on
 
 
 @dataclass
@@ -84,8 +85,8 @@ class FluxFlow(ImageFlow):
         """
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift, retrieve_timesteps
 
-        if not isinstance(steps, int) or steps < 1:
-            raise InputError(f"steps must be a whole number from 1 on, not {steps!r}.")
+        if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+            raise InputError(f"steps must be a whole number from 1 to {MOST_STEPS}, not {steps!r}.")
         own = self.pipeline.scheduler
         scheduler, config = type(own).from_config(own.config), own.config
         names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
