@@ -388,7 +388,7 @@ def test_a_session_goes_on_where_an_earlier_picture_rotted(tmp_path):
 
 def test_what_a_kill_left_half_written_in_the_folder_goes(tmp_path):
     done(out := tmp_path / "run", limit=1)
-    for name in (".table.99.json", ".manifest.12.json", ".config.3.yaml"):
+    for name in (".table.99.json", ".manifest.12.json", ".0a1b2c3d4e5f.6a7b8c9d.yaml"):
         (out / name).write_text("{")
     (out / ".gitignore").write_text("*")  # not ours
     done(out, limit=1)
