@@ -115,7 +115,7 @@ def watched(on_progress: OnProgress | None) -> OnProgress:
 
     def look(made: Progress) -> None:
         if isinstance(made.latents, Tensor):
-            check_finite(made.latents, f"after step {made.step} of {made.steps} ({made.stage}) the latents")
+            check_finite(made.latents, f"after step {made.step} of {made.steps} ({made.stage}) the latents are")
         if on_progress:
             on_progress(made)
 

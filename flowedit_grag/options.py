@@ -95,18 +95,22 @@ def _number(name: str, value: Any, kind: type) -> int | float:
     whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not isinstance(value, Real) or (kind is int and not whole):
         raise InputError(f"{name} must be a {'whole ' if kind is int else ''}number, not {value!r}.")
-    if not math.isfinite(number := _float(value)) or number < 0:
+    if (number := finite(value)) is None or number < 0:
         raise InputError(f"{name} must be finite and not negative, not {value!r}.")
     if kind is int and number >= 2**63:
         raise InputError(f"{name} must be a number that a machine's integers hold, not {value!r}.")
     return kind(value)
 
 
-def _float(value: Real) -> float:
+def finite(value: Any) -> float | None:
+    """``value`` as a float; ``None`` for what is no number, or no finite one."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:  # whole numbers have no end in Python
-        return math.inf
+        return None
+    return number if math.isfinite(number) else None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -60,7 +60,8 @@ class ImageFlow(Flow):
         """An image as latents ``[1, C, h, w]``; H and W padded to :attr:`multiple`.
 
         ``masked`` ``[H, W]`` bool are pixels shown as mid-grey, which is what Fill models expect of a mask. Raises
-        :class:`InputError` for unreadable images and ones smaller than :attr:`multiple`.
+        :class:`InputError` for unreadable images and ones smaller than :attr:`multiple`, and for latents that are not
+        finite.
         """
         image = read_image(image)
         if min(image.size) < self.multiple:
@@ -71,7 +72,9 @@ class ImageFlow(Flow):
         if masked is not None:
             pixels[..., : image.height, : image.width][..., torch.from_numpy(masked)] = 0
         with self.lock:
-            return self.to_latents(pixels)
+            latents = self.to_latents(pixels)
+        check_finite(latents, "the autoencoder's latents are")
+        return latents
 
     def decode(self, latents: Tensor, size: tuple[int, int] | None = None) -> Image.Image:
         """Latents ``[1, C, h, w]`` as an image of ``size = (width, height)``, by default all of it.
@@ -84,10 +87,10 @@ class ImageFlow(Flow):
             raise InputError(
                 f"decode takes one latent image [1, C, h, w], not {list(latents.shape)}; give it a row at a time."
             )
-        check_finite(latents, "the latents")
+        check_finite(latents, "the latents are")
         with self.lock:
             pixels = self.to_pixels(latents)[0].float()
-        check_finite(pixels, "the autoencoder's picture")
+        check_finite(pixels, "the autoencoder's picture is")
         image = Image.fromarray(((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy())
         if size is None or size == image.size:
             return image
@@ -135,6 +138,6 @@ class ImageFlow(Flow):
 
 
 def check_finite(values: Tensor, what: str) -> None:
-    """Raise :class:`InputError` for ``values`` that hold infinity or NaN."""
+    """Raise :class:`InputError` for ``values`` that hold infinity or NaN, of ``what`` with its verb."""
     if not values.isfinite().all():
-        raise InputError(f"{what} is not finite; load the model with dtype='bfloat16', or 'float32' where it fits.")
+        raise InputError(f"{what} not finite; load the model with dtype='bfloat16', or 'float32' where it fits.")

@@ -1,10 +1,8 @@
 """From a name to a :class:`Flow`: the embedded lab model, a folder, or a hub repository."""
 
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
+from ..options import finite
 from .device_placement import Offload, check_offload, checked_device, checked_dtype, put
 from .families import flow_of
 from .image_flow import ImageFlow
@@ -130,7 +129,7 @@ def commit(model: str | Path) -> str | None:
 
 def check_scale(scale: Any) -> None:
     """Raise :class:`InputError` for what is no ``adapter_scale``."""
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
+    if finite(scale) is None:
         raise InputError(f"adapter_scale must be a number, 1 being as trained, not {scale!r}.")
 
 

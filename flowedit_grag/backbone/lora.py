@@ -1,6 +1,5 @@
 """LoRA files with a weight each, and how they are added to a pipeline."""
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 from ..errors import InputError
 from ..lora_moe import Adapter, read_lora
 from ..lora_moe.config import NAME
+from ..options import finite
 
 Lora = str | Path | tuple[str | Path, float]
 
@@ -23,14 +23,14 @@ def weighted(lora: Lora | Sequence[Lora] | None) -> list[tuple[str | Path, float
     """
     if lora is None:
         return []
-    single = not isinstance(lora, Sequence) or isinstance(lora, str)
+    single = not isinstance(lora, Sequence) or isinstance(lora, str | bytes)
     one: Any = lora
-    many: Any = [lora] if single or (len(one) == 2 and isinstance(one[1], Real)) else lora
+    many: Any = [lora] if single or (len(one) == 2 and _is_weight(one[1])) else lora
     return [_weighted(each) for each in many]
 
 
 def _weighted(one: Any) -> tuple[str | Path, float]:
-    if isinstance(one, Sequence) and not isinstance(one, str):
+    if isinstance(one, Sequence) and not isinstance(one, str | bytes):
         source, weight = one if len(one) == 2 else (None, None)
     else:
         source, weight = one, 1.0
@@ -40,14 +40,21 @@ def _weighted(one: Any) -> tuple[str | Path, float]:
             source, weight = name, parsed
     if not isinstance(source, str | Path) or not str(source).strip():
         raise InputError(f"a LoRA is a file or hub id, or a pair of one and its weight, not {one!r}.")
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
+    if (number := finite(weight)) is None:
         raise InputError(f"the weight of the LoRA {str(source)!r} must be a number, not {weight!r}.")
-    return source, float(weight)
+    return source, number
+
+
+def _is_weight(value: Any) -> bool:
+    """Also a number in quotes, which :func:`_weighted` refuses."""
+    return isinstance(value, Real) or (
+        isinstance(value, str) and not os.path.exists(value) and _number(value) is not None
+    )
 
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return None if "_" in text else float(text)  # which Python takes within numbers
     except ValueError:
         return None
 

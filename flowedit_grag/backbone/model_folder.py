@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import ALLOCATORS_SAY, InputError, first_line, missing_package, without_package
+from ..options import finite
 from .families import FAMILIES
 from .families.flux_transformer import PATCH
 from .quantization import of_component
@@ -108,7 +109,7 @@ def _check_parts(place: str, kind: str, pipeline: Any) -> None:
         raise InputError(f"{place} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
     for name, least in (("scaling_factor", 0), ("shift_factor", -math.inf)):
         value = pipeline.vae.config.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least < value < math.inf:
+        if (number := finite(value)) is None or number <= least:
             raise InputError(f"the vae of {place} has {name} {value!r}, which is no number that can be used.")
     for number in ("_2", ""):
         tokenizer, network = getattr(pipeline, f"tokenizer{number}"), getattr(pipeline, f"text_encoder{number}")

@@ -31,7 +31,7 @@ class GRAG(Control):
         if isinstance(value, GRAG):
             return value
         if isinstance(value, Real) and not isinstance(value, bool):
-            return cls(delta=float(value))
+            return make(cls, {"delta": value}, "GRAG")
         if isinstance(value, Mapping):
             return make(cls, value, "GRAG")
         if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:

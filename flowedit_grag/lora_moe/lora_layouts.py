@@ -5,7 +5,7 @@ Names are translated by diffusers, which knows kohya's, ComfyUI's and XLabs'. Wh
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -40,6 +40,7 @@ KEY = re.compile(
     r"(?:\.(?P<name>\w+))?\.(?P<kind>weight|bias))"
 )
 SIDES = {"A": "A", "down": "A", "B": "B", "up": "B"}
+LARGEST = torch.finfo(torch.float32).max
 Parts = dict[str, Tensor]  # of a module: A, B and, where the file has them, alpha, bias, magnitude
 
 
@@ -53,15 +54,19 @@ def standard(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, M
         if key := next((key for key in tensors if re.search(word, key)), None):
             raise InputError(f"{path} is {kind}, which cannot be loaded (it has {key!r}); use a plain LoRA.")
     parsed = _parsed(path, tensors)
-    modules = {name: parts for module, parts in parsed.items() if (name := _diffusers_name(module))}
+    modules = _once(path, ((name, parts) for module, parts in parsed.items() if (name := _diffusers_name(module))))
     _scale_as_metadata_says(path, modules, twice=any("alpha" in parts for parts in parsed.values()))
     for parts in parsed.values():
         _scale(parts, float(parts.pop("alpha")) / len(parts["A"]) if "alpha" in parts else 1.0)
-    modules |= _translated(path, {name: parts for name, parts in parsed.items() if not _diffusers_name(name)})
+    others = _translated(path, {name: parts for name, parts in parsed.items() if not _diffusers_name(name)})
+    modules = _once(path, [*modules.items(), *others.items()])
+    if not any(_changes(parts) for parts in modules.values()):
+        raise InputError(f"{path} changes nothing: its weights, or the scale that it asks for, are zero everywhere.")
     found: dict[str, dict[str, ModuleWeights]] = defaultdict(dict)
     for name, parts in modules.items():
         network, _, module = name.partition(".")
-        if not all(torch.isfinite(part).all() for part in parts.values()):
+        peaks = {part: values.abs().max().item() for part, values in parts.items()}
+        if not all(peak <= LARGEST for peak in (*peaks.values(), peaks["A"] * peaks["B"])):
             raise InputError(f"{path} asks for a scale that its weights cannot have, in {module}.")
         found[network][module] = ModuleWeights(
             {0: parts["A"]}, {0: parts["B"]}, bias=parts.get("bias"), magnitude=parts.get("magnitude")
@@ -70,6 +75,20 @@ def standard(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, M
         if len({part.magnitude is None for part in weights.values()}) > 1:
             raise InputError(f"{path} is a DoRA in some of its layers only, which cannot be loaded; use a plain LoRA.")
     return dict(found)
+
+
+def _once(path: Path, modules: Iterable[tuple[str, Parts]]) -> dict[str, Parts]:
+    """Raises :class:`InputError` for a layer that the file has by two names, such as with a prefix and without."""
+    found: dict[str, Parts] = {}
+    for name, parts in modules:
+        if name in found:
+            raise InputError(f"{path} has {name.partition('.')[2]} twice, by two names; remove one of them.")
+        found[name] = parts
+    return found
+
+
+def _changes(parts: Parts) -> bool:
+    return bool(parts["A"].any() and parts["B"].any()) or "bias" in parts or "magnitude" in parts
 
 
 def _parsed(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Parts]:
@@ -157,7 +176,7 @@ def _translated(path: Path, modules: Mapping[str, Parts]) -> dict[str, Parts]:
             raise InputError(f"{path} is a LoRA of another model: {module!r} is no layer of a FLUX transformer.")
         if extra := {"bias", "magnitude"} & set(parts):
             raise InputError(f"{path} has a {extra.pop()} in {module}, which cannot be loaded; use a plain LoRA.")
-    split = {name: parts for module, parts in modules.items() for name, parts in _linear1(path, module, parts)}
+    split = [layer for module, parts in modules.items() for layer in _linear1(path, module, parts)]
     others = {module: parts for module, parts in modules.items() if not LINEAR1.fullmatch(_bare(module))}
     try:
         made = FluxLoraLoaderMixin.lora_state_dict(dict(_as_kohya(others))) if others else {}
@@ -169,7 +188,7 @@ def _translated(path: Path, modules: Mapping[str, Parts]) -> dict[str, Parts]:
     translated = {str(_diffusers_name(name)): parts for name, parts in (_parsed(path, named) if named else {}).items()}
     if left := _rows(others) - _rows(translated):  # each converter keeps the rows of what it translates
         raise InputError(f"{path} is a LoRA of another model: {left} rows of its weights have no place in FLUX.1.")
-    return translated | split
+    return _once(path, [*translated.items(), *split])
 
 
 def _as_kohya(modules: Mapping[str, Parts]) -> Iterator[tuple[str, Tensor]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
+from ..options import finite
 from .config import Router
 
 OURS = "flowedit_grag"  # keys in a file's metadata
@@ -42,7 +43,7 @@ class AdapterMetadata:
     def __post_init__(self):
         for name, kinds in (("top_k", int), ("width", int | None), ("alpha_over_rank", int | float)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, kinds) or not (value is None or 0 < value < math.inf):
+            if not isinstance(value, kinds) or (value is not None and not (finite(value) or 0) > 0):
                 raise ValueError(f"{name} is {value!r}")
 
     @classmethod

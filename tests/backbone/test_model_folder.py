@@ -200,6 +200,22 @@ def test_other_schedulers_are_refused_by_name(model, name):
         flow.schedule(5, torch.zeros(1, 16, 8, 8))
 
 
+@pytest.mark.parametrize("value", [{"base_image_seq_len": 4096}, {"base_shift": 1e9}, {"base_shift": None}])
+def test_shifts_that_cannot_be_computed_are_refused(model, value):
+    change(model / "scheduler" / "scheduler_config.json", use_dynamic_shifting=True, max_image_seq_len=4096, **value)
+    flow = load(model)
+    with pytest.raises(InputError, match="is not one of a rectified flow"):
+        flow.schedule(5, torch.zeros(1, 16, 8, 8))
+
+
+def test_an_autoencoder_that_is_not_finite_is_named(model):
+    path = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights = {name: torch.full_like(weight, torch.nan) for name, weight in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match="the autoencoder's latents are not finite"):
+        load(model).encode(np.zeros((64, 64)))
+
+
 def test_a_flow_scheduler_without_its_lengths_has_the_pipeline_s(model, tiny):
     path = model / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps({"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True}))

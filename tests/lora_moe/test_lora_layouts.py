@@ -217,6 +217,14 @@ CLIP = "lora_te1_text_model_encoder_layers_0_self_attn_q_proj"
         ({f"{Q}.lora_A.weight": A[:, :9].clone(), f"{Q}.lora_B.weight": B}, "another model: .* maps"),
         ({"lora_transformer_x_embedder.lora_down.weight": A, "lora_transformer_x_embedder.lora_up.weight": B,
           "lora_unet_img_in.lora_down.weight": A, "lora_unet_img_in.lora_up.weight": B}, "rows of its weights have no"),
+        ({**WHOLE, **{key.removeprefix("transformer."): value for key, value in WHOLE.items()}}, "to_q twice, by two"),
+        ({**WHOLE, "diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight": A,
+          "diffusion_model.double_blocks.0.img_attn.qkv.lora_B.weight": torch.cat([B] * 3)}, "to_q twice, by two"),
+        ({f"{at}linear1.{key}": value for at in ("diffusion_model.single_blocks.0.", "lora_unet_single_blocks_0_")
+          for key, value in {"lora_down.weight": A, "lora_up.weight": torch.cat([B] * 7)}.items()}, "twice, by two"),
+        ({**WHOLE, f"{Q}.lora_B.weight": 0 * B}, "changes nothing"),
+        ({**WHOLE, f"{Q}.alpha": torch.tensor(0.0)}, "changes nothing"),
+        ({f"{Q}.lora_A.weight": 1e30 * A, f"{Q}.lora_B.weight": 1e30 * B}, "a scale that its weights cannot have"),
         ({}, "is empty"),
     ],
 )  # fmt: skip
@@ -275,6 +283,12 @@ def test_ways_to_write_weights(tmp_path):
     assert weighted(r"C:\loras\a.safetensors") == [(r"C:\loras\a.safetensors", 1.0)]
     assert weighted(r"C:\loras\a.safetensors:.5") == [(r"C:\loras\a.safetensors", 0.5)]
     assert weighted(str(odd)) == [(str(odd), 1.0)]
+    for number in ("0.5", 10**400, True):
+        with pytest.raises(InputError, match="the weight of the LoRA 'a' must be a number, not"):
+            weighted(("a", number))
+    assert weighted("a:1_0") == [("a:1_0", 1.0)]
+    with pytest.raises(InputError, match="not b'plain'"):
+        weighted(b"plain")
     for wrong in (5, [5], ("a", "b", 3), [("a", "much")], ":0.5", [("a", float("nan"))], "a:inf", [("", 1)], {"a": 1}):
         with pytest.raises(InputError, match=r"LoRA|there is no adapter"):
             read_loras(wrong)

@@ -97,7 +97,7 @@ class FluxFlow(ImageFlow):
             shift = {"mu": mu} if config.get("use_dynamic_shifting") else {}
             retrieve_timesteps(scheduler, steps, "cpu", sigmas=sigmas, **shift)
             found = scheduler.sigmas.tolist()
-        except (ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+        except (ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, AssertionError) as error:
             raise self._no_flow(first_line(error)[:200]) from error
         flow = type(own).__name__.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
         falling = all(s0 > s1 for s0, s1 in pairwise(found))
