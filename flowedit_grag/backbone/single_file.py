@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError, needed
+from ..errors import InputError, first_line, needed
 from ..lora_moe.lora_layouts import BFL_NAMES, DIFFUSERS_NAMES
+from ..lora_moe.metadata import opened
 
 ENDINGS = (".safetensors", ".sft", ".gguf")
 PREFIX = re.compile(r"^(model\.)?diffusion_model\.")
@@ -53,8 +55,15 @@ def transformer_in(path: Path, base: str, at: Mapping[str, str], dtype: torch.dt
             few = f"{said} {len(names)} weights, such as {min(names)}"
             raise InputError(f"{path} {few}, compared with {base}; give the model that it belongs to.")
     for name, weight in weights.items():
-        if not hasattr(weight, "quant_type") and weight.shape != (shape := wanted[name].shape):
+        if hasattr(weight, "quant_type"):  # GGUF's, as blocks of bytes
+            continue
+        if weight.shape != (shape := wanted[name].shape):
             raise InputError(f"{path} is of another model than {base}: {name} is {[*weight.shape]}, not {[*shape]}.")
+        if not weight.is_floating_point():
+            stored = str(weight.dtype).removeprefix("torch.")
+            raise InputError(f"{path} has {name} as {stored}, which says no scale; give a file of floats or a GGUF.")
+        if not weight.float().isfinite().all():  # 8-bit floats cannot be asked
+            raise InputError(f"{path} has weights that are not finite, in {name}; download it again.")
     return kind.from_single_file(
         weights, config=base, subfolder="transformer", config_revision=at.get("revision"), dtype=dtype,
         quantization_config=GGUFQuantizationConfig(compute_dtype=dtype) if is_gguf(path) else quantization,
@@ -65,13 +74,20 @@ def _read(path: Path) -> dict[str, Tensor]:
     if is_gguf(path):
         from diffusers.models.model_loading_utils import load_gguf_checkpoint
 
-        return load_gguf_checkpoint(str(path))
-    from safetensors.torch import load_file
-
-    return load_file(path)
+        try:
+            return load_gguf_checkpoint(str(path))
+        except Exception as error:  # its reader lets out whatever numpy and Python raise
+            raise InputError(
+                f"{path} is no GGUF file that can be read ({first_line(error)}); download it again."
+            ) from None
+    with opened(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping
 
 
 def _by_diffusers_names(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = Counter(PREFIX.sub("", key) for key in tensors)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise InputError(f"{path} has {twice[0]} twice, by names with and without a prefix; which one is meant?")
     prefixed = {PREFIX.sub("", key): tensor for key, tensor in tensors.items() if PREFIX.match(key)}
     if prefixed and len(prefixed) < len(tensors):
         warnings.warn(f"{path} has other networks too; only its transformer is taken from it.", stacklevel=4)

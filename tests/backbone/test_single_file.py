@@ -106,12 +106,42 @@ def test_files_of_another_model_and_damaged_ones(tmp_path, tiny, lab):
     refused({"down_blocks.0.weight": torch.ones(1)}, "is not a FLUX.1 transformer: it has weights of 'down_blocks'")
     refused({**weights, "img_in.weight": torch.ones(64, 384)}, r"x_embedder.weight is \[64, 384\], not \[64, 64\]")
     refused({**tiny.transformer.state_dict(), "proj_out.x": torch.ones(1)}, "adds 1 weights, such as proj_out.x")
-    place.write_bytes(place.read_bytes()[:5000])
-    with pytest.raises(InputError, match="cannot be loaded"):
-        load(TINY, transformer=place)
-    (tmp_path / "x.gguf").write_bytes(b"GGUF" + b"\0" * 100)
-    with pytest.raises(InputError, match="cannot be loaded"):
-        load(TINY, transformer=tmp_path / "x.gguf")
+    whole = {f"model.diffusion_model.{name}": weight for name, weight in weights.items()}
+    for also in ("img_in.weight", "diffusion_model.img_in.weight"):
+        refused(
+            {**whole, also: weights["img_in.weight"]}, "has img_in.weight twice, by names with and without a prefix"
+        )
+    refused({name: weight.to(torch.int8) for name, weight in weights.items()}, "as int8, which says no scale")
+    name = "double_blocks.1.img_attn.qkv.bias"
+    for kind in (torch.float32, torch.float8_e5m2):
+        damaged = {**weights, name: torch.full_like(weights[name], torch.nan).to(kind)}
+        refused(damaged, "has weights that are not finite, in transformer_blocks.1.attn.to_q.bias")
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "gguf"])
+@pytest.mark.parametrize("content", [b"", b"junk" * 100, b"GGUF" + b"\0" * 100])
+def test_a_damaged_file_is_named_and_not_the_model(tmp_path, ending, content):
+    if ending == "gguf":
+        pytest.importorskip("gguf")
+    (path := tmp_path / f"x.{ending}").write_bytes(content)
+    with pytest.raises(InputError, match=rf"x\.{ending} is no.*; download it again"):
+        load(TINY, transformer=path)
+
+
+def test_a_file_that_ends_early_is_named(tmp_path, tiny):
+    save_file(tiny.transformer.state_dict(), path := tmp_path / "x.safetensors")
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"x\.safetensors is not a whole safetensors file"):
+        load(TINY, transformer=path)
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.bfloat16])
+def test_shorter_floats_load(tmp_path, tiny, kind):
+    save_file({name: weight.to(kind) for name, weight in bfl(tiny.transformer).items()}, path := tmp_path / "x.sft")
+    own = load(TINY, transformer=path).transformer.state_dict()
+    assert all(
+        torch.equal(own[name], weight.to(kind).float()) for name, weight in tiny.transformer.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(
