@@ -37,7 +37,10 @@ def read_profile(folder: Path) -> Profile:
         return Profile()
     known = {f.name for f in fields(Profile)}
     try:
-        values = {key: value for key, value in json.loads(path.read_text(encoding="utf-8")).items() if key in known}
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise InputError(f"it is a {type(stored).__name__}, and no object")
+        values = {key: value for key, value in stored.items() if key in known}
         frozen: dict[str, Any] = {key: tuple(of) if isinstance(of, list) else of for key, of in values.items()}
         made = Profile(**frozen)
         _check_lists(values)

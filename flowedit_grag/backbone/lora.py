@@ -40,9 +40,9 @@ def _weighted(one: Any) -> tuple[str | Path, float]:
             source, weight = name, parsed
     if not isinstance(source, str | Path) or not str(source).strip():
         raise InputError(f"a LoRA is a file or hub id, or a pair of one and its weight, not {one!r}.")
-    if (number := finite(weight)) is None:
+    if (strength := finite(weight)) is None:
         raise InputError(f"the weight of the LoRA {str(source)!r} must be a number, not {weight!r}.")
-    return source, number
+    return source, strength
 
 
 def _is_weight(value: Any) -> bool:

@@ -15,6 +15,7 @@ from ..errors import ALLOCATORS_SAY, InputError, first_line, missing_package, wi
 from ..options import finite
 from .families import FAMILIES
 from .families.flux_transformer import PATCH
+from .model_files import check_config, check_encoding, check_weights
 from .quantization import of_component
 from .single_file import transformer_in
 
@@ -42,12 +43,15 @@ def pipeline_in(
     index = _checked_index(place, at)
     parts: dict[str, Any] = {}
     for name in NETWORKS:
+        said = check_config(place, name, at)
         if name == "transformer" and transformer is not None:
             of_it = of_component(quantization, name, "diffusers")
             parts[name] = transformer_in(transformer, place, at, dtype, of_it)
         else:
             library, kind = index[name]
-            parts[name] = _network(place, name, library, kind, at, dtype, quantization)
+            network = getattr(import_module(library), kind)
+            check_weights(place, name, network, said)
+            parts[name] = _network(place, name, library, network, at, dtype, quantization)
     pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(
         place, dtype=dtype, use_safetensors=True, **parts, **at
     )
@@ -57,11 +61,11 @@ def pipeline_in(
 
 
 def _network(
-    place: str, name: str, library: str, kind: str, at: Mapping[str, str], dtype: torch.dtype, quantization: Any
+    place: str, name: str, library: str, kind: Any, at: Mapping[str, str], dtype: torch.dtype, quantization: Any
 ) -> torch.nn.Module:
     """One network, whole: where weights are missing, the libraries make up random ones or none, and only note it."""
     config = of_component(quantization, name, library)
-    network, found = getattr(import_module(library), kind).from_pretrained(
+    network, found = kind.from_pretrained(
         place, subfolder=name, dtype=dtype, use_safetensors=True, output_loading_info=True, **at,
         **({} if config is None else {"quantization_config": config}),
     )  # fmt: skip
@@ -81,6 +85,7 @@ def _checked_index(place: str, at: Mapping[str, str]) -> dict[str, Any]:
     code."""
     from diffusers import DiffusionPipeline
 
+    check_encoding(Path(place, "model_index.json"))
     index = DiffusionPipeline.load_config(place, **at)
     if not isinstance(index, dict):
         raise InputError(f"{place} is not a model: its model_index.json is a {type(index).__name__}, and no object.")
@@ -109,7 +114,7 @@ def _check_parts(place: str, kind: str, pipeline: Any) -> None:
         raise InputError(f"{place} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
     for name, least in (("scaling_factor", 0), ("shift_factor", -math.inf)):
         value = pipeline.vae.config.get(name)
-        if (number := finite(value)) is None or number <= least:
+        if (finite_value := finite(value)) is None or finite_value <= least:
             raise InputError(f"the vae of {place} has {name} {value!r}, which is no number that can be used.")
     for number in ("_2", ""):
         tokenizer, network = getattr(pipeline, f"tokenizer{number}"), getattr(pipeline, f"text_encoder{number}")

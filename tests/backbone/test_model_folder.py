@@ -1,5 +1,6 @@
 """Model folders: what is wrong in them is said in a sentence, only safetensors are read, no code of theirs runs."""
 
+import codecs
 import json
 import shutil
 import sys
@@ -45,6 +46,34 @@ def test_pickles_are_not_read(model, network):
     torch.save(load_file(weights), weights.with_name(name))
     weights.unlink()
     refused(model, "safetensors")
+
+
+@pytest.mark.parametrize("network", ["transformer", "vae", "text_encoder"])
+def test_files_that_are_not_read_are_named(model, network):
+    weights = next((model / network).glob("*.safetensors"))
+    variant = weights.rename(weights.with_suffix(".fp16.safetensors"))
+    refused(model, f"the {network} of .* has only the variant 'fp16'; download the files without")
+    variant.rename(weights.with_suffix(".bin"))
+    refused(model, rf"the {network} of .* is in \w+\.bin, maybe a pickle; only safetensors are read")
+
+
+@pytest.mark.parametrize("file", ["model_index.json", "vae/config.json", "text_encoder/config.json"])
+def test_a_byte_order_mark_is_named(model, file):
+    (model / file).write_bytes(codecs.BOM_UTF8 + (model / file).read_bytes())
+    refused(model, f"{file} begins with a byte order mark")
+
+
+@pytest.mark.parametrize(
+    ("network", "values", "said"),
+    [("transformer", {"num_layers": 10**9}, "has num_layers 1000000000, which is over"),
+     ("transformer", {"num_attention_heads": 10**12}, "has num_attention_heads 1000000000000, which is over"),
+     ("transformer", {"num_attention_heads": 10**4}, "its config asks for .* weights, and its files have"),
+     ("vae", {"layers_per_block": 10**9}, "has layers_per_block"), ("vae", {"block_out_channels": [10**9]}, "has blo"),
+     ("text_encoder_2", {"num_heads": 10**6}, "has num_heads")],
+)  # fmt: skip
+def test_configs_of_networks_that_nobody_has(model, network, values, said):
+    change(model / network / "config.json", **values)
+    refused(model, f"the {network} of .*{said}")
 
 
 @pytest.mark.parametrize("network", ["transformer", "vae", "text_encoder", "text_encoder_2"])
@@ -113,7 +142,7 @@ def test_configs_that_are_none(model, file, content):
 @pytest.mark.parametrize(
     ("profile", "said"),
     [
-        ("[]", "is not a valid model profile"),
+        ("[]", "it is a list, and no object"),
         (DEEP, "is not a valid model profile"),
         ('{"vital_layers": "x.json"}', "vital_layers must be a list, not 'x.json'"),
         ('{"vital_layers": [1.5]}', "vital_layers must be a whole number"),
