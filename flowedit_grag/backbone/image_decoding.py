@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..errors import InputError, first_line
+from .image_headers import colour_profile
 from .image_levels import eight_bits
 
 ImageLike = str | Path | Image.Image | np.ndarray
@@ -57,6 +58,9 @@ def _of_array(values: np.ndarray) -> Image.Image:
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)) or not values.size:
         raise InputError(f"an image array must be [H, W], [H, W, 3] or [H, W, 4], not {list(values.shape)}.")
     _check_size(values.shape[1], values.shape[0], "the image array")
+    if np.ma.is_masked(values):
+        raise InputError("the image array has masked pixels; fill them first, as values.filled(0) does.")
+    values = np.asarray(values)
     return Image.fromarray(eight_bits(values[..., 0] if values.shape[2:] == (1,) else values, "the image array"))
 
 
@@ -97,11 +101,12 @@ def _whole(image: Image.Image, name: str, ours: bool) -> Image.Image:
         raise InputError(f"{name} {what}; save one {one} as PNG.")
     tags = getattr(image, "tag_v2", {})  # of a TIFF file, whose tiles may be larger than the image
     _check_size(tags.get(TILE_WIDTH, 1), tags.get(TILE_LENGTH, 1), f"a tile of {name}")
+    profile = colour_profile(image, name)
     image.load()
     if image.mode in ("P", "PA") and image.palette is None:
         raise ValueError("its palette is missing")
-    kept = ("transparency", "icc_profile")
-    info: dict[str | tuple[int, int], Any] = {key: image.info[key] for key in kept if key in image.info}
+    kept = {"transparency": image.info.get("transparency"), "icc_profile": profile}
+    info: dict[str | tuple[int, int], Any] = {key: value for key, value in kept.items() if value is not None}
     upright = _upright(image, name)
     if image.mode == "F" or image.mode.startswith("I"):
         values = np.asarray(upright)

@@ -13,15 +13,23 @@ def eight_bits(values: np.ndarray, name: str) -> np.ndarray:
     """``values`` ``[H, W, …]`` as uint8 of the same shape.
 
     uint8 and uint16 mean what their type says. Floats are in 0..1, 0..255 or 0..65535 and other integers in one of the
-    last two, whichever the largest value fits. Raises :class:`InputError` for values that are not finite, and for those
-    that fit no range or would be nearly black in it.
+    last two, whichever the largest value fits. Raises :class:`InputError` for values that are not finite, for those
+    that fit no range or would be nearly black in it, and for alpha in another range than the colours.
     """
     if values.dtype == np.uint8:
         return values
+    _check_alpha(values, name)
     top, levels = _top(values, name), np.empty(values.shape, np.uint8)
     for row in range(0, len(values), ROWS):  # a few at a time: float64 is eight times as large
         levels[row : row + ROWS] = np.clip(values[row : row + ROWS].astype(float) * (255 / top), 0, 255).round()
     return levels
+
+
+def _check_alpha(values: np.ndarray, name: str) -> None:
+    parts = [part for part in (values[..., :3], values[..., 3:]) if values.shape[2:] == (4,) and part.any()]
+    tops = [_top(part, name) for part in parts]
+    if len(set(tops)) > 1:
+        raise InputError(f"{name} has colours of 0..{tops[0]} and alpha of 0..{tops[1]}; bring both to one range.")
 
 
 def _top(values: np.ndarray, name: str) -> int:
@@ -34,8 +42,10 @@ def _top(values: np.ndarray, name: str) -> int:
     if not np.isfinite([low, high]).all():
         raise InputError(f"{name} has pixels that are not finite (NaN or infinity); replace them first.")
     if (kind, size) == ("u", 2):
-        if 0 < high <= 255:
-            raise InputError(f"{name} would be black: {high:g} is its highest of 65535 levels; save it with 8 bits.")
+        if 65535 > 10 * high > 0:
+            raise InputError(
+                f"{name} would be black or nearly so: {high:g} is its highest of 65535 levels; use all 16 bits."
+            )
         return 65535
     ranges = FLOAT_RANGES if kind == "f" else INTEGER_RANGES
     top = next((top for top in ranges if high <= top * (1 + OVERSHOOT)), None)

@@ -1,6 +1,9 @@
 """Pictures as people have them: their colours, levels, orientation and alpha."""
 
+import struct
 import warnings
+import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import icc_profiles
@@ -63,6 +66,36 @@ def test_files_of_every_format_keep_their_profile(tmp_path):
     ink = icc_profiles.cmyk({(1, 0, 0, 0): (53.6, 0, 0)})
     Image.new("CMYK", (32, 32), (255, 0, 0, 0)).save(tmp_path / "print.jpg", icc_profile=ink)
     assert np.abs(pixel(tmp_path / "print.jpg") - 128).max() <= 2
+
+
+def test_a_profile_in_a_jpeg_2000_is_used(tmp_path):
+    Image.new("RGB", (32, 32), (55, 55, 55)).save(path := tmp_path / "a.jp2")
+    plain, profile = path.read_bytes(), icc_profiles.rgb(1)
+    box = struct.pack(">I4sBBB", 11 + len(profile), b"colr", 2, 0, 0) + profile
+    at, header = plain.index(b"colr") - 4, plain.index(b"jp2h") - 4
+    (old,), (whole,) = struct.unpack(">I", plain[at : at + 4]), struct.unpack(">I", plain[header : header + 4])
+    grown = struct.pack(">I", whole - old + len(box))
+    path.write_bytes(plain[:header] + grown + plain[header + 4 : at] + box + plain[at + old :])
+    assert np.abs(pixel(path) - 128).max() <= 2
+    assert alpha_of(path) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [(b"cICP", bytes([12, 13, 0, 1]), r"code points \(12, 13\)"), (b"cICP", bytes([9, 16, 0, 1]), r"points \(9, 16\)"),
+     (b"gAMA", struct.pack(">I", 100_000), r"a gamma of 1 \(gAMA\)"),
+     (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000), "primaries of their own"),
+     (b"cICP", bytes([1, 13, 0, 1]), None), (b"gAMA", struct.pack(">I", 45455), None)],
+)  # fmt: skip
+def test_colours_that_a_png_says_without_a_profile(kind, data, said, tmp_path):
+    Image.new("RGB", (4, 4), (1, 2, 3)).save(path := tmp_path / "a.png")
+    plain = path.read_bytes()
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(plain[:33] + chunk + plain[33:])  # after the header
+    with (
+        pytest.warns(UserWarning, match=f"a.png: its colours have .*{said}.* taken as sRGB") if said else nullcontext()
+    ):
+        assert tuple(pixel(path)) == (1, 2, 3)
 
 
 def test_transparent_pictures_are_converted_before_they_lie_on_white():
@@ -155,6 +188,9 @@ def test_floats_a_little_beyond_their_range_are_clipped():
         ([[-100, 200]], "from -100 to 200"),
         ([[0, 70_000_000]], "from 0 to 7e"),
         (np.array([[0, 255]], np.uint16), "would be black"),
+        (np.array([[0, 4095]], np.uint16), "would be black or nearly so: 4095"),
+        ([[[200.0, 9, 9, 1]]], r"colours of 0\.\.255 and alpha of 0\.\.1; bring both"),
+        ([[[0.5, 0.1, 0.1, 255]]], r"colours of 0\.\.1 and alpha of 0\.\.255"),
         (np.zeros((2, 2), complex), "complex"),
         (np.zeros((2, 2), object), "object"),
     ],
@@ -162,6 +198,13 @@ def test_floats_a_little_beyond_their_range_are_clipped():
 def test_levels_of_no_known_range_are_refused(values, words):
     with pytest.raises(InputError, match=words):
         read_image(np.array(values))
+
+
+def test_masked_pixels_are_refused():
+    holed = np.ma.masked_invalid([[0.5, np.nan]])
+    with pytest.raises(InputError, match="has masked pixels; fill them first"):
+        read_image(holed)
+    assert np.array_equal(read_image(holed.filled(0)), read_image(np.ma.array([[0.5, 0]])))
 
 
 def test_levels_of_files_that_are_refused(tmp_path):
@@ -173,8 +216,8 @@ def test_levels_of_files_that_are_refused(tmp_path):
 
 
 def test_sixteen_bits_of_a_pgm_are_sixteen_bits(tmp_path):
-    (tmp_path / "dark.pgm").write_bytes(b"P5 2 1 65535\n" + np.array([0, 2570], ">u2").tobytes())
-    assert read_image(tmp_path / "dark.pgm").getpixel((1, 0)) == (10,) * 3
+    (tmp_path / "dark.pgm").write_bytes(b"P5 2 1 65535\n" + np.array([0, 25700], ">u2").tobytes())
+    assert read_image(tmp_path / "dark.pgm").getpixel((1, 0)) == (100,) * 3
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (8,), (8, 8, 2), (1, 8, 8, 3), (0, 8, 3), (8, 0)])
