@@ -13,9 +13,8 @@ def read_image(image: ImageLike) -> Image.Image:
     EXIF orientation is applied, an embedded colour profile is converted to sRGB, transparency is laid on white, and 16
     bits are scaled to 8. Of floats and wide integers the range is told by the values: 0..1 (floats), 0..255 or
     0..65535. A profile or EXIF data that cannot be read are left out with a warning, and so is what a PNG says of its
-    colours without a profile. Raises :class:`InputError` for
-    files that are missing, truncated, animated, of several pages, too large (``MAX_PIXELS``) or no image, and for
-    values that are not finite or of no known range.
+    colours without a profile. Raises :class:`InputError` for files that are missing, truncated, animated, of several
+    pages, too large (``MAX_PIXELS``) or no image, and for values that are masked, not finite or of no known range.
 
         >>> read_image(np.full((8, 8), 0.5)).getpixel((0, 0))
         (128, 128, 128)
