@@ -12,9 +12,10 @@ from conftest import GOLDEN
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from flowedit_grag import load
+from flowedit_grag import GRAG, load
 from flowedit_grag.backbone.model_info import model_info
 from flowedit_grag.errors import InputError
+from flowedit_grag.lora_moe.metadata import AdapterMetadata
 
 TINY = GOLDEN / "tiny_flux"
 DEEP = "[" * 100_000
@@ -255,3 +256,12 @@ def test_a_flow_scheduler_without_its_lengths_has_the_pipeline_s(model, tiny):
 def test_missing_packages_of_a_model_are_named(model):
     change(model / "transformer" / "config.json", quantization_config={"quant_method": "torchao", "quant_type": {}})
     refused(model, r"torchao.*; pip install 'flowedit-grag\[quant\]'")
+
+
+def test_numbers_beyond_any_float(model):
+    change(model / "vae" / "config.json", shift_factor=10**400)
+    refused(model, "the vae of .* has shift_factor 10")
+    with pytest.raises(InputError, match="delta must be finite"):
+        GRAG.of(10**400)
+    with pytest.raises(ValueError, match="alpha_over_rank is 10"):
+        AdapterMetadata(alpha_over_rank=10**400)
