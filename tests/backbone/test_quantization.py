@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import tomllib
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -69,8 +70,9 @@ def test_the_config_reaches_each_network(bitsandbytes, monkeypatch):
     config = loading_config("nf4", torch.float16, CUDA, gguf=False)
     index = json.loads((TINY / "model_index.json").read_text())
     for name in NETWORKS:
+        library, kind = index[name][0], getattr(import_module(index[name][0]), index[name][1])
         with pytest.raises(InputError, match="seen"):
-            _network(str(TINY), name, *index[name], {"revision": "x"}, torch.float16, config)
+            _network(str(TINY), name, library, kind, {"revision": "x"}, torch.float16, config)
     assert all(given["use_safetensors"] and given["revision"] == "x" for given in seen.values())
     assert all(given["dtype"] == torch.float16 for given in seen.values())
     quantised = {name for name, given in seen.items() if "quantization_config" in given}
