@@ -32,8 +32,8 @@ def find_config(name: str | Path) -> Path:
         for file in (path, Path(f"{path}{ENDING}")):
             if os.path.isfile(file):  # unlike Path.is_file, also false for names that are too long
                 return file
-    if os.path.exists(given):
-        raise InputError(f"{given} is no file; give a config in YAML.")
+    if os.path.exists(given) and not os.path.isdir(given):
+        raise InputError(f"{given} is a device or a pipe; give a file in YAML.")
     names = config_names()
     close = get_close_matches(given.as_posix().removesuffix(ENDING).removeprefix("configs/"), names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known by name: {', '.join(names)}."

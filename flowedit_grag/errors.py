@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from .hidden import masked
@@ -54,18 +55,39 @@ def shortened(line: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:half]}{CUT}{line[-half:]}"
 
 
-def needed(module: str, purpose: str, install: str) -> ModuleType:
-    """The ``module`` of a package that only some need. Raises :class:`InputError` that says what for and what to
-    ``install``."""
+EXTRAS = {  # packages that only some need -> the extra of ours that brings them
+    "bitsandbytes": "quant", "gguf": "quant", "torchao": "quant", "openai": "judge", "gradio": "app", "ray": "ray",
+    "datasets": "eval", "pandas": "eval", "pyarrow": "eval", "torchmetrics": "eval", "torchvision": "eval",
+    "prodigyopt": "train", "tensorboard": "train",
+}  # fmt: skip
+
+
+def needed(module: str, purpose: str) -> ModuleType:
+    """The ``module`` of a package in :data:`EXTRAS`. Raises :class:`InputError` that says what for, and what to
+    install."""
     try:
         return import_module(module)
     except ImportError as error:
-        raise InputError(f"{purpose} needs {module.partition('.')[0]} ({error}); pip install '{install}'.") from None
+        package = module.partition(".")[0]
+        install = f"flowedit-grag[{EXTRAS[package]}]"
+        raise InputError(f"{purpose} needs {package} ({error}); pip install '{install}'.") from None
+
+
+def missing_package(error: Exception) -> str | None:
+    """The package of :data:`EXTRAS` that ``error`` speaks of and that is not installed, if there is one."""
+    return next((name for name in EXTRAS if name in str(error).lower() and find_spec(name) is None), None)
+
+
+def without_package(error: Exception, purpose: str) -> InputError:
+    """What to install for ``purpose``, from what a library says of a package that it misses."""
+    package = missing_package(error)
+    install = f"pip install 'flowedit-grag[{EXTRAS[package]}]'" if package else "install it"
+    return InputError(f"{purpose} needs a package that is not here ({first_line(error)[:300]}); {install}.")
 
 
 LESS_MEMORY = (
     "a smaller image or memory_budget needs less, and on a GPU so do offload='model' (or 'sequential') and "
-    "quantization='bitsandbytes_4bit'; what icedit-t2i records can lie in CPU memory (record_on='cpu')."
+    "quantization='nf4' (or 'fp8'); what icedit-t2i records can lie in CPU memory (record_on='cpu')."
 )
 
 

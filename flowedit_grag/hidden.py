@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 NAMED = re.compile(r"\$\{oc\.env:\s*(\w+)\s*\}")
-USER = re.compile(r"(?<=://)[^\s/?#'\"]*(?=@)")
+USER = re.compile(r"(?<=://)[^\s/?#]*(?=@)")
 QUERY = re.compile(r"(?<=\?)[^\s#'\"]+")
 MASK = "***"
+LEAST = 4  # characters, below which a secret is none, and would be found in any message
 SHORT = 8  # characters, below which a secret is hidden as a word only: it may be part of many
 _known: dict[str, str] = {}  # what this process hides, and what is shown in its place
 
@@ -23,7 +24,7 @@ class HiddenText(str):
     def __new__(cls, value: str, shown: str, secrets: Mapping[str, str]):
         made = super().__new__(cls, value)
         made.shown, made.secrets = shown, secrets
-        _known.update((secret, instead) for secret, instead in secrets.items() if secret)
+        _known.update((secret, instead) for secret, instead in secrets.items() if len(secret) >= LEAST)
         return made
 
     def __repr__(self) -> str:

@@ -79,8 +79,10 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
 def _from_file(name: str, path: Path) -> Sequence[int]:
     """What the JSON that ``flowedit-grag vital-layers`` wrote has under ``name``."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")  # a device may never end
         return json.loads(path.read_text())[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{name} cannot be read from {str(path)!r}: {error}; give numbers or a JSON that has it."
         ) from None

@@ -35,7 +35,7 @@ class ParquetTable:
     @classmethod
     def of(cls, name: str, rows: Any, pictures: Collection[str]) -> "ParquetTable":
         """``rows`` as :func:`load_rows` gives them. Raises :class:`InputError` for columns without ``pictures``."""
-        kind = needed("datasets", "a table", "flowedit-grag[eval]").Image(decode=False)
+        kind = needed("datasets", "a table").Image(decode=False)
         for column in pictures:
             try:
                 rows = rows.cast_column(column, kind)
@@ -74,7 +74,7 @@ def load_rows(path: str, split: str, or_all: bool = False) -> Any:
     Of a folder those files are taken that are named after the split (``dev-00000-of-00004.parquet``,
     ``dev/0000.parquet``), or all of them where there are none, if ``or_all``. Raises :class:`InputError`.
     """
-    datasets, place = needed("datasets", "a table", "flowedit-grag[eval]"), Path(path)
+    datasets, place = needed("datasets", "a table"), Path(path)
     try:
         if os.path.exists(place):
             return datasets.load_dataset("parquet", data_files=_files(place, split, or_all), split="train")

@@ -247,7 +247,7 @@ def test_bad_prompts_and_seeds(lab, recolor, prompts, change, words):
         ({"device": "gpu"}, "unknown device"),
         ({"dtype": "float31"}, "did you mean 'float32'"),
         ({"quantization": "bitsandbites_4bit"}, "did you mean 'bitsandbytes_4bit'"),
-        ({"attention_backend": "flesh"}, "cannot be loaded"),
+        ({"attention_backend": "flesh"}, "did you mean 'flash'"),
         ({"method": ":x"}, "cannot import"),
         ({"method": "os:getcwd"}, "is no method"),
         ({"solver": "os:getcwd"}, "is no solver"),

@@ -84,8 +84,8 @@ def detect(
     Raises :class:`InputError` for counts below 1.
     """
     texts = _prompts(flow, prompts)
-    if min(seeds, steps, len(texts)) < 1:
-        raise InputError("the detector needs at least one prompt, one seed and one step.")
+    if min(seeds, steps, len(texts)) < 1 or seeds > 1000:
+        raise InputError("the detector needs at least one prompt, one seed (and up to 1000) and one step.")
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
     names = list(flow.attention())

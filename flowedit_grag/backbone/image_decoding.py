@@ -98,6 +98,8 @@ def _whole(image: Image.Image, name: str, ours: bool) -> Image.Image:
     tags = getattr(image, "tag_v2", {})  # of a TIFF file, whose tiles may be larger than the image
     _check_size(tags.get(TILE_WIDTH, 1), tags.get(TILE_LENGTH, 1), f"a tile of {name}")
     image.load()
+    if image.mode in ("P", "PA") and image.palette is None:
+        raise ValueError("its palette is missing")
     kept = ("transparency", "icc_profile")
     info: dict[str | tuple[int, int], Any] = {key: image.info[key] for key in kept if key in image.info}
     upright = _upright(image, name)

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
+from ..hidden import MASK, masked
+
 PACKAGE = "flowedit-grag"
 LIBRARIES = (PACKAGE, "torch", "diffusers", "transformers", "peft", "numpy", "pillow")
 SECRET = re.compile(
-    r"(?<=://)[^\s/?#'\"]*(?=@)"  # the user and password of an address
-    r"|(?<=\?)[^\s#'\"]+(?=['\"\s]|$)"  # and what is asked there
+    r"(?<=\?)[^\s#'\"]+(?=['\"\s]|$)"  # what is asked at an address
     r"|\b(?:hf_|sk-|gh[a-z]_|github_pat_|xox[a-z]-|AKIA|eyJ)[\w./+=-]{8,}"  # tokens, as services write them
-    r"|(?i:(?<=token=)|(?<=key=)|(?<=secret=)|(?<=password=)|(?<=passwd=))[^\s'\",]+"
+    r"|(?i:(?<=bearer )|(?<=token=)|(?<=key=)|(?<=secret=)|(?<=password=)|(?<=passwd=))[^\s'\",]+"
 )
-LONGEST = 100_000  # characters of the file's traceback
+LONGEST = 100_000  # characters of a traceback, of which the end says most
 
 
 def record_crash(error: BaseException, words: Sequence[str]) -> Path | None:
@@ -26,7 +27,8 @@ def record_crash(error: BaseException, words: Sequence[str]) -> Path | None:
     like a secret; ``None`` where no file can be written."""
     told = "".join(traceback.format_exception(error))
     versions = "\n".join(f"{name} {_version(name)}" for name in LIBRARIES)
-    text = f"{' '.join(words)}\n\n{told[:LONGEST]}\nPython {platform.python_version()}, {platform.platform()}\n{versions}\n"  # noqa: E501
+    system = f"Python {platform.python_version()}, {platform.platform()}"
+    text = f"{' '.join(words)}\n\n{told[-LONGEST:]}\n{system}\n{versions}\n"
     try:
         descriptor, path = tempfile.mkstemp(prefix=f"{PACKAGE}-", suffix=".txt", text=True)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -40,8 +42,8 @@ def without_secrets(text: str) -> str:
     """``text`` with ``***`` for what lets in somewhere: users and passwords in addresses, tokens, values of keys."""
     for name, value in os.environ.items():
         if re.search("TOKEN|KEY|SECRET|PASSW", name) and len(value) >= 8:
-            text = text.replace(value, "***")
-    return SECRET.sub("***", text)
+            text = text.replace(value, MASK)
+    return SECRET.sub(MASK, masked(text))
 
 
 def crashed(error: BaseException, words: Sequence[str]) -> str:
@@ -49,7 +51,7 @@ def crashed(error: BaseException, words: Sequence[str]) -> str:
     path = record_crash(error, words)
     kind = type(error).__name__
     if path is None:
-        traceback.print_exception(error, file=sys.stderr)
+        print(without_secrets("".join(traceback.format_exception(error))[-LONGEST:]), file=sys.stderr)
     with_file = "the traceback above" if path is None else f"the file {path}"
     return f"{kind}, which is a mistake of {PACKAGE} and none of yours; please report it, with {with_file}, {_where()}."
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..backbone.lora import weighted
 from ..backbone.model_info import ModelInfo
 from ..errors import first_line
 from ..files import fingerprint
@@ -52,11 +53,16 @@ def of_adapter(adapter: str | Path | None) -> dict[str, Any] | None:
 
 
 def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
-    """How a model is loaded, with the contents of LoRA files; not where it is put."""
-    lora = loading.get("lora") or []
-    found = [of_adapter(source) for source in ([lora] if isinstance(lora, str | Path) else lora)]
-    kept = {name: value for name, value in loading.items() if name not in PLACING}
-    return {**kept, **({"lora": found} if found else {})}
+    """How a model is loaded, with the contents of LoRA and other files; not where it is put."""
+    found: dict[str, Any] = {name: value for name, value in loading.items() if name not in PLACING}
+    if loading.get("lora"):
+        found["lora"] = [
+            {**(of_adapter(str(source)) or {}), **({} if weight == 1 else {"weight": weight})}
+            for source, weight in weighted(loading["lora"])
+        ]
+    if loading.get("transformer"):
+        found["transformer"] = fingerprint(Path(loading["transformer"]))
+    return found
 
 
 def of_method(method: Method) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ..backbone.image import read_image
 from ..errors import InputError, first_line, shortened
-from ..files import read_object, written
+from ..files import leftovers, read_object, written
 from ..hidden import masked, masked_in, shown
 from ..metrics import Missing
 from ..result import Result
@@ -81,7 +81,7 @@ class Store:
     def keep(self, item: WorkItem, result: Result, group: Mapping[str, Any] | None = None) -> None:
         """Write the picture and the record of an edit; ``group`` has what it was made in, and what that cost."""
         path = self.files(item).image
-        with self._room(), written(path) as partial:
+        with self._room(path), written(path) as partial:
             result.image.save(partial)
         cost = {name: getattr(result, name) for name in (*COSTS, "peak_memory_mb")}
         group = {} if group is None else {"group": group}
@@ -109,7 +109,7 @@ class Store:
         """Take away what a killed process left half-written. Only for whoever has claimed the item."""
         files = self.files(item)
         for path in (files.record, files.scores):
-            for partial in path.parent.glob(f".{path.stem.replace('[', '[[]')}.*"):  # glob reads brackets
+            for partial in leftovers(path):
                 partial.unlink(missing_ok=True)
 
     def _record(self, item: WorkItem, status: str, **facts: Any) -> None:
@@ -118,17 +118,17 @@ class Store:
         self._write(self.files(item).record, {**head, **facts, "key_inputs": item.key_inputs})
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
-        with self._room(), written(path) as partial:
+        with self._room(path), written(path) as partial:
             partial.write_text(json.dumps(shown(content), indent=1, default=str) + "\n", encoding="utf-8")
 
     @contextmanager
-    def _room(self) -> Iterator[None]:
+    def _room(self, path: Path) -> Iterator[None]:
         """A place that takes no more files stops the run; another sample would fare no better."""
         try:
             yield
         except OSError as error:
             raise InputError(
-                f"cannot write in {self.folder} ({first_line(error)}); what was finished is there, "
+                f"{path} cannot be written ({error.strerror or first_line(error)}); what was finished is there, "
                 "and once this is mended the same command goes on."
             ) from error
 

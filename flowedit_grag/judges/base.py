@@ -1,16 +1,14 @@
 """What a judge is asked, and what it answers."""
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
 from PIL import Image
 
-from ..errors import LONGEST, InputError
+from ..errors import LONGEST
 from ..hidden import masked
 
-NO_JSON = "the answer is not the JSON that was asked for"
+MOST_READ = 10  # times a limit, of a text that is cut to it; most of it may be space
 Score = TypeVar("Score", float, tuple[float, float])  # a pair compares by its first number that differs
 
 
@@ -44,17 +42,8 @@ class Judge(Protocol):
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict: ...
 
 
-def json_in(said: Any) -> Any:
-    """The JSON in an answer; an object may stand in a fence or between words. Raises :class:`InputError` for none."""
-    try:
-        with suppress(ValueError):
-            return json.loads(said)
-        return json.loads(said[said.index("{") : said.rindex("}") + 1])
-    except (TypeError, ValueError, AttributeError, RecursionError):
-        raise InputError(f"{NO_JSON}: {said}") from None
-
-
 def one_line(text: str, limit: int) -> str:
     """``text`` from anywhere as one printable line of at most ``limit`` characters."""
+    text = text[: MOST_READ * limit]  # of more, each character would take its own memory
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -57,8 +57,9 @@ class EarlyFilter:
 
     def __post_init__(self):
         check_options(self)
-        if self.seeds < 1 or self.steps < 1:
-            raise InputError(f"an early filter needs seeds and steps from 1 on, not {self.seeds} and {self.steps}.")
+        if not 1 <= self.seeds <= 1000 or self.steps < 1:
+            given = f"{self.seeds} and {self.steps}"
+            raise InputError(f"an early filter needs seeds and steps from 1 on, and up to 1000 seeds, not {given}.")
         if isinstance(self.judge, str):
             object.__setattr__(self, "judge", address(self.judge))
         if self.judge is not None:

@@ -1,7 +1,7 @@
 """What a training run is made of: a YAML file, key by key."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -140,7 +140,7 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainC
             wanted = given.get(key, {}).get(kind)
             if wanted not in (None, there.get(key, {}).get(kind)):
                 there[key] = {}  # another kind has keys of its own
-        values = resolved(OmegaConf.merge(there, given), lambda *keys: nullcontext())
+        values = resolved(OmegaConf.merge(there, given), lines.at)
     except InputError:
         raise
     except Exception as error:  # OmegaConf lets those of its own parser and of Python through

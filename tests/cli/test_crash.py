@@ -52,8 +52,9 @@ def test_the_file_has_no_secrets(ended, monkeypatch):
 
 def test_where_no_file_can_be_written_the_traceback_is_shown(ended, monkeypatch, tmp_path):
     monkeypatch.setattr(crash.tempfile, "mkstemp", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left")))
-    code, said, files = ended(KeyError("x"))
+    code, said, files = ended(KeyError(f"asked with {SECRETS[1]}"))
     assert (code, files) == (70, [])
+    assert SECRETS[1] not in said
     assert "Traceback" in said
     assert said.splitlines()[-1].startswith("error: KeyError, which is a mistake of flowedit-grag")
 

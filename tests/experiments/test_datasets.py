@@ -55,7 +55,7 @@ def test_names():
     fails("needs the option 'path'", name="pie")
     fails("did you mean 'validation'", name="lab", split="validaton")
     fails("per_task", "whole number", name="lab", per_task=1.5)
-    fails("per_task must be from 1 on, not 0", name="lab", per_task=0)
+    fails("per_task must be from 1 to", "not 0", name="lab", per_task=0)
     fails("no dataset", name="pathlib:Path")
 
 

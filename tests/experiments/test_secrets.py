@@ -22,6 +22,7 @@ from flowedit_grag.methods.early_filter import EarlyFilter
 from flowedit_grag.metrics import metric
 from flowedit_grag.report import report
 from flowedit_grag.training.config import read as read_training
+from flowedit_grag.training.folder import RunFolder
 
 pytest.importorskip("openai")
 PLACE, WORD, DOOR, KEY = "s3cret-place", "swordfish-0815", "joe:l3t-me/in".replace("/", "%2F"), "k3y-k3y-k3y"
@@ -117,8 +118,15 @@ def test_without_leave_the_environment_is_not_read(tmp_path):
         read(write(tmp_path / "plain"), {"model": "${oc.env:PLACE}"})
     training = tmp_path / "training.yaml"
     training.write_text("out: ${oc.env:PLACE}\n")
-    with pytest.raises(InputError, match="where only a run looks"):
+    with pytest.raises(InputError, match=r"training.yaml, line 1: .*where only a run looks"):
         read_training(training)
+
+
+def test_a_training_shows_no_password_either(tmp_path):
+    config = read_training("icedit/train_lora", {"model": f"http://{DOOR}@host/model"})
+    (folder := RunFolder(tmp_path)).begin(config)
+    assert "model: http://***@host/model" in (tmp_path / "config.yaml").read_text()
+    folder.check(config)
 
 
 @pytest.mark.parametrize("text", [

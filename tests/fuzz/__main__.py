@@ -7,16 +7,14 @@ import resource
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from . import kinds
+from . import kinds, trials
 from .attempt import LIMIT, PATIENCE, Outcome, attempt
 from .counts import write
 
-TRIALS = 1000  # of a kind that does not say TRIALS itself
-MEMORY = 10 * 2**30  # bytes of address space: what needs more fails in here, and not beside other people's work
+MEMORY = 5 * 2**30  # bytes of address space: what needs more fails in here, and not beside other people's work
 BLOCK = 500  # trials in one process, which may die of one of them
 
 
@@ -73,15 +71,14 @@ def main() -> int:
     os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", OMP_NUM_THREADS="1")
     worst = 0
     for kind in kinds() if asked.kind == "all" else [asked.kind]:
-        trials = asked.trials or getattr(import_module(f".{kind}", __package__), "TRIALS", TRIALS)
         results, places = Counter(), Counter()
-        numbers = range(asked.first, asked.first + trials)
+        numbers = range(asked.first, asked.first + (asked.trials or trials(kind)))
         for number, outcome in outcomes(kind, asked.seed, numbers, asked.kept.resolve()):
             results[outcome.result] += 1
             if outcome.place:
                 places[outcome.place] += 1
                 print(f"{kind}, trial {number}: {outcome.result}: {outcome.place}", flush=True)
-        print(f"{kind}: {trials} trials of seed {asked.seed}: {dict(results)}")
+        print(f"{kind}: {len(numbers)} trials of seed {asked.seed}: {dict(results)}")
         for place, count in places.most_common():
             print(f"    {count} {place}")
         if asked.output:

@@ -26,18 +26,17 @@ TRIALS = 10_000
 
 
 def trial(rng: random.Random, folder: Path) -> None:
-    """Two of three come from configs whose model and pictures are here, so that they are planned."""
-    content, options = choose(rng, rng.choice((_as_they_are(), _at_hand(), _at_hand())))
+    """Most come from configs whose model and pictures are here, so that they are planned."""
+    content, options = choose(rng, _as_they_are() if rng.random() < 0.2 else _at_hand())
     (folder / "config.yaml").write_bytes(content)
     (folder / "options.json").write_text(json.dumps(options))
     _pictures(folder)
-    before = set(folder.iterdir())
     config = read(folder / "config.yaml", key_values(options, flags=()))
     if folder not in Path(config.out).resolve().parents:  # trials leave other folders alone
         config = replace(config, out="elsewhere")
     run(config, executor=f"{__name__}:nothing", limit=rng.choice((None, 2)))
     assert not (folder / "RAN").exists(), "a config ran a command"
-    assert set(folder.iterdir()) - before, "a run left nothing"
+    assert (Path(config.out) / "table.md").is_file(), "a run left no table"
 
 
 def nothing(job: Job, workers: int | None, on_progress: Any) -> None:
@@ -52,7 +51,7 @@ def _as_they_are() -> list[dict[str, Any]]:
 
 @cache
 def _at_hand() -> list[dict[str, Any]]:
-    """The same on the lab's models, with benchmarks of a few pictures."""
+    """The same on the lab's models, with benchmarks of a few pictures, and without most of many rows."""
     found = yaml.safe_load(yaml.safe_dump(_as_they_are()))
     for values in found:
         values["model"] = "lab-fill" if "ill" in values["model"] else "lab"
@@ -61,6 +60,8 @@ def _at_hand() -> list[dict[str, Any]]:
             values["dataset"]["per_task"] = 1
         else:
             values["dataset"] = {"name": "pie", "path": "pie"} if name == "pie" else {"name": "folder", "path": "own"}
+        rows = list(values["methods"].items())
+        values["methods"] = dict(rows[:2] + rows[-2:])
         for row in values["methods"].values():
             if "/" in str(row.get("model", "")):
                 row["model"] = values["model"]

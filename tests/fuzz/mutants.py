@@ -235,13 +235,16 @@ def mutant(rng: random.Random, base: dict[Any, Any]) -> bytes:
     """A config in YAML that is ``base`` but for one to four changes."""
     tree = copy.deepcopy(base)
     way = rng.random()
-    for _ in range(rng.choice((1, 1, 1, 2, 4)) if way < 0.7 or rng.random() < 0.2 else 0):
-        by_structure(rng, tree)
-    text = written(tree)
-    if 0.6 < way < 0.88:
-        text = by_text(rng, text)
+    if way < 0.35:
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            node, key = rng.choice(list(spots(tree)))
+            node[key] = near(rng, node[key], tree)
+    elif way < 0.75:
+        for _ in range(rng.choice((1, 1, 1, 2, 4))):
+            by_structure(rng, tree)
+    text = by_text(rng, written(tree)) if 0.75 <= way < 0.9 or way < 0.02 else written(tree)
     content = text.encode("utf-8", "surrogatepass")
-    return by_bytes(rng, content) if way >= 0.88 else content
+    return by_bytes(rng, content) if way >= 0.9 else content
 
 
 VALUES = [
@@ -259,19 +262,27 @@ DOTTED = [
 
 def overrides(rng: random.Random, tree: Any) -> list[str]:
     """KEY=VALUE words, most often none."""
-    keys = [*_ways(tree), *_ways(tree), *DOTTED, *KEYS]
+    keys = [*(way for way, _ in _leaves(tree)), *DOTTED, *KEYS]
     written = ("{}={}",) * 9 + ("{}{}", "{}=={}", "--{}={}", "={}{}", "{}.{}", "{}.x={}", "{}[0]={}", "{}\n={}")
-    values = (*VALUES, *NAMES, *map(str, range(5)))
-    return [rng.choice(written).format(rng.choice(keys), rng.choice(values)) for _ in range(rng.choice((0, 0, 1, 2)))]
+    made = []
+    for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+        if rng.random() < 0.5 and (
+            leaves := [(way, of) for way, of in _leaves(tree) if not isinstance(of, dict | list)]
+        ):
+            way, value = rng.choice(leaves)
+            made.append(f"{way}={near(rng, value, tree)}")
+        else:
+            made.append(rng.choice(written).format(rng.choice(keys), rng.choice((*VALUES, *NAMES))))
+    return made
 
 
-def _ways(node: Any, way: str = "") -> Iterator[str]:
-    """Every key of ``node`` as it is typed, such as ``methods[a row].steps``."""
+def _leaves(node: Any, way: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of ``node`` as it is typed, such as ``methods[a row].steps``, with its value."""
     inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in inside:
         plain = not way or (isinstance(key, str) and key.isidentifier())
-        yield (here := f"{way}.{key}".lstrip(".") if plain else f"{way}[{key}]")
-        yield from _ways(value, here)
+        yield (here := f"{way}.{key}".lstrip(".") if plain else f"{way}[{key}]"), value
+        yield from _leaves(value, here)
 
 
 def choose(rng: random.Random, bases: Sequence[dict[Any, Any]]) -> tuple[bytes, list[str]]:

@@ -9,17 +9,18 @@ import pytest
 from conftest import ROOT
 
 from . import attempt as attempts
-from . import counts, kinds
+from . import counts, kinds, trials
 from .__main__ import outcomes
 from .attempt import attempt
 
-TRIALS = 30
+MOST = 20  # trials of a kind
+OF_THE_LONG = 25  # a short run is this part of the long one
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_what_is_mutated_is_used_or_refused_in_a_sentence(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    for number in range(TRIALS):
+    for number in range(max(1, min(MOST, trials(kind) // OF_THE_LONG))):
         outcome = attempt(kind, 1, number)
         assert outcome.result in ("accepted", "refused"), f"trial {number}: {outcome.place}\n{outcome.traceback}"
 
@@ -29,10 +30,9 @@ import os, time
 from flowedit_grag.errors import InputError
 
 def trial(rng, folder):
-    what = rng.choice(["fine", "refused", "long", "raises", "hangs", "dies"])
+    what = rng.choice(["fine", "refused", "raises", "hangs", "dies"])
     (folder / "input.txt").write_text(what)
     if what == "refused": raise InputError("No.")
-    if what == "long": raise InputError("No.\\n" * 9)
     if what == "raises": raise KeyError(what)
     if what == "hangs": time.sleep(9)
     if what == "dies": os._exit(3)
@@ -60,7 +60,6 @@ def test_every_way_to_go_wrong_is_counted_and_kept(bad_kind, tmp_path):
     said = {outcome.place for outcome in found.values()}
     assert {outcome.result for outcome in found.values()} == {"accepted", "refused", "failed", "hung"}
     assert "process that died (3)" in said
-    assert any(place.startswith("InputError of more than a sentence") for place in said)
     assert any(place.startswith("KeyError at") and "trial" in place for place in said)
     raised = next(number for number, outcome in found.items() if outcome.place.startswith("KeyError"))
     folder = kept / bad_kind / f"0-{raised}"

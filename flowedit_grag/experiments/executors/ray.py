@@ -118,7 +118,7 @@ def _where() -> dict[str, Any]:
 
 
 def _library() -> Any:
-    needed("ray.util.queue", "the executor ray", "flowedit-grag[ray]")
+    needed("ray.util.queue", "the executor ray")
     ray, alone = import_module("ray"), not os.environ.get("RAY_ADDRESS")
     # Ray's processes listen at what it takes for this machine's address if that is the loopback's, or else on every
     # interface. One that it is given it replaces; but it obeys this, its own switch for systems whose firewalls ask.
