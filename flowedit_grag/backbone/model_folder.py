@@ -22,6 +22,7 @@ CLASSES = {  # what the name of a part's class has
     "transformer": "FluxTransformer2DModel", "vae": "AutoencoderKL", "text_encoder": "Model", "text_encoder_2": "Model",
     "tokenizer": "Token", "tokenizer_2": "Token", "scheduler": "Scheduler",
 }  # fmt: skip
+POSITIONS = 3  # numbers that say where a token is
 LIBRARIES = ("diffusers", "transformers")
 SHOWN = 300  # characters of what a library says
 MOST_TOKENS = 10**6  # a tokenizer that does not know its length says 10^30
@@ -109,15 +110,20 @@ def _check_parts(place: str, kind: str, pipeline: Any) -> None:
         value = pipeline.vae.config.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least < value < math.inf:
             raise InputError(f"the vae of {place} has {name} {value!r}, which is no number that can be used.")
-    for tokenizer, network in (
-        (pipeline.tokenizer, pipeline.text_encoder),
-        (pipeline.tokenizer_2, pipeline.text_encoder_2),
-    ):
+    for number in ("_2", ""):
+        tokenizer, network = getattr(pipeline, f"tokenizer{number}"), getattr(pipeline, f"text_encoder{number}")
         padded = tokenizer(
             "a", padding="max_length", max_length=8, truncation=True
         ).input_ids  # raises if it cannot pad
         if max(padded) >= network.get_input_embeddings().num_embeddings:
             raise InputError(f"a tokenizer of {place} has more words than its text encoder; download both again.")
+    with torch.no_grad():
+        network(torch.tensor([padded], device=network.device))  # the small one: its weights do not show a wrong config
+    rope, heads = pipeline.transformer.config.axes_dims_rope, pipeline.transformer.config.attention_head_dim
+    if len(rope) != POSITIONS or sum(rope) != heads or any(axis < 2 or axis % 2 for axis in rope):
+        raise InputError(
+            f"the transformer of {place} has axes_dims_rope {rope}, which are no three even parts of {heads}."
+        )
     if pipeline.tokenizer.model_max_length > MOST_TOKENS:
         raise InputError(f"the tokenizer of {place} does not say its length; add model_max_length to its config.")
 

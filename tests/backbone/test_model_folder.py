@@ -161,6 +161,17 @@ def test_tokenizers_that_do_not_fit(model):
     refused(model, "has more words than its text encoder")
 
 
+@pytest.mark.parametrize("rope", [[4, 6], [4, 6, 7], [16], [20, -2, -2], "4", [4.5, 6, 5.5]])
+def test_configs_that_weights_do_not_show_to_be_wrong(model, rope):
+    path = model / "transformer" / "config.json"
+    whole = path.read_text()
+    change(path, axes_dims_rope=rope)
+    refused(model, "axes_dims_rope|cannot be loaded")
+    path.write_text(whole)
+    change(model / "text_encoder" / "config.json", num_attention_heads=-1)
+    refused(model, "cannot be loaded")
+
+
 FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "use_dynamic_shifting": True}
 
 

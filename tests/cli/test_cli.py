@@ -98,7 +98,18 @@ def test_loras_have_weights_in_a_shell(scene, tmp_path):
     folder, prompts = scene
     cases, out = ROOT / "tests" / "lora_moe" / "cases", tmp_path / "out.png"
     loras = ["--lora", f"{cases / 'noprefix.safetensors'}:0.5", "--lora", cases / "peft_default.safetensors"]
-    words = ["edit", folder / "source.png", *prompts, "-o", out, "--json", "--method", "sdedit", "steps=1"]
+    words = [
+        "edit",
+        folder / "source.png",
+        *prompts,
+        "-o",
+        out,
+        "--overwrite",
+        "--json",
+        "--method",
+        "sdedit",
+        "steps=1",
+    ]
     done = forked(*words, *loras)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["settings"]["loading"] == {"lora": [str(one) for one in loras[1::2]]}
