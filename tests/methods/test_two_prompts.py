@@ -79,6 +79,7 @@ def test_flowslider_turns_from_the_source_further_than_flowedit(tiny):
         assert all(more > 1.1 * less for less, more in zip(weaker, stronger, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:nothing was changed")  # which is the point
 def test_flowslider_turns_pictures_of_the_lab(lab, recolor):
     """From the source, as well as the autoencoder can show it, evenly to more than FlowEdit does."""
     image = recolor.images()[0]
