@@ -42,7 +42,8 @@ def finished(
         kept.append(round(share, 4))
         if (before is not source or (row - latents).abs().max() < NEAR) and frame.unchanged(edit, before()):
             unchanged.append(index)
-    return images, {"detail": {"asked": detail, "scaled_down": smaller, "kept": kept}, "unchanged": unchanged}
+    shares = kept if smaller or any(kept) else None  # of the picture that has the original's own detail
+    return images, {"detail": {"asked": detail, "scaled_down": smaller, "kept": shares}, "unchanged": unchanged}
 
 
 def say_unchanged(unchanged: Sequence[int], count: int, sweep: bool) -> None:

@@ -90,7 +90,7 @@ def source_of(settings: Mapping[str, Any], path: str | Path, image: str | Path |
     if settings["kind"] == "generate":
         return None
     recorded = settings.get("source")
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("path"), str | None):
+    if not isinstance(recorded, dict) or not isinstance(recorded.get("path", 0), str | None):
         raise _damaged(path, "source")
     if image is None and recorded["path"] is None:
         raise InputError(f"{shortened(str(path))} was made from a picture without a file; give its source (--image).")

@@ -202,6 +202,7 @@ HOSTILE = [
     {"request": {"instruction": 5, "source_prompt": [], "target_prompt": {}}},
     {"source": None},
     {"source": {"path": 5}},
+    {"source": {"sha256": "0"}},
     {"source": {"path": "/dev/zero", "sha256": "0"}},
     {"kind": "sweep"},
     {"kind": "sweep", "grag": [5]},

@@ -38,7 +38,7 @@ def begin(job: Job) -> None:
     with _alone(job, "choose another folder with out="):
         _check(job.config, job.folder)
         for path in job.folder.iterdir():
-            if re.fullmatch(r"\.\w+\.\d+\.\w+", path.name):  # what killed processes left half-written: we are alone
+            if re.fullmatch(r"\.\w+\.\w+\.\w+", path.name):  # what killed processes left half-written: we are alone
                 path.unlink(missing_ok=True)
         _describe(job)
         if not (path := job.folder / "environment.json").exists():

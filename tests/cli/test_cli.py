@@ -114,7 +114,7 @@ def test_loras_have_weights_in_a_shell(scene, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["settings"]["loading"] == {"lora": [str(one) for one in loras[1::2]]}
     assert "warning" not in done.stderr
-    done = forked(*words)
+    done = forked(*words, "--overwrite")
     assert json.loads(done.stdout)["settings"]["loading"] == {}
     out.unlink()
     for wrong, said in (

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from flowedit_grag.cli import crash, main
+from flowedit_grag.lab import export
 
 SECRETS = ["hf_abcdefghijklmnop", "sk-proj-0123456789abcdef", "letmein77", "pa55word", "s3cr3t-value-of-env"]
 
@@ -63,8 +64,8 @@ def test_a_command_that_raises_ends_so_through_typer(monkeypatch, capsys, tmp_pa
     """``EOFError`` too, which typer would take for the end of what is typed."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for error in (EOFError("no more data"), RecursionError("too deep"), ZeroDivisionError("by zero")):
-        monkeypatch.setattr(main.arguments, "words", lambda *_, e=error: (_ for _ in ()).throw(e))
-        monkeypatch.setattr(sys, "argv", ["flowedit-grag", "edit", "x.png", "-o", str(tmp_path / "y.png")])
+        monkeypatch.setattr(export, "write_edit", lambda *_, e=error: (_ for _ in ()).throw(e))
+        monkeypatch.setattr(sys, "argv", ["flowedit-grag", "scene", "-o", str(tmp_path / "new")])
         with pytest.raises(SystemExit) as ending:
             main.run()
         assert ending.value.code == 70
@@ -76,10 +77,11 @@ def test_ctrl_c_is_a_sentence_and_130(tmp_path):
     code = (
         "import time, sys\n"
         "from flowedit_grag.cli import main\n"
-        "main.arguments.words = lambda *_: (print('began', flush=True), time.sleep(60))\n"
+        "from flowedit_grag.lab import export\n"
+        "export.write_edit = lambda *_: (print('began', flush=True), time.sleep(60))\n"
         "main.run()\n"
     )
-    words = [sys.executable, "-c", code, "edit", "x.png", "-o", str(tmp_path / "y.png")]
+    words = [sys.executable, "-c", code, "scene", "-o", str(tmp_path / "new")]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     assert process.stdout.readline() == "began\n"
     time.sleep(0.2)

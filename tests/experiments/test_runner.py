@@ -36,6 +36,7 @@ from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.samples import noise_seed
 from flowedit_grag.experiments.table import _entry
+from flowedit_grag.files import written
 from flowedit_grag.locks import Locks
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
@@ -336,7 +337,9 @@ def test_damaged_records_are_redone(whole, tmp_path):
     fourth = sorted(out.glob("edits/half/*.json"))[-1]
     fourth.write_text(json.dumps({"key": json.loads(fourth.read_text())["key"], "status": "failed"}))
     (out / "metrics" / "half" / sorted(out.glob("metrics/half/*.json"))[0].name).write_text("{")
-    (out / "edits" / "plain" / f".{first.stem}.99.png").write_bytes(b"half")
+    with written(first.with_suffix(".png")) as left_over:
+        left_over.touch()
+    left_over.write_bytes(b"half")
     done(out)
     check(out, whole, 4)
 
@@ -388,7 +391,7 @@ def test_a_session_goes_on_where_an_earlier_picture_rotted(tmp_path):
 
 def test_what_a_kill_left_half_written_in_the_folder_goes(tmp_path):
     done(out := tmp_path / "run", limit=1)
-    for name in (".table.99.json", ".manifest.12.json", ".config.3.yaml"):
+    for name in (".table.99.json", ".manifest.12.json", ".0a1b2c3d4e5f.6a7b8c9d.yaml"):
         (out / name).write_text("{")
     (out / ".gitignore").write_text("*")  # not ours
     done(out, limit=1)

@@ -54,7 +54,7 @@ def trial(rng: random.Random, folder: Path) -> None:
         ours = [line for line in said.splitlines() if line.startswith("error: ")]
         raise InputError(ours[-1] if ours else said.splitlines()[-1])
     for name in left:
-        if code == 0 and name.endswith((".png", ".jpg", ".webp")):
+        if code == 0 and name.endswith((".png", ".jpg", ".webp")) and (folder / name).is_file():
             Image.open(folder / name).load()
 
 
