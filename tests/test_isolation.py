@@ -23,6 +23,7 @@ STEPS = {
     "stableflow+": {"steps": 3, "vital_layers": [0, 2], "grag": 1.4},
     "rf-solver-edit": {"steps": 3},
     "icedit-t2i": {"steps": 3, "width": 32, "prompt": "descriptive"},
+    "direct-edit": {"steps": 3, "inject_steps": 1},
     "sdedit": {"steps": 4},
 }
 WORDS = {"source_prompt": "a cat on a mat", "target_prompt": "a dog on a mat"}
