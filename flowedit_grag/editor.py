@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,8 @@ class Editor:
         check_selection(self.method, GRAG(), {})
         if self.method.control is not None and not isinstance(self.method.control, GRAG):
             raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+        if isinstance(delta, str) or not np.iterable(delta):
+            raise InputError(f"a sweep takes a list of deltas, such as [0.9, 1.0, 1.1], not {delta!r}.")
         own = self.method.control or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
         request = EditRequest.of(instruction, source_prompt, target_prompt)
@@ -169,7 +172,7 @@ class Editor:
         request = EditRequest.of(None, source_prompt, target_prompt)
         source_prompt, targets = request.prompts(self.method)
         noise = generator(seed)
-        width, height = size or (self.flow.side, self.flow.side)
+        width, height = _sides(size, self.flow.side)
         with memory_advice(), job(self.flow) as (flow, cost):
             blank = flow.encode(np.zeros((height, width, 3), np.uint8))
             source, target = flow.condition(source_prompt), flow.condition(targets)
@@ -226,3 +229,13 @@ class Editor:
         if filtered is not None:
             settings["early_filter"] = filtered.record()
         return kind(images=images, source=original, settings=settings, filtered=filtered, alpha=alpha, **vars(cost))
+
+
+def _sides(size: Any, side: int) -> tuple[int, int]:
+    """(width, height) of a picture: the model's own ``side``, or what was asked for."""
+    if size is None:
+        return side, side
+    asked = list(size) if np.iterable(size) and not isinstance(size, str) else []
+    if len(asked) != 2 or not all(isinstance(pixels, Integral) and int(pixels) > 0 for pixels in asked):
+        raise InputError(f"size is (width, height) in pixels, not {size!r}.")
+    return int(asked[0]), int(asked[1])

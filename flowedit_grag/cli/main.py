@@ -1,5 +1,6 @@
 """The command line: what can be typed, and how mistakes are answered."""
 
+import errno
 import sys
 import textwrap
 from dataclasses import MISSING, fields
@@ -65,7 +66,7 @@ def edit(
 ) -> None:
     """Edit a picture."""
     size = arguments.size_of(edit.image)
-    output.check_new(out, (edit.image,), overwrite, size, keep_record)
+    out = output.new_file(out, (edit.image,), overwrite, size, keep_record)
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
     early = arguments.early_filter(
         early_filter, judge=judge, both_orders=both_orders, resume=resume, keep_record=keep_record
@@ -75,8 +76,7 @@ def edit(
         result = editor.edit(
             edit.image, **words, seed=edit.seed, detail=edit.detail, early_filter=early, on_progress=on_progress
         )  # fmt: skip
-    out = output.free(out, overwrite)
-    result.save(out)
+    out = output.saved(result, out, overwrite)
     if keep_record and result.filtered:
         output.save_record(result, out)
     output.report(result, out, edit.as_json)
@@ -93,15 +93,14 @@ def sweep(
 ) -> None:
     """The same edit at several strengths, as a labelled strip."""
     size, strengths = arguments.size_of(edit.image), arguments.strengths(delta)
-    output.check_new(out, (edit.image,), overwrite, strip_size([size] * (1 + len(strengths))))
+    out = output.new_file(out, (edit.image,), overwrite, strip_size([size] * (1 + len(strengths))))
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
     editor = arguments.editor(edit, loading, delta=1.0)
     with output.progress(quiet=edit.as_json) as on_progress:
         strip = editor.sweep(
             edit.image, **words, delta=strengths, seed=edit.seed, detail=edit.detail, on_progress=on_progress
         )  # fmt: skip
-    out = output.free(out, overwrite)
-    strip.save(out)
+    out = output.saved(strip, out, overwrite)
     output.report(strip, out, edit.as_json)
 
 
@@ -183,6 +182,9 @@ def run() -> None:
             raise
     except KeyboardInterrupt:
         code, said = INTERRUPTED, STOPPED
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # of stdout too
+        code, said = (2, f"error: {error.strerror}; make room.") if full else (CRASHED, _crashed(error))
     except Exception as error:
         code, said = CRASHED, _crashed(error)
     if code:
