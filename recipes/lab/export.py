@@ -21,6 +21,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import sample_scene
+from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.lab.world import IMAGE_SIZE
 from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
 from flowedit_grag.methods import METHODS
@@ -60,7 +61,7 @@ def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS
     parts = _shared(folder)
     restore(folder, "distil", transformer=parts["transformer"])
     about = ABOUT.format(name="lab", other="FLUX.1-dev", more="")
-    _write(weights, FluxPipeline(**parts), SETTINGS, about)
+    _write(weights, FluxPipeline(**parts), SETTINGS, about, pairs=pairs())
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
@@ -81,7 +82,7 @@ def _shared(folder: Path) -> dict:
     return parts
 
 
-def _write(weights: Path, pipeline, settings: dict[str, dict], about: str) -> None:
+def _write(weights: Path, pipeline, settings: dict[str, dict], about: str, **more: Any) -> None:
     """The pipeline, and what the package should know of a lab model."""
     for part in (pipeline.transformer, pipeline.vae):  # transformers would load text encoders in half precision too
         part.to(torch.float16)
@@ -89,11 +90,18 @@ def _write(weights: Path, pipeline, settings: dict[str, dict], about: str) -> No
     rng = np.random.default_rng(2_000_003)
     prompts = [caption(sample_scene(rng, items=1 + index % 2)) for index in range(PROMPTS)]
     facts = {
-        "pixels": IMAGE_SIZE**2, "words": model.vocabulary(), "prompts": prompts, "roundtrip_psnr": ROUNDTRIP_PSNR,
-        "about": about, "settings": settings,
+        "pixels": IMAGE_SIZE**2, "words": model.vocabulary(), "prompts": prompts, **more,
+        "roundtrip_psnr": ROUNDTRIP_PSNR, "about": about, "settings": settings,
     }  # fmt: skip
     (weights / FILE_NAME).write_text(json.dumps(facts, indent=2) + "\n")
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Prompts and what pictures of them are edited into, task by task, of a random stream of their own."""
+    rng = np.random.default_rng(2_000_004)
+    edits = [sample_edit(rng, task) for _ in range(PROMPTS // len(TASKS)) for task in TASKS]
+    return [(edit.source_prompt, edit.target_prompt) for edit in edits]
 
 
 def train_vital(folder: Path, steps: int, device: str = "cpu") -> None:
