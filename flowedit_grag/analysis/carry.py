@@ -42,8 +42,8 @@ BEAM = 3  # sets of one size that go on
 
 @dataclass(frozen=True)
 class CarryLayers:
-    """``singles``: every layer alone; ``sets``: the best of them, and each set that a further layer made better; the
-    last is ``vital_layers``, under which name the methods look for them. ``layers`` are their module names."""
+    """``singles``: every layer alone; ``sets``: the best of each size that was tried; the one with the highest score is
+    ``vital_layers``, under which name the methods look for them. ``layers`` are their module names."""
 
     model: str
     detector: str
@@ -110,11 +110,12 @@ def detect(
         return compared(layers, [trial.edited(edit, DELTAS) for trial in trials], plain, [of.inside for of in trials])
 
     singles, sets = greedy(share, flow.layers, on_progress)
-    if not sets:
+    best = max(sets, key=lambda one: one.score, default=None)
+    if best is None:
         warnings.warn("no layer carries the source; with more pairs, seeds or steps one may.", stacklevel=2)
     return CarryLayers(
         model=flow.name, detector="carry", pairs=texts, seeds=seeds, steps=steps, deltas=DELTAS,
-        layers=list(flow.attention()), singles=singles, sets=sets, vital_layers=list(sets[-1].layers) if sets else [],
+        layers=list(flow.attention()), singles=singles, sets=sets, vital_layers=list(best.layers) if best else [],
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def _trial(flow: ImageFlow, pair: tuple[str, str], latents: Tensor, steps: int) 
 def greedy(
     share: Callable[[tuple[int, ...]], Sharing], count: int, on_progress: OnProgress | None = None
 ) -> tuple[list[Sharing], list[Sharing]]:
-    """Every layer alone; and the best set of each size, as long as a further layer makes it better.
+    """Every layer alone; and the best set of each size, until one is no better than that before it.
 
     Sets are made of the best layers, and the best few of one size go on: the best need not be part of a better one.
     """
@@ -155,9 +156,9 @@ def greedy(
     sets = beam[:1]
     while grown := _grown([one.layers for one in beam], candidates):
         beam = sorted(tried(sorted(grown), f"sets of {len(sets) + 1}"), key=lambda one: -one.score)[:BEAM]
-        if beam[0].score <= sets[-1].score:
-            break
         sets.append(beam[0])
+        if beam[0].score <= sets[-2].score:
+            break
     return singles, sets
 
 
@@ -178,20 +179,24 @@ def write(found: CarryLayers, path: Path) -> list[Path]:
 
 
 def _chart(found: CarryLayers, path: Path) -> Path:
-    """What each layer alone carries, and takes of the edit (downwards), at both deltas; and the scores of sets."""
+    """What of the source every layer alone carries and what of the edit survives, at both deltas; and scores."""
     count = len(found.layers)
-    figure, (alone, sets) = sheet(2, f"{found.model}: layers that carry the source", panel=(max(6, 0.3 * count), 3.4))
-    for index, (delta, shade) in enumerate(zip(found.deltas, (1.0, 0.45), strict=True)):
+    figure, (carried, survived, scores) = sheet(
+        3, f"{found.model}: layers that carry the source", panel=(max(4.2, 0.2 * count), 3.4)
+    )
+    for index, (delta, color) in enumerate(zip(found.deltas, (PALETTE[0], PALETTE[3]), strict=True)):
         at = [layer + 0.4 * index - 0.2 for layer in range(count)]
-        for sign, color, what in ((1, PALETTE[0], "of the source carried"), (-1, PALETTE[1], "of the edit lost")):
-            parts = [one.carried[index] if sign > 0 else one.survived[index] - 1 for one in found.singles]
-            alone.bar(at, parts, 0.4, color=color, alpha=shade, label=f"{what}, delta {delta:g}")
-    alone.axhline(0, color="black", linewidth=0.8)
-    alone.set(xlabel="attention layer (found: " + ", ".join(map(str, found.vital_layers)) + ")", ylabel="part")
-    alone.set_xticks(range(0, count, 1 if count <= 20 else 5))
-    alone.legend(fontsize=7)
-    names = [" ".join(map(str, one.layers)) for one in found.sets]
-    sets.barh(names, [one.score for one in found.sets], color=PALETTE[0])
-    sets.invert_yaxis()
-    sets.set(xlabel="score", title="the best layer, and each that made it better", ylabel="layers")
+        carried.bar(at, [one.carried[index] for one in found.singles], 0.4, color=color, label=f"delta {delta:g}")
+        survived.bar(at, [one.survived[index] for one in found.singles], 0.4, color=color)
+    for axes, title in ((carried, "carried of the source"), (survived, "survives of the edit")):
+        axes.set(title=title, xlabel="attention layer")
+        axes.set_xticks(range(0, count, 1 if count <= 20 else 5))
+    carried.axhline(0, color="black", linewidth=0.8)
+    carried.legend(fontsize=7)
+    shown = [*found.singles, *found.sets[1:]]
+    colors = [PALETTE[1 if list(one.layers) == found.vital_layers else 5] for one in shown]
+    scores.bar(range(len(shown)), [one.score for one in shown], color=colors)
+    scores.set(title="score: layers, best sets")
+    scores.set_xticks(range(len(shown)), [" ".join(map(str, one.layers)) for one in shown], rotation=90, fontsize=7)
+    scores.axhline(0, color="black", linewidth=0.8)
     return save(figure, path)

@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline, FluxFillPipeline, FluxPipeline
 from safetensors import safe_open
 from safetensors.torch import save
 
-from flowedit_grag.analysis.vital_layers import detect, write
+from flowedit_grag.analysis import carry, vital_layers
 from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.backbone.load import load
 from flowedit_grag.embedded import ADAPTERS, MODELS
@@ -50,6 +50,7 @@ FILL_SETTINGS: dict[str, dict] = {
     "icedit": {"guidance": 1.0, "width": IMAGE_SIZE},  # the guidance embedding is not distilled
     "early_filter": {"judge": "lab"},
 }
+SHARING = ("stableflow", "stableflow+", "flowedit")  # methods with vital layers
 PROMPTS = 16
 SETTINGS_RUN = "lab_settings"  # out: of configs/lab/settings.yaml, within ``folder``
 CHECKPOINTS = {"vae_whole": ("vae",), "flux": ("transformer", "text_encoder", "text_encoder_2")}
@@ -57,7 +58,7 @@ RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/la
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
-    """Write the pipeline; stage ``vital`` adds the vital layers."""
+    """Write the pipeline; stage ``carry`` adds the vital layers."""
     parts = _shared(folder)
     restore(folder, "distil", transformer=parts["transformer"])
     about = ABOUT.format(name="lab", other="FLUX.1-dev", more="")
@@ -105,10 +106,20 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def train_vital(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Detect vital layers with ``steps`` sampling steps on the exported weights; the chart goes to ``folder``."""
-    found = detect(load("lab", device=device), prompts=PROMPTS, steps=steps)
-    write(found, folder / "vital.json")
-    _change(WEIGHTS, {"vital_layers": found.vital_layers})
+    """Detect the layers whose bypassing changes pictures most, with ``steps`` sampling steps on the exported weights;
+    numbers and chart go to ``folder``. The profile has those of stage ``carry``."""
+    found = vital_layers.detect(load("lab", device=device), prompts=PROMPTS, steps=steps)
+    vital_layers.write(found, folder / "vital.json")
+
+
+def train_carry(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Detect the layers that carry the source, with ``steps`` sampling steps on the exported weights, for the profile;
+    numbers and chart go to ``folder``."""
+    found = carry.detect(load("lab", device=device), steps=steps)
+    carry.write(found, folder / "carry.json")
+    settings = json.loads((WEIGHTS / FILE_NAME).read_text())["settings"]
+    shared = {name: {**settings.get(name, {}), "vital_layers": found.vital_layers} for name in SHARING}
+    _change(WEIGHTS, {"vital_layers": found.vital_layers, "settings": {**settings, **shared}})
 
 
 def train_settings(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:

