@@ -83,7 +83,7 @@ def _forward_call(opened: Opened, adapter: str, sample: Sample, records: Records
 
 def _edit(flow: ImageFlow, sample: Sample) -> None:
     editor = Editor("icedit", flow, steps=STEPS)
-    editor.edit(sample.image(), instruction=sample.instruction, seed=noise_seed(0, sample.id))
+    editor.edit(sample.image(), instruction=sample.instruction, seed=noise_seed(0, sample.id), detail="model")
 
 
 def _experts(bench: Bench, opened: Opened, records: Records) -> Path:

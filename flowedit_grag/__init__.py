@@ -16,6 +16,8 @@ _EXPORTS = {  # name -> module; imported when first used, so that ``--help`` doe
     "list_methods": "methods",
     "load": "backbone.load",
     "method": "methods",
+    "read_settings": "image_metadata",
+    "redo": "reproduce",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -1,5 +1,6 @@
 """The configs that come with the package, by name: ``lab/table1``."""
 
+import os
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -29,8 +30,10 @@ def find_config(name: str | Path) -> Path:
     given = Path(name)
     for path in (given, config_folder() / given):
         for file in (path, Path(f"{path}{ENDING}")):
-            if file.is_file():
+            if os.path.isfile(file):  # unlike Path.is_file, also false for names that are too long
                 return file
+    if os.path.exists(given) and not os.path.isdir(given):
+        raise InputError(f"{given} is a device or a pipe; give a file in YAML.")
     names = config_names()
     close = get_close_matches(given.as_posix().removesuffix(ENDING).removeprefix("configs/"), names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known by name: {', '.join(names)}."

@@ -15,14 +15,23 @@ def labelled_strip(images: Sequence[Image.Image], labels: Sequence[str], height:
         image.resize((max(1, round(image.width * height / image.height)), height), Image.Resampling.LANCZOS)
         for image in images
     ]
-    band = max(MINIMUM_BAND, round(BAND * min(height, scaled[0].width)))
-    sheet = Image.new("RGB", (sum(image.width + GAP for image in scaled) + GAP, height + band + GAP), "white")
+    band = _band(scaled[0].size)
+    sheet = Image.new("RGB", strip_size([image.size for image in scaled]), "white")
     draw, x = ImageDraw.Draw(sheet), GAP
     for image, label in zip(scaled, labels, strict=True):
         sheet.paste(image, (x, GAP))
         _write(draw, label, (x + image.width / 2, GAP + height + band / 2), image.width, band * 0.6)
         x += image.width + GAP
     return sheet
+
+
+def strip_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """(width, height) of a strip of pictures of these ``sizes``, all of one height."""
+    return sum(width + GAP for width, _ in sizes) + GAP, sizes[0][1] + _band(sizes[0]) + GAP
+
+
+def _band(size: tuple[int, int]) -> int:
+    return max(MINIMUM_BAND, round(BAND * min(size)))
 
 
 def labelled_grid(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], names: Sequence[str]) -> Image.Image:

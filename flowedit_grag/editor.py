@@ -13,14 +13,16 @@ import torch
 from PIL import Image
 
 from . import __version__
-from .backbone.image import ImageLike, padded, read_image, resized
+from .backbone.image import ImageLike, alpha_of, padded, read_image, resized
 from .backbone.image_flow import ImageFlow
 from .backbone.load import load
+from .detail import Detail, check_detail, finished, say_unchanged
 from .errors import InputError, memory_advice
 from .guidance.control import Control
 from .guidance.grag import GRAG
+from .image_metadata import source_of
 from .job import job, released, watched
-from .methods import Method, written_options
+from .methods import METHODS, Method, written_options
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
@@ -43,15 +45,17 @@ class Editor:
         model: a folder, a hub id, or a loaded :class:`Flow`; by default the embedded ``"lab"``, or for a method that
             needs a Fill model ``"lab-fill"`` with the adapter ``"lab-moe"``.
         grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
-        options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``, ``lora``,
-            ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``, ``memory_budget``, ``revision``), and
-            the method's own options. What is not given comes from the model's profile, then from the method's defaults.
+        options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``,
+            ``transformer``, ``lora``, ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``,
+            ``memory_budget``, ``revision``), and the method's own options. What is not given comes from the model's
+            profile, then from the method's defaults.
 
     Raises :class:`InputError` for anything that cannot be used.
     """
 
     def __init__(
         self,
+        /,  # whatever options are called
         method: str | Method | type[Method] = "stableflow+",
         model: str | Path | ImageFlow | None = None,
         *,
@@ -66,7 +70,7 @@ class Editor:
         embedded = {"model": "lab-fill", "adapter": "lab-moe"} if made.fills else {"model": "lab"}
         loading = {**(embedded if model is None else {"model": model}), **given}
         self.flow = model if isinstance(model, ImageFlow) else load(**loading)
-        self.method_name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+        self.method_name = method if isinstance(method, str) else METHODS.name_of(type(made))
         self.method = resolve_method(method, self.flow, strength, options)
         self.method.check_model(self.flow)
 
@@ -80,6 +84,7 @@ class Editor:
         instruction: str | Sequence[str] | None = None,
         seed: int = 0,
         early_filter: EarlyFilter | None = None,
+        detail: Detail = "original",
         on_progress: OnProgress | None = None,
         prepare: Prepare | None = None,
     ) -> Result:
@@ -87,7 +92,10 @@ class Editor:
         with methods that take one, by each ``instruction``.
 
         ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
-        :attr:`Result.filtered`. ``prepare`` is in place of :meth:`Method.prepare`, for those who keep its result.
+        :attr:`Result.filtered`. Of a picture larger than the model works at, ``detail="original"`` keeps the fine
+        detail where the edit changed little, and ``"model"`` shows what the model made, enlarged;
+        ``settings["detail"]`` says what was done. ``prepare`` is in place of :meth:`Method.prepare`, for those who keep
+        its result.
         The same seed gives the same result, bit for bit, on the same machine.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
@@ -95,7 +103,7 @@ class Editor:
             if not isinstance(early_filter, EarlyFilter):
                 raise InputError(f"early_filter is an EarlyFilter(seeds=6, steps=10), not {early_filter!r}.")
             early_filter.check(self.method, request)
-        return self._edited(Result, image, request, None, seed, on_progress, early_filter, prepare=prepare)
+        return self._edited(Result, image, request, None, seed, detail, on_progress, early_filter, prepare=prepare)
 
     @released
     def sweep(
@@ -108,6 +116,7 @@ class Editor:
         delta: Sequence[float],
         lam: float | None = None,
         seed: int = 0,
+        detail: Detail = "original",
         on_progress: OnProgress | None = None,
     ) -> Strip:
         """The same edit at every strength in ``delta``: one inversion, one source row, the strengths in one batch."""
@@ -119,7 +128,7 @@ class Editor:
         request = EditRequest.of(instruction, source_prompt, target_prompt)
         if not strengths or len(request.target_prompts) > 1 or len(request.instructions) > 1:
             raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
-        return self._edited(Strip, image, request, strengths, seed, on_progress)
+        return self._edited(Strip, image, request, strengths, seed, detail, on_progress)
 
     @released
     def edit_with(
@@ -131,6 +140,7 @@ class Editor:
         target_prompt: str | None = None,
         instruction: str | None = None,
         seed: int = 0,
+        detail: Detail = "original",
         on_progress: OnProgress | None = None,
         prepare: Prepare | None = None,
     ) -> Result:
@@ -140,7 +150,8 @@ class Editor:
         Raises :class:`InputError` where they do not fit into memory at once: what a batch holds changes the last bits.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
-        return self._edited(Result, image, request, list(controls), seed, on_progress, whole=True, prepare=prepare)
+        strengths = list(controls)
+        return self._edited(Result, image, request, strengths, seed, detail, on_progress, whole=True, prepare=prepare)
 
     @released
     def generate(
@@ -158,7 +169,8 @@ class Editor:
         """
         if not hasattr(self.method, "generate"):
             raise InputError(f"{self.method_name} edits only given images; to edit a generated one use stableflow.")
-        source_prompt, targets = EditRequest.of(None, source_prompt, target_prompt).prompts(self.method)
+        request = EditRequest.of(None, source_prompt, target_prompt)
+        source_prompt, targets = request.prompts(self.method)
         noise = generator(seed)
         width, height = size or (self.flow.side, self.flow.side)
         with memory_advice(), job(self.flow) as (flow, cost):
@@ -168,6 +180,7 @@ class Editor:
             rows = run_to_end(self._generated(made, self.method.targets(target)), watched(on_progress))
             images = [flow.decode(row[None], (width, height)) for row in rows]
         settings = self._settings(source_prompt, targets, None, seed, (width, height), made.layout)
+        settings |= {"kind": "generate", "request": request.plain()}
         return Result(images=images[1:], source=images[0], settings=settings, **vars(cost))
 
     def _generated(self, source: Source, targets: Targets) -> Steps:
@@ -182,13 +195,14 @@ class Editor:
 
     def _edited(
         self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
-        seed: int, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None, whole: bool = False,
-        prepare: Prepare | None = None,
+        seed: int, detail: Detail, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
+        whole: bool = False, prepare: Prepare | None = None,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
+        check_detail(detail)
         frame = frame_of(self.method)
         source_prompt, targets = request.prompts(self.method)
-        noise, original, filtered = generator(seed), read_image(image), None
+        noise, original, alpha, filtered = generator(seed), read_image(image), alpha_of(image), None
         worked = resized(original, frame.size(self.flow, original.size))
         with memory_advice(), job(self.flow) as (flow, cost):
             latents = frame.encode(flow, worked)
@@ -212,11 +226,14 @@ class Editor:
                     instruction=request.instructions[0], shown=worked,
                 )  # fmt: skip
                 edits, filtered = run_to_end(steps, watched(on_progress))
-            images = [frame.decode(flow, row[None], original) for row in edits]
+            images, made_so = finished(frame, flow, edits, latents, original, detail)
         settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(subject))
+        settings |= {"kind": kind.kind, "request": request.plain(), "source": source_of(image, original, alpha)}
+        settings |= made_so
+        say_unchanged(made_so["unchanged"], len(images), kind is Strip)
         if filtered is not None:
             settings["early_filter"] = filtered.record()
-        return kind(images=images, source=original, settings=settings, filtered=filtered, **vars(cost))
+        return kind(images=images, source=original, settings=settings, filtered=filtered, alpha=alpha, **vars(cost))
 
     def _warn_if_foreign(self, flow: ImageFlow, image: Image.Image) -> None:
         """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""

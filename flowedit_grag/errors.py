@@ -4,13 +4,26 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
+from .hidden import masked
+
+MOST_SAID = 800  # characters of a sentence of ours, which may list names
+LONGEST = 300  # characters of what others say, and of a sentence that is longer than that
+CUT = " [...] "
 ALLOCATORS_SAY = ("memoryerror", "can't allocate memory", "not enough memory", "out of memory")
 
 
 class InputError(ValueError):
-    """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2."""
+    """The input cannot be used. The message says what is wrong and what to do; the command line exits with 2.
+
+    It stays one line that can be read: of what was given, which may be anything, the middle is left out.
+    """
+
+    def __init__(self, said: str):
+        line = " ".join(masked(said).split("\n"))
+        super().__init__(line if len(line) <= MOST_SAID else shortened(line))
 
 
 class Cancelled(Exception):
@@ -30,24 +43,51 @@ def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] 
     return InputError(f"unknown {kind} {name!r}; {hint}")
 
 
-def first_line(error: Exception) -> str:
-    """What ``error`` says, without the pages that some libraries add."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+def first_line(error: BaseException) -> str:
+    """What ``error`` says, without the pages that some libraries add, and what is hidden."""
+    lines = masked(str(error)).strip().splitlines()
+    return shortened(lines[0]).rstrip(".") if lines else type(error).__name__
 
 
-def needed(module: str, purpose: str, install: str) -> ModuleType:
-    """The ``module`` of a package that only some need. Raises :class:`InputError` that says what for and what to
-    ``install``."""
+def shortened(line: str) -> str:
+    """``line`` without its middle, if it is longer than :data:`LONGEST`."""
+    half = (LONGEST - len(CUT)) // 2
+    return line if len(line) <= LONGEST else f"{line[:half]}{CUT}{line[-half:]}"
+
+
+EXTRAS = {  # packages that only some need -> the extra of ours that brings them
+    "bitsandbytes": "quant", "gguf": "quant", "torchao": "quant", "openai": "judge", "gradio": "app", "ray": "ray",
+    "datasets": "eval", "pandas": "eval", "pyarrow": "eval", "torchmetrics": "eval", "torchvision": "eval",
+    "prodigyopt": "train", "tensorboard": "train",
+}  # fmt: skip
+
+
+def needed(module: str, purpose: str) -> ModuleType:
+    """The ``module`` of a package in :data:`EXTRAS`. Raises :class:`InputError` that says what for, and what to
+    install."""
     try:
         return import_module(module)
     except ImportError as error:
-        raise InputError(f"{purpose} needs {module.partition('.')[0]} ({error}); pip install '{install}'.") from None
+        package = module.partition(".")[0]
+        install = f"flowedit-grag[{EXTRAS[package]}]"
+        raise InputError(f"{purpose} needs {package} ({error}); pip install '{install}'.") from None
+
+
+def missing_package(error: Exception) -> str | None:
+    """The package of :data:`EXTRAS` that ``error`` speaks of and that is not installed, if there is one."""
+    return next((name for name in EXTRAS if name in str(error).lower() and find_spec(name) is None), None)
+
+
+def without_package(error: Exception, purpose: str) -> InputError:
+    """What to install for ``purpose``, from what a library says of a package that it misses."""
+    package = missing_package(error)
+    install = f"pip install 'flowedit-grag[{EXTRAS[package]}]'" if package else "install it"
+    return InputError(f"{purpose} needs a package that is not here ({first_line(error)[:300]}); {install}.")
 
 
 LESS_MEMORY = (
     "a smaller image or memory_budget needs less, and on a GPU so do offload='model' (or 'sequential') and "
-    "quantization='bitsandbytes_4bit'; what icedit-t2i records can lie in CPU memory (record_on='cpu')."
+    "quantization='nf4' (or 'fp8'); what icedit-t2i records can lie in CPU memory (record_on='cpu')."
 )
 
 

@@ -1,24 +1,29 @@
 """Files: written whole or not at all, and known by what is in them."""
 
+import csv
 import hashlib
 import json
 import os
+import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, first_line, shortened
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, with its ending; it becomes ``path`` when the block ends well."""
+    """Yield a temporary path beside ``path``, with its ending and a short name; it becomes ``path`` when the block ends
+    well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    partial = path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)
@@ -26,14 +31,42 @@ def written(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(folder: Path, advice: str) -> None:
-    """Raise :class:`InputError` with an ``advice`` unless ``folder`` takes files, or can be made. Leaves nothing."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+def leftovers(path: Path) -> Iterator[Path]:
+    """Temporary files that killed processes left of ``path``, or of what differs from it in the ending."""
+    yield from path.parent.glob(f"{_beginning(path)}*")
+
+
+def _beginning(path: Path) -> str:
+    return f".{hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:12]}."
+
+
+def check_writable(folder: Path, advice: str, name: str = "") -> None:
+    """Raise :class:`InputError` with an ``advice`` unless ``folder`` takes files, one with this ``name`` among them, or
+    can be made. Leaves nothing."""
     try:
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
         with tempfile.TemporaryFile(dir=there):
             pass
-    except OSError as error:
-        raise InputError(f"cannot write in {folder} ({error.strerror}); {advice}") from None
+        to_come = folder.absolute().parts[len(there.absolute().parts) :]
+        for path in (folder / name, *(there / part for part in (*to_come, name))):
+            with suppress(FileNotFoundError):
+                path.lstat()  # the file system's own word on the name
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"cannot write in {shortened(str(folder / name))} ({why}); {advice}") from None
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """``rows`` as CSV. Text that spreadsheets would run as a formula has an apostrophe before it, as they have it."""
+    csv.writer(taken := StringIO(), lineterminator="\n").writerows([map(_cell, row) for row in rows])
+    return taken.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", "\n")  # which Python before 3.13 writes without quotation marks
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -76,8 +76,10 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
 def _from_file(name: str, path: Path) -> Sequence[int]:
     """What the JSON that ``flowedit-grag vital-layers`` wrote has under ``name``."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")  # a device may never end
         return json.loads(path.read_text())[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{name} cannot be read from {str(path)!r}: {error}; give numbers or a JSON that has it."
         ) from None
@@ -93,9 +95,18 @@ def _number(name: str, value: Any, kind: type) -> int | float:
     whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not isinstance(value, Real) or (kind is int and not whole):
         raise InputError(f"{name} must be a {'whole ' if kind is int else ''}number, not {value!r}.")
-    if not math.isfinite(value) or value < 0:
+    if not math.isfinite(number := _float(value)) or number < 0:
         raise InputError(f"{name} must be finite and not negative, not {value!r}.")
+    if kind is int and number >= 2**63:
+        raise InputError(f"{name} must be a number that a machine's integers hold, not {value!r}.")
     return kind(value)
+
+
+def _float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # whole numbers have no end in Python
+        return math.inf
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,27 @@
 """Things by name, imported when asked for, and made of options that are checked."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
-from .errors import InputError, unknown
+from .errors import InputError, first_line, unknown
 from .options import make
 
 Made = TypeVar("Made")
+_imports = ContextVar("imports", default=True)
+
+
+@contextmanager
+def names_only() -> Iterator[None]:
+    """Inside, nothing can be named by an address: it would import code, and who names it may be a stranger."""
+    token = _imports.set(False)
+    try:
+        yield
+    finally:
+        _imports.reset(token)
 
 
 @dataclass(frozen=True)
@@ -31,12 +44,22 @@ class Registry:
         if not isinstance(name, str) or (name not in self.table and ":" not in name):
             raise unknown(self.kind, name, self.table)
         address = self.table.get(name)
+        if address is None and not _imports.get():
+            raise InputError(f"the {self.kind} {name!r} is code to be imported; give --allow-imports if you trust it.")
         module, _, attribute = (address or name).partition(":")
+        if not address and not all(part.isidentifier() for part in (*module.split("."), attribute)):
+            advice = "an address is written 'my_package.my_file:MyThing'"
+            raise InputError(f"cannot import the {self.kind} {name!r}: {advice}.")
         try:
             found = import_module(f".{module}", self.package) if address else import_module(module)
             return getattr(found, attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"cannot import the {self.kind} {name!r}: {error}.") from error
+        except (Exception, SystemExit) as error:  # a file of one's own may fail in any way, or be a script that exits
+            kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
+            raise InputError(f"cannot import the {self.kind} {name!r}: {kind}{first_line(error)}.") from error
+
+    def name_of(self, kind: type) -> str:
+        """What :meth:`class_of` finds the class by: its name, or the address of one's own."""
+        return next((name for name in self if self[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
 
     def class_of(self, name: str | type, base: type[Made]) -> type[Made]:
         """The class called ``name`` (or ``name`` itself), which must be derived from ``base``."""

@@ -4,12 +4,14 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
+from pathlib import Path, PurePath
 from typing import Any
 
 from PIL import Image
 
-from .backbone.image import UNREADABLE, read_image
+from .backbone.image import alpha_of, read_image
+from .backbone.image_decoding import decoded
 from .errors import InputError, first_line, needed
 
 
@@ -33,7 +35,7 @@ class ParquetTable:
     @classmethod
     def of(cls, name: str, rows: Any, pictures: Collection[str]) -> "ParquetTable":
         """``rows`` as :func:`load_rows` gives them. Raises :class:`InputError` for columns without ``pictures``."""
-        kind = needed("datasets", "a table", "flowedit-grag[eval]").Image()
+        kind = needed("datasets", "a table").Image(decode=False)
         for column in pictures:
             try:
                 rows = rows.cast_column(column, kind)
@@ -49,19 +51,21 @@ class ParquetTable:
     def where(self, row: int) -> str:
         return f"{self.name}, row {row}"
 
-    def picture(self, row: int, column: str) -> Image.Image:
-        """A picture in the mode it has."""
-        try:
-            picture = self.rows.select_columns([column])[row][column]
-        except UNREADABLE as error:
-            raise InputError(f"{self.where(row)}: {column} cannot be read ({first_line(error)}).") from None
-        if picture is None:
-            raise InputError(f"{self.where(row)}: there is no {column}.")
-        return picture
-
     def image(self, row: int, column: str) -> Image.Image:
         """A picture in RGB."""
-        return read_image(self.picture(row, column))
+        return read_image(self._picture(row, column))
+
+    def alpha(self, row: int, column: str) -> Image.Image | None:
+        """A picture's alpha channel, or None where nothing is transparent."""
+        return alpha_of(self._picture(row, column))
+
+    def _picture(self, row: int, column: str) -> Image.Image:
+        cell = self.rows.select_columns([column])[row][column]
+        if cell is None:
+            raise InputError(f"{self.where(row)}: there is no {column}.")
+        if cell["bytes"] is None:  # a path of whoever wrote the table, to any file of whoever reads it
+            raise InputError(f"{self.where(row)}: {column} is a path; only tables that hold their pictures are read.")
+        return decoded(BytesIO(cell["bytes"]), f"{self.where(row)}: {column}")[1]
 
 
 def load_rows(path: str, split: str, or_all: bool = False) -> Any:
@@ -70,9 +74,9 @@ def load_rows(path: str, split: str, or_all: bool = False) -> Any:
     Of a folder those files are taken that are named after the split (``dev-00000-of-00004.parquet``,
     ``dev/0000.parquet``), or all of them where there are none, if ``or_all``. Raises :class:`InputError`.
     """
-    datasets, place = needed("datasets", "a table", "flowedit-grag[eval]"), Path(path)
+    datasets, place = needed("datasets", "a table"), Path(path)
     try:
-        if place.exists():
+        if os.path.exists(place):
             return datasets.load_dataset("parquet", data_files=_files(place, split, or_all), split="train")
         return datasets.load_dataset(path, split=split)
     except InputError:
@@ -140,8 +144,11 @@ def read_text(file: Path) -> str:
         raise InputError(f"{file} cannot be read ({first_line(error)}).") from None
 
 
-def existing(path: Path, where: str) -> Path:
-    """``path``, if there is a file."""
+def existing(folder: Path, name: str, where: str) -> Path:
+    """The picture that a list calls ``name``, if there is a file of that name in ``folder`` or below."""
+    path, parts = folder / name, PurePath(name)
+    if parts.is_absolute() or ".." in parts.parts:  # lists are handed on, and may name any file of whoever reads them
+        raise InputError(f"{where}: {name!r} leads out of {folder}; put the picture, or a link to it, there.")
     if not os.path.isfile(path):  # unlike Path.is_file, also false for names that are too long
         raise InputError(f"{where}: there is no image at {path}.")
     return path

@@ -204,7 +204,7 @@ def bad_pictures(folder):
     yield folder / "dot.png", "1x1; at least 16"
     yield folder / "huge.png", "scale it down"
     yield folder, "cannot be read"
-    yield np.zeros((128, 128)), "uint8"
+    yield np.zeros((3, 128, 128)), r"\[H, W, 3\] or \[H, W, 4\], not \[3, 128, 128\]"
     yield 7, "must be a path"
 
 
@@ -246,7 +246,7 @@ def test_bad_prompts_and_seeds(lab, recolor, prompts, change, words):
         ({"device": "gpu"}, "unknown device"),
         ({"dtype": "float31"}, "did you mean 'float32'"),
         ({"quantization": "bitsandbites_4bit"}, "did you mean 'bitsandbytes_4bit'"),
-        ({"attention_backend": "flesh"}, "cannot be loaded"),
+        ({"attention_backend": "flesh"}, "did you mean 'flash'"),
         ({"method": ":x"}, "cannot import"),
         ({"method": "os:getcwd"}, "is no method"),
         ({"solver": "os:getcwd"}, "is no solver"),

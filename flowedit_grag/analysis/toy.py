@@ -1,12 +1,11 @@
 """The toy experiment of GRAG (arXiv:2510.24657, §B.1, fig. S1): one query, two source tokens, one word."""
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
-from ..files import written
+from ..files import csv_text, written
 from ..guidance.attention_weight import AttentionWeight
 from ..guidance.control import Control, ControlledGroup
 from ..guidance.grag import GRAG
@@ -61,8 +60,8 @@ def write(folder: Path, values: Sequence[float] = VALUES) -> list[Path]:
         name: {token: [*zip(values, own, strict=True)] for token, *own in zip(KEYS, *all_of, strict=True)}
         for name, all_of in found.items()
     }
-    with written(folder / "toy.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("strategy", "value", *KEYS), *rows])
+    with written(folder / "toy.csv") as partial:
+        partial.write_text(csv_text([("strategy", "value", *KEYS), *rows]), encoding="utf-8")
     title = "One query, two source tokens and a word: attention after the softmax"
     x = "gamma, lambda or delta; 1 changes nothing"
     return [folder / "toy.csv", line_panels(panels, folder / "toy.png", x, "attention", title)]

@@ -120,10 +120,10 @@ def chosen(asked: int | Sequence[Any], known: Sequence[Any]) -> list[Any]:
     return list(known[: max(0, asked)])
 
 
-def check_counts(*counts: int) -> None:
-    """Raise :class:`InputError` for counts of prompts, seeds, steps below 1."""
-    if min(counts) < 1:
-        raise InputError("the detector needs at least one prompt, one seed and one step.")
+def check_counts(seeds: int, steps: int, prompts: int) -> None:
+    """Raise :class:`InputError` for counts that make no detector."""
+    if min(seeds, steps, prompts) < 1 or seeds > 1000:
+        raise InputError("the detector needs at least one prompt, one seed (and up to 1000) and one step.")
 
 
 def generator_of(

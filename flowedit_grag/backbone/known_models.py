@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, first_line
+from ..options import check_options
 from .profile import Profile
 
 FILE_NAME = "flowedit_grag.json"  # beside a model's model_index.json
@@ -36,8 +37,21 @@ def read_profile(folder: Path) -> Profile:
         return Profile()
     known = {f.name for f in fields(Profile)}
     try:
-        values = {key: value for key, value in json.loads(path.read_text()).items() if key in known}
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{path} is not a valid model profile: {error}.") from None
-    frozen: dict[str, Any] = {key: tuple(of) if isinstance(of, list) else of for key, of in values.items()}
-    return Profile(**frozen)
+        values = {key: value for key, value in json.loads(path.read_text(encoding="utf-8")).items() if key in known}
+        frozen: dict[str, Any] = {key: tuple(of) if isinstance(of, list) else of for key, of in values.items()}
+        made = Profile(**frozen)
+        _check_lists(values)
+        check_options(made)
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is not a valid model profile: {first_line(error)}.") from None
+    return made
+
+
+def _check_lists(values: dict[str, Any]) -> None:
+    """Raise :class:`InputError` for what :func:`check_options` takes from people and a file does not say."""
+    for name in ("vital_layers", "value_layers", "words", "prompts"):
+        if not isinstance(values.get(name), list | None):
+            raise InputError(f"{name} must be a list, not {values[name]!r}")
+    settings = values.get("settings", {})
+    if not isinstance(settings, dict) or not all(isinstance(of, dict) for of in settings.values()):
+        raise InputError("settings must have options by the name of a method")

@@ -1,9 +1,9 @@
 """From a name to a :class:`Flow`: the embedded lab model, a folder, or a hub repository."""
 
 import math
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,15 @@ import torch
 from ..embedded import MODELS
 from ..errors import InputError, first_line, memory_advice, unknown
 from ..lora_moe import read_adapter
-from ..lora_moe.adapter_file import is_mixture, read_adapter_weights
-from ..lora_moe.config import NAME
-from ..lora_moe.locate import locate as locate_adapter
 from .device_placement import Offload, check_offload, checked_device, checked_dtype, put
-from .families import FAMILIES, flow_of
-from .families.flux_transformer import PATCH
+from .families import flow_of
 from .image_flow import ImageFlow
 from .known_models import profile_of
+from .lora import Lora, add_loras, read_loras
 from .memory import default_budget
-
-SHORT_QUANTIZATION: dict[str, dict[str, Any]] = {
-    "bitsandbytes_4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
-    "bitsandbytes_8bit": {"load_in_8bit": True},
-}
+from .model_folder import in_one_sentence, pipeline_in
+from .quantization import FP8, SHORT, loading_config, store_in_fp8
+from .single_file import ENDINGS, check_single_file, is_gguf
 
 
 def load(
@@ -36,7 +31,8 @@ def load(
     device: torch.device | str | None = None,
     offload: Offload = "none",
     quantization: str | Mapping[str, Any] | None = None,
-    lora: str | Path | Sequence[str | Path] = (),
+    transformer: str | Path | None = None,
+    lora: Lora | Sequence[Lora] | None = None,
     adapter: str | Path | None = None,
     adapter_scale: float = 1.0,
     attention_backend: str | None = None,
@@ -53,9 +49,13 @@ def load(
         device: ``"cuda"``, ``"mps"``, ``"cpu"``; by default the best there is.
         offload: keep networks in CPU memory until they run: whole models, single layers (``"sequential"``), or
             groups of layers streamed ahead (``"group"``).
-        quantization: ``"bitsandbytes_4bit"`` or ``"bitsandbytes_8bit"`` (transformer and T5), or the keyword
-            arguments of diffusers' ``PipelineQuantizationConfig`` for any of its backends.
-        lora: LoRA files or hub ids, all active at full weight.
+        quantization: ``"nf4"`` or ``"int8"`` (transformer and T5, by bitsandbytes, on a GPU), ``"fp8"`` (the
+            transformer's weights are kept in 8 bits and computed with in ``dtype``), or the keyword arguments of
+            diffusers' ``PipelineQuantizationConfig`` for any of its backends.
+        transformer: a file in place of the model's own transformer: BFL's and ComfyUI's ``.safetensors``, or a
+            ``.gguf``, which is quantised as it is. Everything else, also its config, comes from ``model``.
+        lora: LoRA files or hub ids: one or several, each as it is, with a weight as in ``("file", 0.8)`` or
+            ``"file:0.8"``. Layouts of diffusers, peft, kohya, ComfyUI and XLabs are read.
         adapter: a LoRA-MoE or LoRA to edit with: a safetensors file, a folder, a hub id, ``"lab-moe"``, ``"lab-lora"``.
         adapter_scale: its strength; 1 is as trained.
         attention_backend: one of diffusers' (``"flash"``, ``"sage"``, ``"native"``, ...).
@@ -63,7 +63,8 @@ def load(
         memory_budget: bytes of activations in one forward call; by default a share of the device's memory.
         revision: of the hub's model: a commit, tag or branch; by default what is there now.
 
-    Raises :class:`InputError` for names that lead nowhere and devices that are not there.
+    Only safetensors and GGUF are read, and code that comes with a model is never run. Raises :class:`InputError` for
+    names that lead nowhere, devices and packages that are not there, and files that are damaged or of another model.
     """
     asked = {name: value for name, value in locals().items() if (load.__kwdefaults__ or {}).get(name, value) != value}
     target = checked_device(device)
@@ -71,15 +72,22 @@ def load(
     check_offload(offload, target)
     check_scale(adapter_scale)
     check_budget(memory_budget)
+    if attention_backend:
+        check_attention_backend(attention_backend)
     folder = locate(model)
+    file = None if transformer is None else check_single_file(transformer)
+    config = loading_config(quantization, kind, target, is_gguf(file))
     read = None if adapter is None else read_adapter(adapter)  # before minutes are spent on the model
-    extra = {"quantization_config": _quantization(quantization, kind)} if quantization else {}
+    loras = read_loras(lora)
     at = {} if revision is None else {"revision": revision}
-    with memory_advice(), in_one_sentence(model):
-        pipeline = _pipeline(folder, kind, extra, at)
+    with memory_advice():
+        with in_one_sentence(model, folder):
+            pipeline = pipeline_in(folder, kind, at, config, file)
         if read:
             read.add_to(pipeline.transformer, scale=adapter_scale)
-        _add_loras(pipeline, [lora] if isinstance(lora, str | Path) else lora)
+        add_loras(pipeline, loras)
+        if isinstance(quantization, str) and SHORT[quantization] == FP8:
+            store_in_fp8(pipeline.transformer, kind)
         if attention_backend:
             _attend_with(pipeline.transformer, attention_backend)
         put(pipeline, offload, target)
@@ -93,9 +101,13 @@ def load(
 def locate(model: str | Path) -> str:
     """What ``from_pretrained`` takes."""
     path = MODELS.get(str(model), Path(model))
-    if (path / "model_index.json").exists():
+    if os.path.exists(path / "model_index.json"):  # unlike Path.exists, also false for names that are too long
         return str(path)
-    if path.exists():
+    if os.path.isfile(path) and path.suffix in ENDINGS:
+        raise InputError(
+            f"{path} is one file; name the model that it belongs to, and give it as transformer={str(path)!r}."
+        )
+    if os.path.exists(path):
         raise InputError(f"{path} is not a model in diffusers format: it has no model_index.json.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
         raise unknown("model", str(model), [*MODELS, "black-forest-labs/FLUX.1-dev"])
@@ -110,27 +122,10 @@ def commit(model: str | Path) -> str | None:
     from huggingface_hub import hf_hub_download
 
     place = locate(model)
-    if Path(place).exists():
+    if os.path.exists(place):
         return None
-    with in_one_sentence(model):
+    with in_one_sentence(model, place):
         return Path(hf_hub_download(place, "model_index.json")).parent.name  # snapshots/COMMIT/model_index.json
-
-
-def _pipeline(folder: str, dtype: torch.dtype, extra: Mapping[str, Any], at: Mapping[str, str]):
-    import diffusers
-
-    diffusers.utils.logging.disable_progress_bar()
-    config: Any = diffusers.DiffusionPipeline
-    kind = config.load_config(folder, **at).get("_class_name")
-    if kind not in FAMILIES.table:
-        raise InputError(f"{folder} is a {kind}; the models that can be loaded are {' and '.join(FAMILIES)}.")
-    pipeline = getattr(diffusers, kind).from_pretrained(folder, dtype=dtype, **extra, **at)
-    pipeline.set_progress_bar_config(disable=True)
-    latent, taken = pipeline.vae.config.latent_channels * PATCH**2, pipeline.transformer.config.in_channels
-    filled = 2 * latent + (PATCH * pipeline.vae_scale_factor) ** 2
-    if taken != (wanted := {"FluxPipeline": latent, "FluxFillPipeline": filled}[kind]):
-        raise InputError(f"{folder} takes {taken} channels a token where a {kind} takes {wanted}: a control model?")
-    return pipeline
 
 
 def check_scale(scale: Any) -> None:
@@ -145,18 +140,15 @@ def check_budget(budget: Any) -> None:
         raise InputError(f"memory_budget must be a whole number of bytes from 1 on, not {budget!r}.")
 
 
-def check_quantization(quantization: str | Mapping[str, Any]) -> None:
-    """Raise :class:`InputError` for the short name of a quantisation that is not known."""
-    if isinstance(quantization, str) and quantization not in SHORT_QUANTIZATION:
-        raise unknown("quantization", quantization, SHORT_QUANTIZATION)
-
-
 def _attend_with(transformer: Any, name: str) -> None:
     """This transformer alone: diffusers would also change what all others of the process attend with, for good."""
     from diffusers.models.attention_dispatch import attention_backend
 
-    with attention_backend(name):
-        transformer.set_attention_backend(name)
+    try:
+        with attention_backend(name):
+            transformer.set_attention_backend(name)
+    except (ImportError, RuntimeError, ValueError) as error:  # for packages and devices that it needs
+        raise InputError(f"attention_backend={name!r} cannot be used here ({first_line(error)}).") from error
 
 
 def check_attention_backend(name: str) -> None:
@@ -166,62 +158,3 @@ def check_attention_backend(name: str) -> None:
     known = [backend.value for backend in AttentionBackendName]
     if name not in known:
         raise unknown("attention_backend", name, known)
-
-
-def _add_loras(pipeline, loras: Sequence[str | Path]) -> None:
-    names = [f"lora{index}" for index in range(len(loras))]
-    for name, source in zip(names, loras, strict=True):
-        path = locate_adapter(source)
-        if is_mixture(keys := pipeline.lora_state_dict(str(path))):
-            read_adapter_weights(path)  # raises for those that adapter= cannot read either
-            raise InputError(f"{source} is a mixture of experts and no plain LoRA; give it as adapter=.")
-        pipeline.load_lora_weights(str(path), adapter_name=name)
-        _check_loaded(pipeline.transformer, keys, name, source)
-    if names:
-        for network in (pipeline.transformer, pipeline.text_encoder):  # each load left only its own active
-            known = getattr(network, "peft_config", {})
-            if active := [name for name in (NAME, *names) if name in known]:
-                network.set_adapter(active)
-
-
-def _check_loaded(transformer, keys: Iterable[str], name: str, source: str | Path) -> None:
-    """Raise :class:`InputError` where diffusers left out layers of a LoRA, of which it only warns."""
-    layers = {key.removeprefix("transformer.").partition(".lora_")[0] for key in keys if key.startswith("transformer.")}
-    there = {module for module, layer in transformer.named_modules() if name in getattr(layer, "lora_A", {})}
-    if layers and (lost := sorted(layers - there)):
-        few = f"{len(lost)} of its layers are not here, such as {lost[0]}"
-        raise InputError(f"{source} is a LoRA of another model: {few}.")
-
-
-@contextmanager
-def in_one_sentence(model: str | Path) -> Iterator[None]:
-    """Turn what diffusers, safetensors and the hub raise into an :class:`InputError`."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
-        raise InputError(
-            f"the model {str(model)!r} cannot be loaded ({first_line(error)}); check the name and the network, and for "
-            "FLUX.1-dev accept its licence on the hub and log in with `hf auth login`."
-        ) from error
-
-
-def _quantization(quantization: str | Mapping[str, Any], dtype: torch.dtype):
-    from diffusers import PipelineQuantizationConfig
-
-    if isinstance(quantization, str):
-        check_quantization(quantization)
-        options = SHORT_QUANTIZATION[quantization]
-        compute = {"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}
-        quantization = {
-            "quant_backend": quantization,
-            "quant_kwargs": {**options, **compute},
-            "components_to_quantize": ["transformer", "text_encoder_2"],
-        }
-    try:
-        return PipelineQuantizationConfig(**quantization)
-    except (TypeError, ValueError, ImportError) as error:
-        raise InputError(f"diffusers does not accept this quantization: {first_line(error)}.") from None

@@ -1,12 +1,14 @@
 """What can be known of a model without its weights."""
 
 from dataclasses import dataclass
+from inspect import signature
 from types import SimpleNamespace
 
-from ..lora_moe.adapter_file import AdapterMetadata
 from ..lora_moe.locate import locate as locate_adapter
+from ..lora_moe.metadata import AdapterMetadata
 from .known_models import profile_of
-from .load import commit, in_one_sentence, locate
+from .load import commit, locate
+from .model_folder import in_one_sentence
 from .profile import Profile
 
 
@@ -35,8 +37,10 @@ def model_info(model: str, revision: str | None = None, adapter: str | None = No
     from diffusers import FluxTransformer2DModel
 
     place, at = locate(model), revision or commit(model)
-    with in_one_sentence(model):
-        config = SimpleNamespace(**FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at))
+    with in_one_sentence(model, place):
+        own = FluxTransformer2DModel.load_config(place, subfolder="transformer", revision=at)
+        usual = {name: of.default for name, of in signature(FluxTransformer2DModel).parameters.items()}
+        config = SimpleNamespace(**{**usual, **own})  # a file may leave out what is as usual
         fills = config.in_channels > (config.out_channels or config.in_channels)
         layers = config.num_layers + config.num_single_layers
         width = None if adapter is None else AdapterMetadata.of(locate_adapter(adapter)).width

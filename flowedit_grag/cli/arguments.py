@@ -4,14 +4,27 @@ import logging
 import os
 import warnings
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, first_line
+from ..hidden import masked
 from . import output
 from .options import Edit, LoadingOptions
 
-FLAGS = {"method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "seed"}
+FLAGS = {
+    "method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "transformer", "lora", "seed",
+    "detail",
+}  # fmt: skip
+MOST_STRENGTHS = 1000  # of a sweep
 FLAG_NAMES = {"grag": "delta or --lam"}
+
+
+class MaskingFormatter(logging.Formatter):
+    """Logs show nothing that is hidden."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
 
 
 def quiet_libraries() -> None:
@@ -19,18 +32,20 @@ def quiet_libraries() -> None:
     for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
         os.environ.setdefault(name, "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    logging.basicConfig(format="%(message)s")
+    (handler := logging.StreamHandler()).setFormatter(MaskingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("flowedit_grag").setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers)\b")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers|peft)\b")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {masked(str(message))}\n"
 
 
 def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dict[str, Any]:
     """``["steps=28", "vital_layers=[0,1]"]`` as a dict. Raises :class:`InputError` for anything else, and for
     ``flags``."""
+    import yaml
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
+
+    from ..config_lines import DEEPEST, ConfigLines, ShallowLoader, check_values
 
     for option in options or ():
         if not option.partition("=")[0] or "=" not in option:
@@ -40,9 +55,14 @@ def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dic
         if part := next((name for name in names if name.startswith(f"{whole}.")), None):
             raise InputError(f"{whole} is given as a whole and in parts ({part}); give all of it in parts.")
     try:
+        for option in options or ():
+            yaml.compose(option.partition("=")[2], ShallowLoader)
         values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+    except RecursionError:
+        raise InputError(f"the options are nested more than {DEEPEST} deep.") from None
+    except Exception as error:  # of two parsers, one of which takes no care of what it raises
         raise InputError(f"the options cannot be read: {first_line(error)}.") from None
+    check_values(values, ConfigLines("the options", {}))
     for name in set(flags) & set(values):
         raise InputError(f"{name} is a flag of its own: write --{FLAG_NAMES.get(name, name)}.")
     return {str(key): value for key, value in dict(values).items()}
@@ -57,8 +77,8 @@ def strengths(text: str) -> list[float]:
         n, low, high = int(count), float(start), float(stop)
     except ValueError:
         raise InputError(f"delta must be FROM:TO:COUNT or numbers with commas between, not {text!r}.") from None
-    if n < 1:
-        raise InputError(f"delta {text!r} asks for {n} strengths; ask for at least 1.")
+    if not 1 <= n <= MOST_STRENGTHS:
+        raise InputError(f"delta {text!r} asks for {n} strengths; ask for 1 to {MOST_STRENGTHS}.")
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 
@@ -87,11 +107,20 @@ def early_filter(text: str | None, **settings: Any):
     return EarlyFilter(seeds=int(seeds), steps=int(steps), **settings)
 
 
+def size_of(image: Path) -> tuple[int, int]:
+    """(width, height) of a picture: a wrong path, or place for the result, should not wait for a model to load.
+
+    Raises :class:`InputError` for what cannot be read.
+    """
+    from ..backbone.image import read_image
+
+    return read_image(image).size
+
+
 def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
     """An ``Editor`` for the flags that were given, the strength, and the KEY=VALUE options.
 
-    It is made after a look at the image: a wrong path should not wait for a model to load. Without a method's name it
-    is of the one that takes what was said.
+    Without a method's name it is of the one that takes what was said.
     """
     strength = (1.0 if edit.lam is None else edit.lam, 1.0 if delta is None else delta)
     flags = {"model": edit.model, "adapter": edit.adapter, **vars(loading)}
@@ -102,8 +131,8 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
         **key_values(edit.options),
     }
     with output.loading(edit.as_json):
-        from ..backbone.image import read_image
+        from ..detail import check_detail
         from ..editor import Editor
 
-        read_image(edit.image)
+        check_detail(edit.detail)
         return Editor(**settings)

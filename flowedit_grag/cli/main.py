@@ -9,10 +9,13 @@ from typing import Annotated, Literal
 import typer
 
 from .. import __version__
+from ..contact_sheet import strip_size
 from ..errors import InputError, memory_advice
-from . import analyze, arguments, output, runs
-from .options import Edit, LoadedModel, LoadingOptions, Seed, grouped
+from . import analyze, arguments, output, pictures, runs
+from .options import Edit, LoadedModel, LoadingOptions, Overwrite, Seed, grouped
 
+CRASHED, INTERRUPTED = 70, 130  # exit codes, as sysexits.h and shells have them
+STOPPED = "stopped; files are whole or not there, and runs and trainings go on where they were."
 app = typer.Typer(
     name="flowedit-grag",
     help="Edit real images with rectified-flow transformers, at any strength, without training.",
@@ -58,17 +61,22 @@ def edit(
         bool, typer.Option("--keep-record", help="Write previews and answers beside the picture.")
     ] = False,
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the edited picture goes.")] = Path("edited.png"),
+    overwrite: Overwrite = False,
 ) -> None:
     """Edit a picture."""
-    output.check_writable(out)
+    size = arguments.size_of(edit.image)
+    output.check_new(out, (edit.image,), overwrite, size, keep_record)
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
     early = arguments.early_filter(
         early_filter, judge=judge, both_orders=both_orders, resume=resume, keep_record=keep_record
     )
     editor = arguments.editor(edit, loading, delta)
     with output.progress(quiet=edit.as_json) as on_progress:
-        result = editor.edit(edit.image, **words, seed=edit.seed, early_filter=early, on_progress=on_progress)
-    output.save(result.image, out)
+        result = editor.edit(
+            edit.image, **words, seed=edit.seed, detail=edit.detail, early_filter=early, on_progress=on_progress
+        )  # fmt: skip
+    out = output.free(out, overwrite)
+    result.save(out)
     if keep_record and result.filtered:
         output.save_record(result, out)
     output.report(result, out, edit.as_json)
@@ -81,15 +89,19 @@ def sweep(
     loading: LoadingOptions,
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or strengths with commas between.")] = "0.9:1.3:5",
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the labelled strip goes.")] = Path("strip.png"),
+    overwrite: Overwrite = False,
 ) -> None:
     """The same edit at several strengths, as a labelled strip."""
-    output.check_writable(out)
+    size, strengths = arguments.size_of(edit.image), arguments.strengths(delta)
+    output.check_new(out, (edit.image,), overwrite, strip_size([size] * (1 + len(strengths))))
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
-    strengths = arguments.strengths(delta)
     editor = arguments.editor(edit, loading, delta=1.0)
     with output.progress(quiet=edit.as_json) as on_progress:
-        strip = editor.sweep(edit.image, **words, delta=strengths, seed=edit.seed, on_progress=on_progress)
-    output.save(strip.image, out)
+        strip = editor.sweep(
+            edit.image, **words, delta=strengths, seed=edit.seed, detail=edit.detail, on_progress=on_progress
+        )  # fmt: skip
+    out = output.free(out, overwrite)
+    strip.save(out)
     output.report(strip, out, edit.as_json)
 
 
@@ -140,7 +152,7 @@ def vital_layers(
     print(*paths, sep="\n")
 
 
-for command in (runs.train, runs.run, runs.report, runs.claims):
+for command in (pictures.show, pictures.redo, runs.train, runs.run, runs.report, runs.claims):
     app.command()(command)
 
 
@@ -165,13 +177,33 @@ def methods() -> None:
 
 
 def run() -> None:
-    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2."""
+    """Entry point: an :class:`InputError` is one sentence on stderr and exit code 2, Ctrl-C one and 130, and whatever
+    else is raised one with a file for a report, and 70."""
     arguments.quiet_libraries()
+    code, said = 0, ""
     try:
         with memory_advice():
             app()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        code, said = 2, f"error: {error}"
+    except SystemExit as ended:  # which is how typer ends, after Ctrl-C too
+        unexpected = getattr(ended.__context__, "__cause__", None)
+        if isinstance(unexpected, EOFError):  # it takes one for the end of what is typed, and we ask for nothing
+            code, said = CRASHED, _crashed(unexpected)
+        elif ended.code == INTERRUPTED:
+            code, said = INTERRUPTED, STOPPED
+        else:
+            raise
     except KeyboardInterrupt:
-        sys.exit(130)
+        code, said = INTERRUPTED, STOPPED
+    except Exception as error:
+        code, said = CRASHED, _crashed(error)
+    if code:
+        print(said, file=sys.stderr)
+        sys.exit(code)
+
+
+def _crashed(error: BaseException) -> str:
+    from .crash import crashed
+
+    return f"error: {crashed(error, sys.argv)}"

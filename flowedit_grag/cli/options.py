@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 Seed = Annotated[int, typer.Option(help="Of the noise.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")]
 LoadedModel = Annotated[str, typer.Option(help="lab, a folder, or a hub id.")]
 
 
@@ -42,7 +43,13 @@ class LoadingOptions:
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; by default the best there is.")] = None
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None
     offload: Annotated[str, typer.Option(help="none, model, sequential or group.")] = "none"
-    quantization: Annotated[str | None, typer.Option(help="A diffusers backend, such as bitsandbytes_4bit.")] = None
+    quantization: Annotated[str | None, typer.Option(help="nf4 or int8 (on a GPU), fp8, or gguf.")] = None
+    transformer: Annotated[
+        str | None, typer.Option(help="A .safetensors or .gguf file in place of the model's own transformer.")
+    ] = None
+    lora: Annotated[
+        list[str] | None, typer.Option(help="FILE or FILE:WEIGHT, such as style.safetensors:0.8; may be repeated.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Edit:
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="Of the method (`flowedit-grag methods`), or lora, compile, attention_backend.",
+            help="Of the method (`flowedit-grag methods`), or compile, attention_backend.",
         ),
     ] = None
     source_prompt: Annotated[str | None, typer.Option(help="What the picture shows.")] = None
@@ -77,5 +84,12 @@ class Edit:
     adapter: Annotated[
         str | None, typer.Option(help="LoRA or LoRA-MoE: a file, a folder, a hub id, lab-lora or lab-moe.")
     ] = None
+    detail: Annotated[
+        str,
+        typer.Option(
+            help="Of a picture larger than the model works at: original keeps its own pixels where little changed, "
+            "model shows what the model made."
+        ),
+    ] = "original"
     seed: Seed = 0
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False

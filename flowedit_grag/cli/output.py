@@ -1,37 +1,71 @@
 """What the command line writes: files whole or not at all, progress on stderr, one report on stdout."""
 
 import json
+import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
 from pathlib import Path
 
-from .. import files
-from ..errors import InputError
+from .. import files, image_file
+from ..errors import InputError, shortened
+from ..image_file import FORMATS, check_format
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+NAME_ONE = "name a file that does with -o."
+ADVICE = "choose another place with -o."
 
 
-def check_writable(path: Path, endings: Collection[str] = PICTURES) -> None:
+def check_writable(path: Path, endings: Collection[str] = tuple(FORMATS)) -> None:
     """Raise :class:`InputError` unless a file with one of ``endings`` can be written at ``path``. Leaves nothing."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; name a file in it.")
     if path.suffix.lower() not in endings:
-        raise InputError(f"{path} does not end in {', '.join(endings)}; name a file that does with -o.")
-    files.check_writable(path.parent, "choose another place with -o.")
+        raise InputError(f"{shortened(str(path))} does not end in {', '.join(endings)}; {NAME_ONE}")
+    files.check_writable(path.parent, ADVICE, path.name)
+
+
+def check_new(
+    path: Path, inputs: Iterable[Path], overwrite: bool, size: tuple[int, int], keep_record: bool = False
+) -> None:
+    """Raise :class:`InputError` unless a picture of ``size = (width, height)`` can be written at ``path``, and its
+    record beside it: none of the ``inputs``, and without ``overwrite`` nothing that is there already."""
+    inputs = list(inputs)
+    for made in (path, *(record_of(path) if keep_record else ())):
+        check_writable(made, endings=(*FORMATS, ".json") if made != path else tuple(FORMATS))
+        if any(os.path.exists(made) and os.path.samefile(made, given) for given in inputs if os.path.exists(given)):
+            raise InputError(f"{made} is the picture that is worked from; name another file with -o.")
+        if os.path.lexists(made) and not overwrite:
+            raise InputError(f"{made} is there already; name another file with -o, or give --overwrite.")
+    check_format(path, size)
+
+
+def free(path: Path, overwrite: bool) -> Path:
+    """``path``; or if something came there since :func:`check_new`, the next free name, so that nothing is lost."""
+    tried = path
+    for number in count(2):
+        if overwrite or not os.path.lexists(tried):
+            break
+        tried = path.with_stem(f"{path.stem}-{number}")
+    return tried
 
 
 def save(image, path: Path) -> None:
     """Write a PIL image whole or not at all, making its folder."""
-    with files.written(path) as partial:
-        image.save(partial)
+    image_file.save(image, path)
+
+
+def record_of(path: Path) -> tuple[Path, Path]:
+    """Where an early filter's previews and the judge's answers go, beside the picture at ``path``."""
+    return path.with_suffix(".previews.png"), path.with_suffix(".record.json")
 
 
 def save_record(result, path: Path) -> None:
     """Write an early filter's previews and the judge's answers beside the picture at ``path``."""
-    save(result.filtered.contact_sheet(result.source), path.with_suffix(".previews.png"))
-    with files.written(path.with_suffix(".record.json")) as partial:
-        partial.write_text(json.dumps(result.filtered.record(), indent=1) + "\n")
+    previews, record = record_of(path)
+    save(result.filtered.contact_sheet(result.source), previews)
+    with files.written(record) as partial:
+        partial.write_text(json.dumps(result.filtered.record(), indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -87,4 +121,7 @@ def report(result, path: Path, as_json: bool) -> None:
         found = result.filtered
         undecided = f"{found.undecided} comparisons undecided, {found.ties} of them ties"
         print(f"seed {found.seed} of {len(found.seeds)} tried; {undecided}")
+    if (detail := result.settings.get("detail") or {}).get("scaled_down"):
+        width, height = result.settings["size"]
+        print(f"worked on at {width}x{height}; the original's own detail in {min(detail['kept']):.0%} of the picture")
     print(f"{cost['seconds']:.1f} s, NFE {result.nfe} in {result.forward_calls} calls, {cost['peak_memory_mb']:.0f} MB")

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from ..files import written
+from ..hidden import shown
 from . import output
 from .arguments import key_values
 
@@ -46,6 +47,9 @@ def run(
     executor: Annotated[str, typer.Option(help="serial, local, ray, or your own 'module:function'.")] = "serial",
     workers: Annotated[int | None, typer.Option(help="How many processes; by default one for each GPU.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take the benchmark's first samples only.")] = None,
+    allow_env: Annotated[
+        bool, typer.Option("--allow-env", help="Let the config read the environment: ${oc.env:NAME}.")
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try failed samples again, and missing numbers.")
     ] = False,
@@ -58,7 +62,7 @@ def run(
         from ..experiments.run import run
         from ..experiments.table import INFINITE
 
-        settings = read(config, changes)
+        settings = read(config, changes, allow_env)
     with output.progress(quiet=False) as on_progress:
         table = run(
             settings, executor=executor, workers=workers, limit=limit, retry_failed=retry_failed,
@@ -66,7 +70,7 @@ def run(
         )  # fmt: skip
     print(table.markdown(), end="")
     failed = [line for line in table.lines if line.failures]
-    edits, again = Path(settings.out) / "edits", "--retry-failed tries them again"
+    edits, again = Path(shown(settings.out)) / "edits", "--retry-failed tries them again"
     if failed and not any(line.done for line in table.lines):
         reason = next(iter(failed[0].failures.values()))
         raise InputError(f"all samples failed, the first with: {reason} (tracebacks are in {edits}); {again}.")

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from ..backbone.load import locate
+from ..config_lines import ConfigLines, Keys, check_values, config_lines
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
+from ..hidden import shown
+from ..interpolation import resolved
 from ..metrics import Metric, metrics
 from ..options import make
 from ..seeds import generator
-from .config_lines import ConfigLines, Keys, config_lines
 from .datasets import DATASETS, Benchmark, benchmark
 from .published import published
 from .rows import Loading, RowConfig, adapter_text, blamed, check_mapping, optional_text, row, text
@@ -71,8 +71,8 @@ class RunConfig:
             return self.dataset.open()
 
     def plain(self) -> dict[str, Any]:
-        """As a config that says everything."""
-        return {
+        """As a config that says everything, but for what is hidden."""
+        says = {
             "model": self.model,
             "adapter": self.adapter,
             "loading": dict(self.loading),
@@ -84,32 +84,33 @@ class RunConfig:
             "out": self.out,
             "paper": self.paper,
         }
+        return shown(says)
 
 
-def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+def read(path: str | Path, overrides: Mapping[str, Any] | None = None, allow_env: bool = False) -> RunConfig:
     """The run that the YAML file at ``path`` describes (or the package's config of that name, such as ``lab/table1``),
-    with some values replaced (``{"seed": 1}``).
+    with some values replaced (``{"seed": 1}``). Variables of the environment are looked up if ``allow_env``.
 
     Raises :class:`InputError`, naming file and line, for what cannot be used.
     """
     path, overrides = find_config(path), dict(overrides or {})
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
-    found = config_lines(content, path)
+    content, found = config_lines(path)
     changed = _paths(overrides)
     typed = frozenset(keys for keys, value in changed if not isinstance(value, Mapping) or keys not in found.lines)
+    lines = ConfigLines(found.file, found.lines, typed)
     try:
         merged = OmegaConf.merge(OmegaConf.create(content), overrides)
-        values = OmegaConf.to_container(merged, resolve=True)
-    except (OmegaConfBaseException, YAMLError, ValueError, TypeError, RecursionError) as error:
+        values = resolved(merged, lines.at, allow_env)
+    except InputError:
+        raise
+    except Exception as error:  # OmegaConf lets those of its own parser and of Python through
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or first_line(error)
         raise InputError(f"{path}{f', line {mark.line + 1},' if mark else ''} cannot be read ({reason}).") from None
     if open_keys := sorted(OmegaConf.missing_keys(merged)):
         raise InputError(f"{path} leaves {open_keys[0]} open (???); say it there, or as {open_keys[0]}=VALUE.")
-    return parse(values, ConfigLines(found.file, found.lines, typed))
+    check_values(values, lines)
+    return parse(values, lines)
 
 
 def _paths(values: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
@@ -142,6 +143,8 @@ def parse(values: Any, lines: ConfigLines) -> RunConfig:
             raise InputError(f"batch_rows must be a whole number from 1 on, not {batch_rows!r}.")
     with lines.at("out"):
         out = text("out", values["out"])
+        if Path(out).name != Path(shown(out)).name:
+            raise InputError("the last part of out names the run, in reports too; write it out.")
     with lines.at("paper"):
         if (paper := optional_text("paper", values.get("paper"))) is not None:
             published(paper)

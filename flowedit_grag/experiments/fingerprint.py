@@ -8,6 +8,7 @@ torch, what fits into its memory) is not part of a hash, but noted in every reco
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..backbone.lora import weighted
 from ..backbone.model_info import ModelInfo
 from ..errors import first_line
 from ..files import fingerprint
+from ..hidden import shown
 from ..inversion import Solver
 from ..judges import JUDGES, judge
 from ..lora_moe.locate import locate
@@ -34,8 +37,8 @@ DIGITS = 16  # hexadecimal: among a million results, the chance that two have on
 
 
 def digest(facts: Any) -> str:
-    """A hash of plain values. The order of keys does not matter."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+    """A hash of plain values, as they are shown. The order of keys does not matter."""
+    return hashlib.sha256(json.dumps(shown(facts), sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
 def of_model(facts: ModelInfo) -> dict[str, Any]:
@@ -44,17 +47,22 @@ def of_model(facts: ModelInfo) -> dict[str, Any]:
     return known if facts.commit is None else {**known, "commit": facts.commit}
 
 
-def of_adapter(adapter: str | None) -> dict[str, Any] | None:
+def of_adapter(adapter: str | Path | None) -> dict[str, Any] | None:
     """An adapter: its name and its contents, which of the hub's are downloaded."""
     return None if adapter is None else {"name": adapter, "files": fingerprint(locate(adapter))}
 
 
 def of_loading(loading: Mapping[str, Any]) -> dict[str, Any]:
-    """How a model is loaded, with the contents of LoRA files; not where it is put."""
-    lora = loading.get("lora") or []
-    found = [of_adapter(str(source)) for source in ([lora] if isinstance(lora, str | Path) else lora)]
-    kept = {name: value for name, value in loading.items() if name not in PLACING}
-    return {**kept, **({"lora": found} if found else {})}
+    """How a model is loaded, with the contents of LoRA and other files; not where it is put."""
+    found: dict[str, Any] = {name: value for name, value in loading.items() if name not in PLACING}
+    if loading.get("lora"):
+        found["lora"] = [
+            {**(of_adapter(str(source)) or {}), **({} if weight == 1 else {"weight": weight})}
+            for source, weight in weighted(loading["lora"])
+        ]
+    if loading.get("transformer"):
+        found["transformer"] = fingerprint(Path(loading["transformer"]))
+    return found
 
 
 def of_method(method: Method) -> dict[str, Any]:
@@ -120,7 +128,7 @@ def _own_code(part: Any) -> str | None:
 
 @cache
 def _folder(path: str) -> str | None:
-    return fingerprint(Path(path)) if Path(path).is_dir() else None
+    return fingerprint(Path(path)) if os.path.isdir(path) else None
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

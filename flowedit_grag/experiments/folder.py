@@ -1,6 +1,5 @@
 """The folder of a run: whose it is."""
 
-import csv
 import json
 import platform
 import re
@@ -14,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ..errors import InputError, first_line
-from ..files import written
+from ..files import csv_text, written
+from ..hidden import masked
 from ..locks import Locks
 from ..options import flat
 from . import fingerprint
@@ -38,7 +38,7 @@ def begin(job: Job) -> None:
     with _alone(job, "choose another folder with out="):
         _check(job.config, job.folder)
         for path in job.folder.iterdir():
-            if re.fullmatch(r"\.\w+\.\d+\.\w+", path.name):  # what killed processes left half-written: we are alone
+            if re.fullmatch(r"\.\w+\.\w+\.\w+", path.name):  # what killed processes left half-written: we are alone
                 path.unlink(missing_ok=True)
         _describe(job)
         if not (path := job.folder / "environment.json").exists():
@@ -82,8 +82,9 @@ def _describe(job: Job) -> None:
     samples = job.config.samples
     Manifest(job.limit, made_with, job.metric_keys, items, samples.reasons).write(job.folder)
     if samples.left_out:
-        with written(job.folder / "left_out.csv") as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("id", "reason"), *samples.left_out])
+        rows = [("id", "reason"), *((id, masked(reason)) for id, reason in samples.left_out)]
+        with written(job.folder / "left_out.csv") as partial:
+            partial.write_text(csv_text(rows), encoding="utf-8")
 
 
 def _check(config: RunConfig, folder: Path) -> None:

@@ -46,14 +46,15 @@ class Job:
     Attributes:
         folder: of the run; absolute, and the same for all workers.
         limit: how many samples the run was limited to, if it was.
-        retry: failures and missing scores from before this time (seconds since the epoch) are tried again.
+        retry: what is tried again: item (or item and metric) and time of failures and missing scores that are there.
+            Whoever tries again leaves another time, whatever the clock says.
     """
 
     config: RunConfig
     items: tuple[WorkItem, ...]
     folder: Path
     limit: int | None = None
-    retry: float = 0.0
+    retry: frozenset[tuple[str, ...]] = frozenset()
     _finished: dict[tuple[str, str], ItemState] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -94,8 +95,25 @@ class Job:
         if record is None:
             return ItemState()
         if record["status"] == "failed":
-            return ItemState("failed", record["time"] < self.retry, reason=record["reason"])
+            return ItemState("failed", _stamp(item, record) in self.retry, reason=record["reason"])
         scores = current(read_scores(files, item.truth), self.metric_keys)
-        tried = {name for name, entry in scores.items() if "value" in entry or entry["time"] >= self.retry}
+        tried = {name for name, entry in scores.items() if _stamp(item, entry, name) not in self.retry}
         left = tuple(name for name in self.metric_keys if name not in tried)
         return ItemState("done", False, left, "", record["nfe"], tuple(undecided(record)), scores)
+
+
+def failed_before(job: Job) -> frozenset[tuple[str, ...]]:
+    """What a job is to ``retry``: the failures and missing scores of its items as they are now."""
+    found = set()
+    for item in job.items:
+        files = job.store.files(item)
+        record = read_record(files) or {}
+        if record.get("status") == "failed":
+            found.add(_stamp(item, record))
+        scores = current(read_scores(files, item.truth), job.metric_keys)
+        found |= {_stamp(item, entry, name) for name, entry in scores.items() if "missing" in entry}
+    return frozenset(found)
+
+
+def _stamp(item: WorkItem, entry: Mapping[str, Any], *metric: str) -> tuple[str, ...]:
+    return (item.row.name, item.key, *metric, repr(entry["time"]))

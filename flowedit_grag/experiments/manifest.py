@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_object, written
+from ..hidden import shown
 
 NAME = "manifest.json"
 
@@ -56,7 +57,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Put it in place of an earlier one, unless that says the same."""
-        content = {**vars(self), "items": [vars(item) for item in self.items]}
+        content = shown({**vars(self), "items": [vars(item) for item in self.items]})
         text, path = json.dumps(content, indent=1, default=str) + "\n", folder / NAME
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             with written(path) as partial:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..backbone.model_info import model_info
 from ..errors import InputError
+from ..hidden import shown
 from ..methods import Method
 from ..methods.frame import frame_of
 from ..methods.resolve import resolve_method
@@ -110,11 +111,11 @@ def _planned(
     rows: Sequence[RowConfig], config: RunConfig
 ) -> Iterator[tuple[RowConfig, dict[str, Any], tuple[str, ...]]]:
     """Of each of the rows of one network: itself, what all its edits depend on, and its group."""
-    at = pinned_revisions(Path(config.out)).get(rows[0].model)
+    at = pinned_revisions(Path(config.out)).get(shown(rows[0].model))
     known: Any = model_info(rows[0].model, at, rows[0].adapter)  # stands for the Flow in what follows
     network: dict[str, Any] = {
         "version": fingerprint.VERSION,
-        "model": fingerprint.of_model(known),
+        "model": {**fingerprint.of_model(known), "name": shown(rows[0].model)},
         "adapter": fingerprint.of_adapter(rows[0].adapter),
         "loading": fingerprint.of_loading(config.loading),
     }

@@ -5,7 +5,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from ..backbone.device_placement import Offload
-from ..backbone.load import check_attention_backend, check_budget, check_quantization, check_scale, locate
+from ..backbone.load import check_attention_backend, check_budget, check_scale, locate
+from ..backbone.lora import weighted
+from ..backbone.quantization import check_quantization
+from ..backbone.single_file import check_single_file, is_gguf
+from ..config_lines import ConfigLines
 from ..errors import InputError, unknown
 from ..guidance.grag import GRAG
 from ..lora_moe.locate import is_hub_id
@@ -14,7 +18,6 @@ from ..methods import METHODS
 from ..methods.early_filter import EarlyFilter
 from ..methods.resolve import check_selection
 from ..options import check_options
-from .config_lines import ConfigLines
 from .samples import check_id
 
 OWN = ("method", "grag", "model", "adapter", "early_filter")  # keys of a row; every other is an option of the method
@@ -125,6 +128,7 @@ class Loading:
     device: str | None = None
     offload: Offload | None = None
     quantization: Any = None
+    transformer: Any = None
     lora: Any = None
     adapter_scale: Any = None
     attention_backend: str | None = None
@@ -133,13 +137,11 @@ class Loading:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if not isinstance(self.quantization, str | Mapping | None):
-            raise InputError(f"quantization must be text or a mapping, not {self.quantization!r}.")
-        for lora in self.lora if isinstance(self.lora, list) else [self.lora]:
-            adapter_text(lora)
+        for source, _ in weighted(self.lora):
+            adapter_text(source)
         check_budget(self.memory_budget)
-        if self.quantization is not None:
-            check_quantization(self.quantization)
+        file = None if self.transformer is None else check_single_file(self.transformer)
+        check_quantization(self.quantization, is_gguf(file))
         if self.adapter_scale is not None:
             check_scale(self.adapter_scale)
         if self.attention_backend is not None:

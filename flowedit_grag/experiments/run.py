@@ -1,6 +1,5 @@
 """A run from start to table."""
 
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +8,9 @@ from ..backbone.device_placement import dtype_name
 from ..errors import InputError
 from ..progress import OnProgress
 from .config import RunConfig
-from .executors import EXECUTORS
+from .executors import executor_of
 from .folder import begin, settle
-from .job import Job
+from .job import Job, failed_before
 from .plan import work_items
 from .table import RunTable
 
@@ -40,13 +39,14 @@ def run(
     for name, count in (("--limit", limit), ("--workers", workers)):
         if count is not None and count < 1:
             raise InputError(f"{name} must be from 1 on, not {count}.")
-    execute = EXECUTORS[executor]
+    execute = executor_of(executor)
     # said, so that a machine whose own choice is another is refused, and no table is of two precisions
     dtype = dtype_name(config.loading.get("dtype"), config.loading.get("device"))
     config = replace(config, loading={**config.loading, "dtype": dtype})
-    retry = time.time() if retry_failed else 0.0
-    job = Job(config, work_items(config, limit, on_progress), Path(config.out).resolve(), limit, retry)
+    job = Job(config, work_items(config, limit, on_progress), Path(config.out).resolve(), limit)
     begin(job)
+    if retry_failed:
+        job = replace(job, retry=failed_before(job))
     try:
         execute(job, workers, on_progress)
     except BaseException:

@@ -140,6 +140,7 @@ class _GroupRunner:
         item, editor = group[0], editors[0]
         early = item.row.early_filter
         told: dict[str, Any] = words(editor.method, item.sample, judged=early is not None)
+        told |= {"detail": "model"}  # so that scores outside a mask are of what the model made
         told |= {"seed": item.seed, "prepare": (preparation := Preparation(self.editors.inversions))}
         if len(group) == 1:
             alone = editor.edit(self._start(item), **told, early_filter=early)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
+from ..hidden import masked
 from ..lab.tasks import EditingProblem
 from ..options import check_options
 
@@ -77,7 +78,7 @@ class Dataset(Sequence):
     @property
     def reasons(self) -> dict[str, int]:
         """Why samples are left out, and how many for each reason."""
-        return dict(Counter(reason for _, reason in self.left_out))
+        return dict(Counter(masked(reason) for _, reason in self.left_out))
 
 
 @dataclass(frozen=True, kw_only=True)

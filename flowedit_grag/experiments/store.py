@@ -7,9 +7,9 @@
     metrics/ROW/SAMPLE.KEY.json    scores with hashes of their metrics, and of the truth they are measured against
 """
 
-import errno
 import json
 import math
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ from typing import Any
 from PIL import Image
 
 from ..backbone.image import read_image
-from ..errors import InputError, first_line
-from ..files import read_object, written
+from ..errors import InputError, first_line, shortened
+from ..files import leftovers, read_object, written
+from ..hidden import masked, masked_in, shown
 from ..metrics import Missing
 from ..result import Result
 from .plan import WorkItem
 
 COSTS = ("nfe", "forward_calls", "seconds")  # scores that the record of an edit has
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
@@ -81,23 +81,27 @@ class Store:
     def keep(self, item: WorkItem, result: Result, group: Mapping[str, Any] | None = None) -> None:
         """Write the picture and the record of an edit; ``group`` has what it was made in, and what that cost."""
         path = self.files(item).image
-        with self._room(), written(path) as partial:
+        with self._room(path), written(path) as partial:
             result.image.save(partial)
         cost = {name: getattr(result, name) for name in (*COSTS, "peak_memory_mb")}
         group = {} if group is None else {"group": group}
-        self._record(item, "done", bytes=path.stat().st_size, **cost, **group, settings=result.settings)
+        settings = masked_in(result.settings)
+        self._record(item, "done", bytes=path.stat().st_size, **cost, **group, settings=settings)
 
     def fail(self, item: WorkItem, error: Exception) -> None:
         """Write the record of an edit that raised ``error``."""
         reason = f"{type(error).__name__}: {first_line(error)}"
-        self._record(item, "failed", reason=reason, traceback="".join(traceback.format_exception(error)))
+        lines = masked("".join(traceback.format_exception(error))).splitlines()
+        self._record(item, "failed", reason=reason, traceback="\n".join(map(shortened, lines)))
 
     def keep_scores(self, item: WorkItem, values: Mapping[str, float | Missing], metrics: Mapping[str, str]) -> None:
         """Add scores to those that are there. ``metrics`` has the hash of each."""
         files = self.files(item)
         known = read_scores(files, item.truth)
         for name, value in values.items():
-            found = {"missing": value.reason} if isinstance(value, Missing) else {"value": float(value)}
+            found = (
+                {"missing": shortened(masked(value.reason))} if isinstance(value, Missing) else {"value": float(value)}
+            )
             known[name] = {"of": metrics[name], "time": time.time(), **found}
         self._write(files.scores, {"key": item.key, "truth": item.truth, "values": known})
 
@@ -105,7 +109,7 @@ class Store:
         """Take away what a killed process left half-written. Only for whoever has claimed the item."""
         files = self.files(item)
         for path in (files.record, files.scores):
-            for partial in path.parent.glob(f".{path.stem.replace('[', '[[]')}.*"):  # glob reads brackets
+            for partial in leftovers(path):
                 partial.unlink(missing_ok=True)
 
     def _record(self, item: WorkItem, status: str, **facts: Any) -> None:
@@ -114,19 +118,17 @@ class Store:
         self._write(self.files(item).record, {**head, **facts, "key_inputs": item.key_inputs})
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
-        with self._room(), written(path) as partial:
-            partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+        with self._room(path), written(path) as partial:
+            partial.write_text(json.dumps(shown(content), indent=1, default=str) + "\n", encoding="utf-8")
 
     @contextmanager
-    def _room(self) -> Iterator[None]:
+    def _room(self, path: Path) -> Iterator[None]:
         """A place that takes no more files stops the run; another sample would fare no better."""
         try:
             yield
         except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
             raise InputError(
-                f"cannot write in {self.folder} ({error.strerror}); what was finished is there, "
+                f"{path} cannot be written ({error.strerror or first_line(error)}); what was finished is there, "
                 "and once this is mended the same command goes on."
             ) from error
 
@@ -156,11 +158,13 @@ def read_scores(files: ItemFiles, truth: str) -> dict[str, dict[str, Any]]:
 def _is_score(entry: Any) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("of"), str) or not _is_number(entry.get("time")):
         return False
-    return _is_number(entry.get("value")) or isinstance(entry.get("missing"), str)
+    value = entry.get("value")
+    return _is_number(value) or value == math.inf or isinstance(entry.get("missing"), str)  # PSNR of equal pictures
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    """Whether it is a finite one. NaN compares as false, and whole numbers may be larger than any float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def current(scores: Mapping[str, dict[str, Any]], metrics: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -42,6 +42,4 @@ def written(control: Control | None) -> dict[str, Any]:
     """What people write for a control: ``grag``, or ``dial`` with its name, as plain types."""
     if control is None or isinstance(control, GRAG):
         return {"grag": None if control is None else asdict(control), "dial": None}
-    kind = type(control)
-    name = next((name for name in CONTROLS if CONTROLS[name] is kind), f"{kind.__module__}:{kind.__qualname__}")
-    return {"grag": None, "dial": {"name": name, **asdict(control)}}
+    return {"grag": None, "dial": {"name": CONTROLS.name_of(type(control)), **asdict(control)}}

@@ -3,6 +3,7 @@
 from functools import cache
 
 from ..errors import InputError
+from ..hidden import address
 from ..registry import Registry
 from .base import Judge, Verdict
 
@@ -20,6 +21,8 @@ def judge(spec: str | Judge) -> Judge:
     A ready callable is returned as it is; a name always gives the same judge, whose model is loaded once, by the first
     comparison. Raises :class:`InputError` for names that lead nowhere.
     """
+    if isinstance(spec, str):
+        spec = address(spec)
     if callable(spec) and not isinstance(spec, type):
         return spec
     if not isinstance(spec, str):

@@ -1,13 +1,13 @@
 """A vision-language model behind any OpenAI-compatible server as the judge (ICEdit used Qwen2.5-VL 72B, §B.3)."""
 
-import json
 import os
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
 from threading import Thread
@@ -16,7 +16,9 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError, first_line
-from .base import NO_JSON, Verdict, json_in, one_line
+from ..hidden import address
+from .answers import NO_JSON, json_in
+from .base import Verdict
 from .prompt import question
 
 SCHEMA = {
@@ -25,7 +27,6 @@ SCHEMA = {
     "required": ["winner", "reason"],
     "additionalProperties": False,
 }
-LONGEST = 300  # characters of a reason
 GRACE = 1.0  # seconds, in which the client may say itself what is wrong
 
 
@@ -40,14 +41,19 @@ class OpenAIJudge:
         url: of the API, as a rule ending in ``/v1``.
         timeout: seconds without a word from the server; a question, with all its retries, takes so many for each try.
         retries: by the client, after timeouts, refused connections and 408, 409, 429 and 5xx.
+        patience: seconds for all comparisons of one selection, after which no more is asked.
+
+    What its server may answer is limited: see :mod:`.bounded`.
     """
 
     model: str
     url: str
     timeout: float = 60.0
     retries: int = 2
+    patience: float = 600.0
 
     def __post_init__(self):
+        object.__setattr__(self, "url", address(self.url))
         if find_spec("openai") is None:
             raise InputError("this judge needs the openai client; pip install flowedit-grag[judge].")
         if not self.model or not re.match(r"https?://[\w\[]", self.url):
@@ -76,30 +82,27 @@ class OpenAIJudge:
         """
         pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
         wanted = {"name": "answer", "strict": True, "schema": schema}
-        ask = partial(
-            self._client.chat.completions.create,
-            model=self.model,
-            messages=[{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}],
-            temperature=0,
-            response_format={"type": "json_schema", "json_schema": wanted},
-        )
-        return _json(_within(self.timeout * (1 + self.retries), ask))
+        asked = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}],
+            "temperature": 0,
+            "response_format": {"type": "json_schema", "json_schema": wanted},
+        }
+        from .bounded import client
 
-    @cached_property
-    def _client(self) -> Any:
-        from openai import OpenAI
-
-        return OpenAI(
-            base_url=self.url,
-            api_key=os.environ.get("OPENAI_API_KEY") or "none",  # the client insists on one
-            timeout=self.timeout,
-            max_retries=self.retries,
-        )
+        key = os.environ.get("OPENAI_API_KEY") or "none"  # the client insists on one
+        server = client(self.url, key, self.timeout, self.retries)
+        try:
+            completion = _within(self.timeout * (1 + self.retries), partial(server.chat.completions.create, **asked))
+        finally:
+            with suppress(Exception):  # a thread may still be listening
+                server.close()
+        return _json(completion)
 
 
 def _within(seconds: float, ask: Callable[[], Any]) -> Any:
     """What ``ask()`` returns or raises. The client's own time-out begins again with every byte, and a server that drips
-    would never be given up; the thread that still listens to it ends with the process."""
+    would never be given up; the thread that still listens to it ends when the client is closed."""
     answer: Future[Any] = Future()
 
     def listen() -> None:
@@ -124,9 +127,10 @@ def data_url(image: Image.Image) -> str:
 
 def _json(completion: Any) -> Any:
     """The JSON in a chat completion. Nothing else in it is used, and its words are only ever shown."""
-    if not getattr(completion, "choices", None):
-        raise InputError("what the server sent is not a chat completion; is the address that of its API?")
-    message = completion.choices[0].message
+    try:
+        message = completion.choices[0].message
+    except (AttributeError, LookupError, TypeError):
+        raise InputError("what the server sent is not a chat completion; is the address that of its API?") from None
     if refusal := getattr(message, "refusal", None):
         raise InputError(f"the model refused: {refusal}")
     return json_in(getattr(message, "content", None))
@@ -137,11 +141,12 @@ def _verdict(said: Any) -> Verdict:
     try:
         winner, reason = said["winner"], str(said.get("reason", ""))
     except (TypeError, KeyError, AttributeError):
-        return _undecided(f"{NO_JSON}: {json.dumps(said)}")
+        return _undecided(f"{NO_JSON}: {said}")
+    winner = {"1": 1, "2": 2}.get(winner, winner) if isinstance(winner, str) else winner
     if type(winner) is not int or winner not in (1, 2):  # True == 1
         return _undecided(f"the answer is neither 1 nor 2 but {winner!r}")
-    return Verdict(1 if winner == 1 else 2, one_line(reason, LONGEST))
+    return Verdict(1 if winner == 1 else 2, reason)
 
 
 def _undecided(reason: str) -> Verdict:
-    return Verdict(None, one_line(reason, LONGEST))
+    return Verdict(None, reason)

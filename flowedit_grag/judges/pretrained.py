@@ -1,5 +1,6 @@
 """Models of judges and metrics: from a folder or the hub, with what prepares their inputs."""
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from ..errors import InputError, first_line
 
 def check_name(model: str) -> None:
     """Raise :class:`InputError` for what is neither a folder with a model nor can be a hub id, before it is needed."""
-    if Path(model).is_dir():
+    if os.path.isdir(model):
         if not (Path(model) / "config.json").exists():
             raise InputError(f"{model} is not a model in transformers format: it has no config.json.")
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", model):

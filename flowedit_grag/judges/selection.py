@@ -1,5 +1,7 @@
 """From previews to the one worth finishing: ICEdit's early filter (arXiv:2504.20690, §3.3), after the sampling."""
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -67,14 +69,17 @@ def select(
     """The best of M ``candidates`` by M - 1 comparisons: one pass of bubble sort, champion against the next.
 
     ``both_orders`` asks again with the images swapped, because judges favour places; only a verdict that holds both
-    ways counts. Whatever is undecided, a judge that fails included, keeps the champion. Raises :class:`InputError`
-    where there are no candidates.
+    ways counts. Whatever is undecided, a judge that fails included, keeps the champion, and a judge that has a
+    ``patience`` (seconds) is asked nothing after that. Raises :class:`InputError` where there are no candidates.
     """
     if not candidates:
         raise InputError("there is nothing to select from; give at least one candidate.")
     champion, comparisons = 0, []
+    end = time.monotonic() + (patience := getattr(judge, "patience", math.inf))
     for challenger in range(1, len(candidates)):
         pair = candidates[champion], candidates[challenger]
+        if time.monotonic() > end:
+            judge = _out_of_time(patience)
         verdict = _ask(judge, instruction, original, *pair)
         answers = [verdict]
         if both_orders and verdict.winner is not None:  # else nothing said now could decide it
@@ -114,6 +119,11 @@ def _ask(judge: Judge, instruction: str, original: Image.Image, first: Image.Ima
     if not isinstance(verdict, Verdict):
         return Verdict(None, f"the judge answered with a {type(verdict).__name__} instead of a Verdict")
     return verdict
+
+
+def _out_of_time(patience: float) -> Judge:
+    """In place of a judge that has taken longer."""
+    return lambda *asked: Verdict(None, f"not asked: the judge's {patience:g} seconds for all comparisons were over")
 
 
 def _framed(picture: Image.Image, color: str | tuple[int, int, int]) -> Image.Image:

@@ -6,7 +6,8 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
-from .base import Verdict, json_in
+from .answers import json_in
+from .base import Verdict
 from .pretrained import PretrainedJudge
 from .prompt import DIGIT, question
 

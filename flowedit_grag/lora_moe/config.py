@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -61,8 +61,9 @@ class LoraMoeConfig:
             except re.error as error:
                 raise InputError(f"{name} is not a regular expression ({error}).") from None
 
-    def peft(self, ranks: Mapping[str, int] | None = None) -> MixtureConfig:
-        """The configuration that peft works with. ``ranks`` are those of modules that differ from :attr:`rank`."""
+    def peft(self, ranks: Mapping[str, int] | None = None, **more: Any) -> MixtureConfig:
+        """The configuration that peft works with. ``ranks`` are those of modules that differ from :attr:`rank`;
+        ``more`` are peft's own options."""
         modules = "|".join(part for part in (self.mixtures, self.plain) if part)
         alpha = float(self.rank) if self.alpha is None else self.alpha
         config = MixtureConfig(
@@ -70,6 +71,7 @@ class LoraMoeConfig:
             lora_alpha=alpha,  # type: ignore[arg-type]  # peft computes with any number
             alpha_pattern={name: alpha / self.rank * rank for name, rank in (ranks or {}).items()},
             experts=self.experts, top_k=self.top_k, router=self.router, mixtures=self.mixtures,
+            **more,
         )  # fmt: skip
         config._register_custom_module({nn.Linear: MixtureLinear})
         return config

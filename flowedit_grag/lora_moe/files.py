@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import written
-from .adapter_file import AdapterMetadata, ModuleWeights, read_adapter_weights
+from .adapter_file import ModuleWeights, adapter_weights, is_mixture, is_published, read_tensors
 from .config import NAME, LoraMoeConfig, Router
 from .layer import MixtureLinear
 from .locate import FILE_NAME, locate
+from .lora_layouts import standard
+from .metadata import AdapterMetadata
+
+FIRST = "x_embedder"
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,17 @@ class Adapter:
         self._check_fits(transformer)
         config, ranks = self._config(top_k, router), {module: weights.rank for module, weights in self.modules.items()}
         others = {f"^{re.escape(module)}": own for module, own in ranks.items() if own != config.rank}
-        transformer.add_adapter(config.peft(others), adapter_name=name)
+        biased = any(weights.bias is not None for weights in self.modules.values())
+        dora = any(weights.magnitude is not None for weights in self.modules.values())
+        transformer.add_adapter(config.peft(others, lora_bias=biased, use_dora=dora), adapter_name=name)
         tensors = {
-            f"{module}.{key}.{name}.weight": tensor
+            f"{module}.{key}": tensor
             for module, weights in self.modules.items()
-            for key, tensor in weights.stacked().items()
+            for key, tensor in weights.stacked(name, biased).items()
         }
+        if (first := f"{FIRST}.lora_A.{name}.weight") in tensors:
+            missing = transformer.get_submodule(FIRST).in_features - tensors[first].shape[1]
+            tensors[first] = nn.functional.pad(tensors[first], (0, missing))
         transformer.load_state_dict(tensors, strict=False)
         for layer in (module for module in transformer.modules() if isinstance(module, LoraLayer)):
             layer.set_scale(name, scale)
@@ -67,13 +76,18 @@ class Adapter:
 
     def _check_fits(self, transformer: Any) -> None:
         """Every module needs a linear layer of its shape, and a mixture one without a LoRA of peft's own."""
-        layers, other = dict(transformer.named_modules()), f"{self.path} is an adapter of another model"
+        kind = "a LoRA" if all(weights.route is None for weights in self.modules.values()) else "an adapter"
+        layers, other = dict(transformer.named_modules()), f"{self.path} is {kind} of another model"
+        linears: dict[str, Any] = {
+            module: getattr(layers.get(module), "base_layer", layers.get(module)) for module in self.modules
+        }
+        if lost := [module for module, linear in linears.items() if not isinstance(linear, nn.Linear)]:
+            raise InputError(f"{other}: {len(lost)} of its layers are not here, such as {lost[0]}.")
         for module, weights in self.modules.items():
-            layer = layers.get(module)
-            linear = getattr(layer, "base_layer", layer)
-            if not isinstance(linear, nn.Linear):
-                raise InputError(f"{other}: this one has no linear layer {module!r}.")
+            layer, linear = layers[module], linears[module]
             wanted, found = (linear.in_features, linear.out_features), (weights.a[0].shape[1], weights.b[0].shape[0])
+            if module == FIRST and found[0] == transformer.config.out_channels:  # first of a Fill model's channels
+                found = (wanted[0], found[1])
             if wanted != found:
                 raise InputError(f"{other}: {module} maps {wanted} here, {found} there.")
             if weights.route is not None and isinstance(layer, LoraLayer) and not isinstance(layer, MixtureLinear):
@@ -89,7 +103,26 @@ def read_adapter(source: str | Path) -> Adapter:
     Raises :class:`InputError` for what is not an adapter, or not a whole one.
     """
     path = locate(source)
-    return Adapter(path, read_adapter_weights(path), AdapterMetadata.of(path))
+    tensors = read_tensors(path)
+    if is_mixture(tensors) or is_published(tensors):
+        return Adapter(path, adapter_weights(path, tensors), AdapterMetadata.of(path))
+    found = standard(path, tensors)
+    if set(found) != {"transformer"}:
+        raise InputError(f"{path} has weights for a text encoder too; give it as lora=, which takes them.")
+    return Adapter(path, found["transformer"], AdapterMetadata())
+
+
+def read_lora(source: str | Path) -> dict[str, Adapter]:
+    """The plain LoRA in ``source`` as an adapter for each network, ``"transformer"`` or ``"text_encoder"``.
+
+    Raises :class:`InputError` for what is not a LoRA, not a whole one, or one whose layout cannot be translated.
+    """
+    path = locate(source)
+    tensors = read_tensors(path)
+    if is_mixture(tensors):
+        adapter_weights(path, tensors)  # raises for those that adapter= cannot read either
+        raise InputError(f"{source} is a mixture of experts and no plain LoRA; give it as adapter=.")
+    return {network: Adapter(path, modules, AdapterMetadata()) for network, modules in standard(path, tensors).items()}
 
 
 def load_adapter(transformer: Any, source: str | Path, name: str = NAME, **options: Any) -> LoraMoeConfig:

@@ -1,5 +1,6 @@
 """Where an adapter file is: in the package, at a path, in a folder, or in a repository on the hub."""
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +20,9 @@ def locate(source: str | Path) -> Path:
     path = ADAPTERS.get(str(source), Path(source))
     if path.suffix in PICKLES:
         raise _pickle(path)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path.is_file, also false for names that are too long
         return path
-    if path.is_dir():
+    if os.path.isdir(path):
         return path / _one_of([file.name for file in path.iterdir()], str(path), "name one of them")
     if not is_hub_id(source):
         raise InputError(f"there is no adapter at {str(source)!r}; give a file, a folder, a hub id or {OURS}.")
@@ -31,7 +32,7 @@ def locate(source: str | Path) -> Path:
 def is_hub_id(source: str | Path) -> bool:
     """Whether nothing on this machine has the name, and something on the hub may."""
     path = ADAPTERS.get(str(source), Path(source))
-    foreign = not path.exists() and path.suffix not in (".safetensors", *PICKLES)
+    foreign = not os.path.exists(path) and path.suffix not in (".safetensors", *PICKLES)
     return foreign and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)) is not None
 
 

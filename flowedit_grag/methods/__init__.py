@@ -30,7 +30,7 @@ def list_methods() -> tuple[str, ...]:
     return tuple(METHODS)
 
 
-def method(name: str | Method | type[Method], **options: Any) -> Method:
+def method(name: str | Method | type[Method], /, **options: Any) -> Method:
     """The method called ``name`` (or ``"module:Class"``, or a class) with ``options``.
 
     ``grag`` and ``dial`` are what people write for ``control``. Raises :class:`InputError` for an unknown method, an

@@ -1,17 +1,17 @@
 """The frame of a diptych: source on the left, on the right what becomes of it (ICEdit, arXiv:2504.20690, §3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter, maximum_filter
 from torch import Tensor
 
-from ..backbone.image import padded, resized
+from ..backbone.image import padded
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
+from .changes import changed, pasted
 from .frame import Frame
 
 PromptStyle = Literal["direct", "in-context", "descriptive"]
@@ -19,9 +19,6 @@ DIPTYCH = "A diptych with two side-by-side images of the same scene."
 IN_CONTEXT = DIPTYCH + " On the right, the scene is exactly the same as on the left but {instruction}"
 DESCRIPTIVE = "A diptych with two side-by-side images. On the left, {source}. On the right, {target}."
 TALLEST = 8  # times the width: beyond, memory and not the model decides
-CHANGED = 0.06  # of the grey levels, of an area: above what two decodings of one thing differ by
-STRONG = 0.3  # of a single pixel: a line or a dot, which is nothing in the mean of an area
-BLUR, GROW, FEATHER = 1 / 128, 1 / 32, 1 / 128  # of a panel's width
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,23 @@ class DiptychFrame(Frame):
         masked = np.broadcast_to(np.arange(sheet.width) >= sheet.width // 2, (sheet.height, sheet.width))
         return flow.encode(sheet, masked.copy())
 
-    def decode(self, flow: ImageFlow, latents: Tensor, original: Image.Image) -> Image.Image:
-        """The right panel at the size of ``original``."""
-        sheet, (width, height) = flow.decode(latents), self.size(flow, original.size)
+    def pair(
+        self, flow: ImageFlow, latents: Tensor, size: tuple[int, int], source: Callable[[], Image.Image]
+    ) -> tuple[Image.Image, Callable[[], Image.Image]]:
+        """The right panel, and the left one: the source as the model draws it beside the edit."""
+        sheet, (width, height) = flow.decode(latents), size
         left, right = (sheet.crop((x, 0, x + width, height)) for x in (0, sheet.width // 2))  # without the padding
-        return pasted(right, left, original) if self.paste_unedited else resized(right, original.size)
+        return right, lambda: left
+
+    def enlarged(
+        self, edit: Image.Image, before: Callable[[], Image.Image], original: Image.Image, detail: bool
+    ) -> tuple[Image.Image, float]:
+        if self.paste_unedited:
+            return pasted(edit, before(), original)
+        return super().enlarged(edit, before, original, detail)
+
+    def unchanged(self, edit: Image.Image, before: Image.Image) -> bool:
+        return not changed(edit, before).any()
 
 
 def at_width(size: tuple[int, int], width: int) -> tuple[int, int]:
@@ -94,16 +103,3 @@ def diptych_prompt(instruction: str, style: PromptStyle = "in-context") -> str:
     if not instruction.strip():
         raise InputError("the instruction is empty; say what should change, as in 'make the star green'.")
     return instruction.strip() if style == "direct" else IN_CONTEXT.format(instruction=instruction.strip())
-
-
-def pasted(edit: Image.Image, left: Image.Image, original: Image.Image) -> Image.Image:
-    """``edit`` at the size of ``original``, with the original's pixels wherever ``edit`` agrees with ``left``.
-
-    ``left`` is the source as the model shows it: the right panel is compared with it and not with the original, since
-    autoencoder and model change both panels alike.
-    """
-    apart = np.abs(np.asarray(edit, np.float32) - np.asarray(left, np.float32)).max(axis=-1) / 255
-    changed = (gaussian_filter(apart, max(0.5, BLUR * edit.width)) > CHANGED) | (apart > STRONG)
-    grown = maximum_filter(changed, size=1 + 2 * max(1, round(GROW * edit.width))).astype(np.float32)
-    mask = Image.fromarray(np.uint8(255 * gaussian_filter(grown, max(0.5, FEATHER * edit.width))))
-    return Image.composite(resized(edit, original.size), original, resized(mask, original.size))

@@ -12,6 +12,7 @@ from ..backbone.flow import Condition
 from ..backbone.image_flow import ImageFlow
 from ..backbone.profile import Profile
 from ..errors import InputError
+from ..hidden import address, shown
 from ..judges import judge
 from ..judges.selection import Selection, contact_sheet, select
 from ..options import check_options
@@ -56,8 +57,11 @@ class EarlyFilter:
 
     def __post_init__(self):
         check_options(self)
-        if self.seeds < 1 or self.steps < 1:
-            raise InputError(f"an early filter needs seeds and steps from 1 on, not {self.seeds} and {self.steps}.")
+        if not 1 <= self.seeds <= 1000 or self.steps < 1:
+            given = f"{self.seeds} and {self.steps}"
+            raise InputError(f"an early filter needs seeds and steps from 1 on, and up to 1000 seeds, not {given}.")
+        if isinstance(self.judge, str):
+            object.__setattr__(self, "judge", address(self.judge))
         if self.judge is not None:
             judge(self.judge)
 
@@ -150,7 +154,7 @@ class Filtered(Selection):
     def record(self) -> dict[str, Any]:
         """Settings, every comparison and its answer, as plain types."""
         judge = self.filter.judge
-        name = judge if isinstance(judge, str) else getattr(judge, "__qualname__", type(judge).__qualname__)
+        name = shown(judge) if isinstance(judge, str) else getattr(judge, "__qualname__", type(judge).__qualname__)
         settings = {name: getattr(self.filter, name) for name in RECORDED}
         return {"judge": name, **settings, "seeds": list(self.seeds), "seed": self.seed, **super().record()}
 

@@ -44,9 +44,9 @@ class FlowEdit(Method):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.n_min <= self.n_max <= self.steps or self.n_avg < 1:
+        if not self.n_min <= self.n_max <= self.steps or not 1 <= self.n_avg <= 1000:
             given = f"n_min={self.n_min}, n_max={self.n_max}, steps={self.steps}, n_avg={self.n_avg}"
-            raise InputError(f"flowedit needs n_min <= n_max <= steps and n_avg >= 1, not {given}.")
+            raise InputError(f"flowedit needs n_min <= n_max <= steps and 1 <= n_avg <= 1000, not {given}.")
 
     def prepare(self, source: Source) -> Steps:
         """All noise, in draw order: every batch of targets sees the same."""

@@ -1,15 +1,18 @@
 """How a person's image and words become what a method works on, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..backbone.image import resized
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
 from .base import Method
+from .changes import with_detail
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,27 @@ class Frame:
         return flow.encode(image)
 
     def decode(self, flow: ImageFlow, latents: Tensor, original: Image.Image) -> Image.Image:
-        """One edit ``[1, C, h, w]`` as an image, pixel for pixel aligned with the ``original``."""
-        edited = flow.decode(latents, self.size(flow, original.size))
-        return edited.resize(original.size, Image.Resampling.LANCZOS)
+        """One edit ``[1, C, h, w]`` as the model shows it, pixel for pixel aligned with the ``original``."""
+        pair = self.pair(flow, latents, self.size(flow, original.size), lambda: original)
+        return self.enlarged(*pair, original, detail=False)[0]
+
+    def pair(
+        self, flow: ImageFlow, latents: Tensor, size: tuple[int, int], source: Callable[[], Image.Image]
+    ) -> tuple[Image.Image, Callable[[], Image.Image]]:
+        """One edit ``[1, C, h, w]`` at ``size``, where it is worked on, and the source as the model shows it beside it:
+        by default ``source``, the decoded latents that it worked on."""
+        return flow.decode(latents, size), source
+
+    def enlarged(
+        self, edit: Image.Image, before: Callable[[], Image.Image], original: Image.Image, detail: bool
+    ) -> tuple[Image.Image, float]:
+        """What :meth:`pair` gives, at the size of ``original``, with ``detail`` of it if asked; and the share of the
+        picture that has the original's own pixels."""
+        return with_detail(edit, before(), original) if detail else (resized(edit, original.size), 0.0)
+
+    def unchanged(self, edit: Image.Image, before: Image.Image) -> bool:
+        """Whether what :meth:`pair` gives is one picture, but for rounding."""
+        return bool(np.abs(np.asarray(edit, int) - np.asarray(before, int)).max() <= 1)
 
 
 def frame_of(method: Method) -> Frame:
@@ -72,6 +93,14 @@ class EditRequest:
             "".join(_said(source, "the source prompt is empty; describe the image as it is.")),
             _said(target_prompt, "a target prompt is empty; describe the image as it should become."),
         )
+
+    def plain(self) -> dict[str, Any]:
+        """What :meth:`of` is given, for JSON."""
+        return {
+            "instruction": list(self.instructions) or None,
+            "source_prompt": self.source_prompt or None,
+            "target_prompt": list(self.target_prompts) or None,
+        }
 
     def prompts(self, method: Method) -> tuple[str, list[str]]:
         """The prompts of the source and of every target that ``method`` makes of it."""

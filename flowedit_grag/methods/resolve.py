@@ -32,7 +32,7 @@ def resolve_method(
     if isinstance(named, Method):
         return named if strength is None else replace(named, control=strength)
     kind = METHODS.class_of(named, Method)
-    name = next((name for name in METHODS if METHODS[name] is kind), str(named))
+    name = METHODS.name_of(kind)
     suited = flow.profile.for_method(name, {*option_names(kind), *CONTROL})
     if strength is not None:
         suited["grag"] = strength

@@ -1,6 +1,5 @@
 """Scores that a vision-language model is asked for; nothing but the numbers is read from what it says."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
@@ -8,13 +7,13 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
-from ..errors import InputError, first_line
+from ..errors import LONGEST, InputError, first_line
+from ..hidden import NAMED, address, shown
 from ..judges import JUDGES, judge
+from ..judges.answers import score
 from ..judges.base import one_line
 from ..judges.prompt import quoted
 from .base import Images, OwnMetric
-
-LONGEST = 300  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,14 @@ class AskedMetric(OwnMetric):
 
     @property
     def variant(self) -> str:
-        return self.details.format(judge=self.judge or "(none)")
+        return self.details.format(judge=shown(self.judge) or "(none)")
 
     def __post_init__(self):
         super().__post_init__()
+        object.__setattr__(self, "judge", address(self.judge))
         kind, _, rest = self.judge.partition(":")
+        if NAMED.search(self.judge):
+            return  # as a run's folder has it: a report reads numbers, and no environment
         if kind in JUDGES:  # whether it can be had here is not asked: a report reads its numbers anywhere
             _answering(self.judge, JUDGES[kind]).arguments(rest)
         elif self.judge:
@@ -106,7 +108,7 @@ def scores(spec: str, question: Question, with_source: bool, images: Images) -> 
 def numbers(answer: Any, question: Question) -> tuple[float, ...]:
     """The scores in an ``answer``. Raises :class:`InputError` unless they are as many, and in the range, as asked."""
     said = answer.get("score") if isinstance(answer, dict) else None
-    found: Sequence[Any] = said if isinstance(said, list) else [said]
+    found = [score(one, question.top) for one in (said if isinstance(said, list) else [said])]
     in_range = (type(value) in (int, float) and 0 <= value <= question.top for value in found)  # nan is not
     if len(found) != question.scores or not all(in_range):
         raise InputError(f"the answer has not {question.scores} score(s) from 0 to {question.top}: {answer}")

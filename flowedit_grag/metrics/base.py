@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from ..errors import InputError
+from ..hidden import shown
 from ..lab.tasks import EditingProblem
 from ..options import check_options
 
@@ -76,7 +77,7 @@ class OwnMetric:
 
     @property
     def variant(self) -> str:
-        return self.details.format(**vars(self))
+        return self.details.format(**shown(vars(self)))
 
     def __post_init__(self):
         check_options(self)

@@ -23,7 +23,7 @@ def ssim(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None)
 
 def from_torchmetrics(name: str) -> Any:
     """The function called ``name`` of torchmetrics' image metrics."""
-    return getattr(needed("torchmetrics.functional.image", "this metric", "torchmetrics"), name)
+    return getattr(needed("torchmetrics.functional.image", "this metric"), name)
 
 
 class SSIM(ReferenceMetric):

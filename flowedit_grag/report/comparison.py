@@ -221,7 +221,7 @@ def _labelled(columns: Sequence[Column]) -> tuple[Column, ...]:
 def _opened(section: Mapping) -> tuple[str, dict[str, Sample], list[str]]:
     """Title and samples of the benchmark that a config's section ``dataset`` names, and why there are none."""
     try:
-        found = dataset(**section)
+        found = dataset(section["name"], **{key: value for key, value in section.items() if key != "name"})
     except InputError as error:
         return str(section["name"]), {}, [f"Sources, masks and truths are not shown: {error}"]
     return found.name, {sample.id: sample for sample in found}, []

@@ -1,11 +1,10 @@
 """CSV: what is in the tables, and the number of every sample."""
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
-from io import StringIO
 from typing import Any
 
+from ..files import csv_text
 from .comparison import Column, Comparison
 from .differences import all_differences
 from .intervals import Mean
@@ -18,10 +17,7 @@ def spreadsheet(lines: Callable[[Comparison], Iterator[dict[str, Any]]], compari
     """The ``lines`` of all ``comparisons``, with a column for every name in any of them; ``None`` is an empty cell."""
     found = [line for comparison in comparisons for line in lines(comparison)]
     names = dict.fromkeys(name for line in found for name in line)
-    writer = csv.DictWriter(taken := StringIO(), names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return taken.getvalue()
+    return csv_text([tuple(names), *([line.get(name) for name in names] for line in found)])
 
 
 def score_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
+from ..config_lines import check_values, config_lines
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line
+from ..interpolation import resolved
 from ..lora_moe import LoraMoeConfig
 from ..options import check_options, make
 from ..seeds import generator
@@ -133,15 +133,17 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainC
     """The run that the YAML file at ``path`` describes (or the package's config of that name), with some values
     replaced (``{"adapter": {"rank": 8}}``)."""
     path = find_config(path)
+    content, lines = config_lines(path)
     try:
-        there, given = _spelled_out(OmegaConf.to_container(OmegaConf.load(path))), _spelled_out(overrides or {})
+        there, given = _spelled_out(OmegaConf.to_container(OmegaConf.create(content))), _spelled_out(overrides or {})
         for key, (kind, _) in KINDS.items():
             wanted = given.get(key, {}).get(kind)
             if wanted not in (None, there.get(key, {}).get(kind)):
                 there[key] = {}  # another kind has keys of its own
-        values = OmegaConf.to_container(OmegaConf.merge(there, given), resolve=True)
+        values = resolved(OmegaConf.merge(there, given), lines.at)
     except InputError:
         raise
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError, TypeError) as error:
+    except Exception as error:  # OmegaConf lets those of its own parser and of Python through
         raise InputError(f"{path} is not a config in YAML ({first_line(error)}).") from None
+    check_values(values, lines)
     return TrainConfig.of(values)

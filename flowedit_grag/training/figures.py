@@ -26,7 +26,7 @@ def write_samples(flow: ImageFlow, config: TrainConfig, pairs: Sequence[Pair], p
     editor = Editor("icedit", flow, width=config.width, **options)
     rows = []
     for pair in pairs:
-        edit = editor.edit(pair.source, instruction=pair.instruction, seed=config.seed).image
+        edit = editor.edit(pair.source, instruction=pair.instruction, seed=config.seed, detail="model").image
         rows.append(labelled_strip([pair.source, edit, pair.target], ["source", pair.instruction, "target"]))
     sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)), "white")
     for row, top in zip(rows, accumulate((row.height for row in rows), initial=0), strict=False):

@@ -16,6 +16,7 @@ from yaml import YAMLError
 
 from ..errors import InputError, first_line
 from ..files import written
+from ..hidden import shown
 from ..locks import Locks
 from ..lora_moe.files import FILE_NAME
 from ..options import flat
@@ -43,7 +44,7 @@ class RunFolder:
             there = dict(flat(OmegaConf.to_container(OmegaConf.load(self.config))))  # type: ignore[arg-type]
         except (OmegaConfBaseException, YAMLError, OSError, ValueError, AttributeError) as error:
             raise InputError(f"{self.config} cannot be read ({first_line(error)}); choose another folder.") from None
-        here = dict(flat(asdict(config)))
+        here = dict(flat(shown(asdict(config))))
         free = FREE - {"steps"} if here.get("optimizer.decay") else FREE  # where the rate falls depends on them
         for key in sorted((here.keys() | there.keys()) - free):
             if (old := there.get(key)) != (new := here.get(key)):
@@ -68,7 +69,7 @@ class RunFolder:
             for partial in self.path.glob(f".{file.stem}.*{file.suffix}"):
                 partial.unlink()
         with written(self.config) as partial:
-            OmegaConf.save(OmegaConf.create(asdict(config)), partial)
+            OmegaConf.save(OmegaConf.create(shown(asdict(config))), partial)
 
     def save(self, state: Mapping[str, Any]) -> None:
         with written(self.checkpoint) as partial:

@@ -28,7 +28,6 @@ from .data.usable import Usable, shuffled
 from .diptychs import diptychs, draw, loss
 from .figures import expert_usage, loss_curve, write_samples
 from .folder import RunFolder
-from .optimizers import EXTRA
 
 log = logging.getLogger(__name__)
 LESS_MEMORY = "gradient_checkpointing=true needs less, and so do a smaller width and batch; it goes on where it was."
@@ -44,7 +43,7 @@ def train(config: TrainConfig, on_progress: OnProgress | None = None) -> Path:
 
     Raises :class:`InputError` for data, models and folders that cannot be used.
     """
-    needed("tensorboard", "training", EXTRA)
+    needed("tensorboard", "training")
     folder = RunFolder(Path(config.out))
     folder.check(config)
     pairs = config.data.open()

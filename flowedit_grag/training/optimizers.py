@@ -12,7 +12,6 @@ from ..errors import InputError, needed
 from ..options import check_options
 from ..registry import Registry
 
-EXTRA = "flowedit-grag[train]"
 OPTIMIZERS = Registry(
     "optimizer", __package__, {"prodigy": "optimizers:ProdigyConfig", "adamw": "optimizers:AdamWConfig"}
 )
@@ -37,7 +36,7 @@ class ProdigyConfig:
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Raises :class:`InputError` where prodigyopt is not installed."""
-        prodigy = needed("prodigyopt", "training", EXTRA).Prodigy
+        prodigy = needed("prodigyopt", "training").Prodigy
         with redirect_stdout(io.StringIO()):  # it announces its weight decay
             return prodigy(
                 parameters, lr=self.lr, weight_decay=self.weight_decay,

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from conftest import GOLDEN
+from conftest import GOLDEN, ROOT
 from forked import forked
 from PIL import Image
 
@@ -92,6 +92,42 @@ def test_an_instruction_with_an_adapter_and_an_early_filter(scene, tmp_path):
     with Image.open(tmp_path / "out.previews.png") as sheet:
         assert sheet.width > 3 * 64
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "out.previews.png", "out.record.json"]
+
+
+def test_loras_have_weights_in_a_shell(scene, tmp_path):
+    folder, prompts = scene
+    cases, out = ROOT / "tests" / "lora_moe" / "cases", tmp_path / "out.png"
+    loras = ["--lora", f"{cases / 'noprefix.safetensors'}:0.5", "--lora", cases / "peft_default.safetensors"]
+    words = [
+        "edit",
+        folder / "source.png",
+        *prompts,
+        "-o",
+        out,
+        "--overwrite",
+        "--json",
+        "--method",
+        "sdedit",
+        "steps=1",
+    ]
+    done = forked(*words, *loras)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["settings"]["loading"] == {"lora": [str(one) for one in loras[1::2]]}
+    assert "warning" not in done.stderr
+    done = forked(*words, "--overwrite")
+    assert json.loads(done.stdout)["settings"]["loading"] == {}
+    out.unlink()
+    for wrong, said in (
+        (f"{cases / 'loha.safetensors'}:2", "loha.safetensors is a LoHa"),
+        ("a:nan", "must be a number"),
+    ):
+        done = forked(*words, "--lora", wrong)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    done = forked(*words, "lora=x")
+    assert "lora is a flag of its own: write --lora" in done.stderr
+    assert not out.exists()
 
 
 def test_vital_layers(tmp_path):

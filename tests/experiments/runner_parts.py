@@ -179,3 +179,14 @@ def interrupted(job, workers, on_progress):
 def silent(instruction, original, first, second):
     """A judge that is off."""
     raise RuntimeError("no power")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling(SDEdit):
+    """Fails, telling its option in so many words."""
+
+    word: str
+
+    def prepare(self, source):
+        yield from ()
+        raise RuntimeError(f"there is no {self.word}: {'!' * 10**5}")

@@ -55,7 +55,7 @@ def test_names():
     fails("needs the option 'path'", name="pie")
     fails("did you mean 'validation'", name="lab", split="validaton")
     fails("per_task", "whole number", name="lab", per_task=1.5)
-    fails("per_task must be from 1 on, not 0", name="lab", per_task=0)
+    fails("per_task must be from 1 to", "not 0", name="lab", per_task=0)
     fails("no dataset", name="pathlib:Path")
 
 
@@ -185,6 +185,9 @@ def test_pie_bad_input(pie, tmp_path):
     fails("'1' twice", name="pie", path=pie(twice))
     fails("../../x", name="pie", path=pie(id="../../x"))
     fails("no image at", "2.jpg", name="pie", path=pie(image_path="2.jpg"))
+    for name in ("../../../etc/passwd.png", "6_color/../../1.jpg", str(tmp_path / "1.jpg")):
+        picture().save(tmp_path / "1.jpg")
+        fails("600000000000", "leads out of", "annotation_images", name="pie", path=pie(image_path=name))
     fails("has no image_path", "it has mask", name="pie", path=pie('{"1": {"mask": []}}').resolve())
     fails("'0' to '9', not '10'", name="pie", path=pie(editing_type_id="10"))
     fails("editing_prompt must be text, not 3", name="pie", path=pie(editing_prompt=3))
@@ -244,7 +247,7 @@ def test_emu_leaves_out_what_cannot_be_scored(table):
     assert first.image().size == SIZE
     with pytest.raises(InputError) as error:  # only now: pictures are not read before
         damaged.image()
-    said(error, "row 5", "image cannot be read")
+    said(error, "row 5", "image is not an image that can be read")
 
 
 def test_split_of_a_folder(table, tmp_path):
@@ -263,6 +266,11 @@ def test_tables_bad_input(table, tmp_path, monkeypatch):
     fails("holds no pictures", name="emu", path=table([emu_row(1, image=3)], "b.parquet"))
     fails("'1' twice", name="emu", path=table([emu_row(1), emu_row(1)], "c.parquet"))
     fails("no samples that can be used (1 left out)", name="emu", path=table([emu_row(1, "x", "x")], "d.parquet"))
+    picture().save(tmp_path / "own.png")  # of whoever reads the table
+    elsewhere = emu_row(1, image={"bytes": None, "path": str(tmp_path / "own.png")})
+    (sample,) = dataset("emu", path=table([elsewhere], "f.parquet"))
+    with pytest.raises(InputError, match="row 0: image is a path; only tables that hold their pictures"):
+        sample.image()
     broken = tmp_path / "e.parquet"
     broken.write_bytes(b"PAR1 and nothing more")
     fails("e.parquet", "cannot be read", name="emu", path=broken)
@@ -326,11 +334,14 @@ def test_magicbrush_bad_input(table):
     fails("../x", name="magicbrush", path=table([turn("../x", 1)], "d.parquet"))
     opaque = turn("1", 1, mask_img=picture("black"))
     missing = turn("2", 1, mask_img=None)
-    first, second = dataset("magicbrush", path=table([opaque, missing], "e.parquet"))
+    damaged = turn("3", 1, mask_img=png(hole())[:60])
+    first, second, third = dataset("magicbrush", path=table([opaque, missing, damaged], "e.parquet"))
     with pytest.raises(InputError, match="row 0: the mask has no transparent part"):
         first.mask()
     with pytest.raises(InputError, match="row 1: there is no mask_img"):
         second.mask()
+    with pytest.raises(InputError, match="row 2: mask_img cannot be read"):
+        third.mask()
 
 
 @pytest.fixture
@@ -467,6 +478,13 @@ def test_folder_with_bad_pictures(folder):
 
     fails("line 1: there is no image at", "bird.png", path=jsonl(folder, {"image": "bird.png", "instruction": "go"}))
     fails("no image at", "x.png", path=jsonl(folder, {"image": "cat.png", "instruction": "go", "mask": "x.png"}))
+    (folder / "below").mkdir()
+    picture().save(folder / "below" / "bird.png")
+    for column in ("image", "mask", "truth"):
+        for name in ("../secret.png", str(folder / "cat.png"), "below/../../secret.png"):
+            line = {"image": "cat.png", "instruction": "go", column: name}
+            fails("line 1: ", name, "leads out of", path=jsonl(folder, line))
+    assert len(dataset("folder", path=jsonl(folder, {"image": "below/bird.png", "instruction": "go"}))) == 1
     picture(size=(9, 9)).save(folder / "small.png")
     Image.fromarray(np.eye(8, 12, dtype=np.uint8)).save(folder / "dark.png")
     (folder / "broken.png").write_bytes((folder / "mask.png").read_bytes()[:45])

@@ -35,6 +35,11 @@ def test_keys_depend_on_what_matters(tmp_path):
     assert keys(out="elsewhere", metrics=["psnr"]) == base
     assert keys(loading={"dtype": "bfloat16"})[0] != base[0]
     assert keys(seed=4)[0] != base[0]
+    for name, other in (("lora", f"{tmp_path}/x.gguf:0.5"), ("transformer", None)):
+        (file := tmp_path / "x.gguf").write_bytes(name.encode())
+        found = [keys(loading={name: str(file)})[0], other and keys(loading={name: other})[0]]
+        file.write_bytes(b"others")
+        assert len({base[0], *found, keys(loading={name: str(file)})[0]}) == 4
     (lora := tmp_path / "lora.safetensors").write_bytes(b"weights")
     before = keys(loading={"lora": str(lora)})
     lora.write_bytes(b"others")
@@ -171,7 +176,15 @@ out: runs/x
         ("out: runs/x", "out: runs/x\nloading: {quantization: fo}", "line 14: unknown quantization 'fo'"),
         ("out: runs/x", "out: runs/x\nloading: {attention_backend: fo}", "line 14: unknown attention_backend 'fo'"),
         ("out: runs/x", "out: runs/x\nloading: 0", "line 14: loading must be made of 'key: value' lines, not 0"),
-        ("out: runs/x", "out: runs/x\nloading: {lora: [1]}", "line 14: adapter must be text, not 1"),
+        ("out: runs/x", "out: runs/x\nloading: {lora: [1]}", "line 14: a LoRA is a file or hub id, or a pair"),
+        (
+            "out: runs/x",
+            "out: runs/x\nloading: {lora: [[lab-lora, much]]}",
+            "line 14: the weight of the LoRA 'lab-lora'",
+        ),
+        ("out: runs/x", "out: runs/x\nloading: {quantization: gguf}", "line 14: quantization='gguf' is how a file"),
+        ("out: runs/x", "out: runs/x\nloading: {transformer: no.gguf}", "line 14: there is no file 'no.gguf'"),
+        ("out: runs/x", "out: runs/x\nloading: {transformer: no.bin}", "line 14: transformer='no.bin' is no"),
         ("out: runs/x", "out: runs/x\nloading: {lora: no.safetensors}", "line 14: there is no adapter at"),
         ("out: runs/x", "out: runs/x\nadapter: no.bin", "line 14: no.bin may be a pickle"),
         ("strength: 0.5", "adapter: nowhere", "line 12: there is no adapter at 'nowhere'"),

@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import yaml
@@ -34,6 +36,7 @@ from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.experiments.run import run
 from flowedit_grag.experiments.samples import noise_seed
 from flowedit_grag.experiments.table import _entry
+from flowedit_grag.files import written
 from flowedit_grag.locks import Locks
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.result import Result
@@ -236,9 +239,22 @@ def a_cluster(monkeypatch):
 
 
 @pytest.mark.usefixtures("a_cluster")
-def test_rays_actors_make_the_same_table(whole, tmp_path):
-    done(out := tmp_path / "run", executor="ray", workers=2)
+def test_rays_actors_make_the_same_table_and_nobody_else_reaches_them(whole, tmp_path):
+    seen = {}
+    done(out := tmp_path / "run", executor="ray", workers=2, on_progress=lambda made: seen.update(listening()))
     check(out, whole, 0)
+    assert {name for name, _ in seen} >= {"gcs_server", "raylet", "ray::RayWorker", "ray::_QueueActor"}
+    assert {place for _, places in seen.items() for place in places} <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, seen
+
+
+def listening():
+    """By name and number, this process and all that it began: the addresses that they listen at."""
+    found, me = {}, psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            ears = [one.laddr.ip for one in process.net_connections("inet") if one.status in ("LISTEN", "NONE")]
+            found[process.name().partition(".")[0], process.pid] = ears
+    return {who: places for who, places in found.items() if places}
 
 
 @pytest.mark.usefixtures("a_cluster")
@@ -250,6 +266,17 @@ def test_a_sample_that_kills_rays_actors_fails_and_the_others_do_not_wait(tmp_pa
     (line,) = done(out, methods=methods, executor="ray", workers=1).lines
     assert (line.done, list(line.failures)) == (7, [sample.id])
     assert line.failures[sample.id].startswith("RuntimeError: the process that edited it died 2 times")
+
+
+def test_a_ray_that_would_listen_everywhere_is_refused(monkeypatch):
+    """Such as one of a version that has no such switch."""
+    library = pytest.importorskip("ray")
+    monkeypatch.setattr(library.util, "get_node_ip_address", lambda: "192.0.2.2")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(InputError, match="would listen on every interface"):
+        ray._library()
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.2:6379")
+    assert ray._library() is library
 
 
 def test_a_ray_actor_that_finds_no_place_is_not_waited_for(whole, monkeypatch):
@@ -310,7 +337,9 @@ def test_damaged_records_are_redone(whole, tmp_path):
     fourth = sorted(out.glob("edits/half/*.json"))[-1]
     fourth.write_text(json.dumps({"key": json.loads(fourth.read_text())["key"], "status": "failed"}))
     (out / "metrics" / "half" / sorted(out.glob("metrics/half/*.json"))[0].name).write_text("{")
-    (out / "edits" / "plain" / f".{first.stem}.99.png").write_bytes(b"half")
+    with written(first.with_suffix(".png")) as left_over:
+        left_over.touch()
+    left_over.write_bytes(b"half")
     done(out)
     check(out, whole, 4)
 
@@ -362,7 +391,7 @@ def test_a_session_goes_on_where_an_earlier_picture_rotted(tmp_path):
 
 def test_what_a_kill_left_half_written_in_the_folder_goes(tmp_path):
     done(out := tmp_path / "run", limit=1)
-    for name in (".table.99.json", ".manifest.12.json", ".config.3.yaml"):
+    for name in (".table.99.json", ".manifest.12.json", ".0a1b2c3d4e5f.6a7b8c9d.yaml"):
         (out / name).write_text("{")
     (out / ".gitignore").write_text("*")  # not ours
     done(out, limit=1)

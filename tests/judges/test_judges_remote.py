@@ -73,8 +73,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b" ")
                 self.wfile.flush()
             return
-        status, kind, text = answer
+        status, kind, text, *place = answer
         self.send_response(status)
+        for one in place:
+            self.send_header("Location", one)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text.encode())))
         self.send_header("retry-after-ms", "1")
@@ -89,6 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 def own_environment(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("flowedit_grag.hidden._known", {})
 
 
 @pytest.mark.parametrize("winner", [1, 2])
@@ -156,6 +159,30 @@ def test_an_answer_in_a_fence_is_an_answer():
     assert (found.winner, found.reason) == (2, "greener")
 
 
+def test_what_lets_in_at_an_address_goes_to_the_server_and_to_no_reason():
+    door = "http://joe:pa%2Fss@127.0.0.1"
+    with Server(verdict(1), (404, "application/json", json.dumps({"error": {"message": f"no {door}"}}))) as server:
+        found = OpenAIJudge("m", f"{door}:{server.server_port}/v1?api-key=k3y&version=2", retries=0)
+        assert found("make the star green", RED, GREEN, BLUE).winner == 1
+        said = found("make the star green", RED, GREEN, BLUE).reason
+    path, authorization, _ = server.requests[0]
+    assert path == "/v1/chat/completions?api-key=k3y&version=2"
+    assert base64.b64decode(authorization.removeprefix("Basic ")) == b"joe:pa/ss"
+    assert "no http://***@127.0.0.1" in said
+    assert "k3y" not in repr(found)
+
+
+def test_a_redirect_is_followed_on_the_same_server_only():
+    there = (307, "text/plain", "", "/v1/elsewhere")
+    with Server(there, verdict(2)) as server:
+        assert server.judge()("make the star green", RED, GREEN, BLUE).winner == 2
+    assert [path for path, _, _ in server.requests] == ["/v1/chat/completions", "/v1/elsewhere"]
+    with Server(verdict(2)) as other, Server((307, "text/plain", "", f"{other.url}/chat/completions")) as server:
+        found = server.judge(retries=2)("make the star green", RED, GREEN, BLUE)
+    assert (found.winner, other.requests, len(server.requests)) == (None, [], 1)
+    assert "sends its judge's questions on to another, 127.0.0.1" in found.reason
+
+
 def test_addresses():
     assert judge("openai:m@http://[::1]:8000/v1").url == "http://[::1]:8000/v1"
     with pytest.raises(InputError, match="is not the address of a server"):
@@ -168,7 +195,7 @@ def test_a_stall_and_a_refused_connection_are_undecided():
     assert (found.winner, "timed out" in found.reason) == (None, True)
     with Server(DRIP) as server:
         found = server.judge(timeout=0.2, retries=1)("make the star green", RED, GREEN, BLUE)
-    assert (found.winner, found.reason) == (None, "no whole answer within 0.4 seconds.")
+    assert (found.winner, found.reason) == (None, "no whole answer within 0.2 seconds.")
     found = server.judge()("make the star green", RED, GREEN, BLUE)  # closed by now
     assert (found.winner, "Connection error" in found.reason) == (None, True)
 

@@ -1,6 +1,7 @@
 """Bubble selection over judges that are right, wrong, undecided, broken or fond of one side; the contact sheet."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,3 +133,19 @@ def test_the_contact_sheet_frames_the_winner_only(winner):
     assert all((row == level).sum() == 40 for level in levels)  # whole, at their own size
     with pytest.raises(ValueError, match="zip"):
         contact_sheet(ORIGINAL, candidates, ["0"], 0)
+
+
+def test_a_judge_has_a_time_for_all_comparisons(monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("flowedit_grag.judges.selection.time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    class Slow:
+        patience, asked = 25, 0
+
+        def __call__(self, *shown):
+            self.asked += 1
+            return Verdict(2, "greener")
+
+    chosen = select("", ORIGINAL, [ORIGINAL] * 5, slow := Slow())
+    assert (slow.asked, chosen.winner, chosen.undecided) == (2, 2, 2)
+    assert chosen.comparisons[-1].reason == "not asked: the judge's 25 seconds for all comparisons were over"

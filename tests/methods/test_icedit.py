@@ -15,7 +15,8 @@ from flowedit_grag import Condition, Editor, InputError, method
 from flowedit_grag.backbone.families.flux_fill import context_right_of
 from flowedit_grag.backbone.families.flux_transformer import pack
 from flowedit_grag.inversion import Solver, integrate
-from flowedit_grag.methods.diptych_frame import diptych_prompt, pasted
+from flowedit_grag.methods.changes import pasted
+from flowedit_grag.methods.diptych_frame import diptych_prompt
 from flowedit_grag.methods.frame import EditRequest
 
 INSTRUCTION = "but the cat is wearing a red hat"
@@ -201,21 +202,21 @@ def test_unedited_pixels_are_the_sources_own():
     left = Image.new("RGB", (150, 100), (90, 120, 60))  # what a model made of it, whatever that is
     edit = left.copy()
     edit.paste((200, 20, 20), (100, 40, 120, 60))
-    out = np.asarray(pasted(edit, left, original))
+    out = np.asarray(pasted(edit, left, original)[0])
     inside = np.zeros((200, 300), bool)
     inside[84:116, 204:236] = True  # enlarging blurs its edge
     far = np.ones((200, 300), bool)
     far[50:150, 170:270] = False
     assert np.array_equal(out[far], np.asarray(original)[far])
     assert (np.abs(out[inside].astype(int) - (200, 20, 20)).max(axis=-1) < 40).all()
-    assert np.array_equal(np.asarray(pasted(left, left, original)), np.asarray(original))
+    assert np.array_equal(np.asarray(pasted(left, left, original)[0]), np.asarray(original))
 
 
 def test_a_thin_line_is_an_edit_too():
     left = Image.new("RGB", (512, 512), (90, 120, 60))
     edit = left.copy()
     edit.paste((210, 120, 60), (100, 256, 400, 257))
-    out = np.asarray(pasted(edit, left, left))
+    out = np.asarray(pasted(edit, left, left)[0])
     assert (out[256, 100:400] == (210, 120, 60)).all()
     assert np.array_equal(out[:200], np.asarray(left)[:200])
 

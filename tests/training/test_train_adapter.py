@@ -412,6 +412,7 @@ def test_a_folder(folder, tmp_path):
         ('{"image": "0.png", "instruction": 3}', "line 4: instruction must be text"),
         ('{"image": "0.png", "instruction": " "}', "line 4 needs an image and an instruction"),
         ('{"image": "9.png", "instruction": "x"}', "line 4: there is no image at .*source/9.png"),
+        ('{"image": "../target/0.png", "instruction": "x"}', "line 4: '../target/0.png' leads out of .*source"),
     ],
 )
 def test_a_folder_with_a_bad_line(folder, line, message):

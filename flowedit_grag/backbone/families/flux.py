@@ -3,21 +3,26 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from inspect import signature
+from itertools import pairwise
 from textwrap import shorten
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from diffusers import FluxPipeline
 from torch import Tensor, nn
 
-from ...errors import InputError
+from ...errors import InputError, first_line
 from ..attention_hook import check_layers
 from ..flow import Condition, TokenLayout
 from ..image_flow import ImageFlow
 from .flux_fill import context_right_of
 from .flux_transformer import PATCH, PROCESSORS, layout_of, velocity_of
 
+MOST_TOKENS = signature(FluxPipeline.encode_prompt).parameters["max_sequence_length"].default
 SHOWN = 60  # characters of a prompt that is refused
+MOST_STEPS = 10_000  # ten times as many noise levels as models are trained on
 
 
 @dataclass
@@ -61,7 +66,7 @@ class FluxFlow(ImageFlow):
     def to_condition(self, prompts: list[str], length: int | None) -> Condition:
         """Prompts of ``length`` tokens, by default T5's most. (CLIP, which only adds the pooled embedding, reads the
         first of its tokens.)"""
-        length = length or self.pipeline.tokenizer_2.model_max_length
+        length = length or min(self.pipeline.tokenizer_2.model_max_length, MOST_TOKENS)
         self._check_length(prompts, length)
         embeds, pooled, _ = self.pipeline.encode_prompt(prompts, None, device=self.device, max_sequence_length=length)
         return Condition(embeds, pooled)
@@ -74,20 +79,38 @@ class FluxFlow(ImageFlow):
                 raise InputError(f"a prompt has {tokens} tokens, and {self.name} reads {length}; shorten {shown!r}.")
 
     def schedule(self, steps: int, latents: Tensor) -> list[float]:
-        """Shifted by the number of tokens of ``latents`` as the scheduler's own config says."""
-        from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+        """As ``FluxPipeline`` asks its scheduler, shifted by the number of tokens of ``latents`` as the config says.
 
-        if not isinstance(steps, int) or steps < 1:
-            raise InputError(f"steps must be a whole number from 1 on, not {steps!r}.")
+        Raises :class:`InputError` for schedulers whose sigmas are no rectified flow's.
+        """
+        from diffusers.pipelines.flux.pipeline_flux import calculate_shift, retrieve_timesteps
+
+        if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+            raise InputError(f"steps must be a whole number from 1 to {MOST_STEPS}, not {steps!r}.")
         own = self.pipeline.scheduler
         scheduler, config = type(own).from_config(own.config), own.config
-        mu = calculate_shift(
-            layout_of(latents, 0).tokens,
-            config.base_image_seq_len, config.max_image_seq_len, config.base_shift, config.max_shift,
-        )  # fmt: skip
-        shift = {"mu": mu} if config.use_dynamic_shifting else {}
-        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), device="cpu", **shift)
-        return scheduler.sigmas.tolist()
+        names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+        given = {name.replace("image_", ""): config[name] for name in names if name in config}
+        sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / steps, steps).tolist()
+        try:
+            mu = calculate_shift(layout_of(latents, 0).tokens, **given)
+            shift = {"mu": mu} if config.get("use_dynamic_shifting") else {}
+            retrieve_timesteps(scheduler, steps, "cpu", sigmas=sigmas, **shift)
+            found = scheduler.sigmas.tolist()
+        except (ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+            raise self._no_flow(first_line(error)[:200]) from error
+        flow = type(own).__name__.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
+        falling = all(s0 > s1 for s0, s1 in pairwise(found))
+        if not (flow and falling and len(found) == steps + 1 and found[0] <= 1 and found[-1] == 0):
+            raise self._no_flow("its sigmas do not fall from 1 to 0, one for each step")
+        return found
+
+    def _no_flow(self, why: str) -> InputError:
+        name = type(self.pipeline.scheduler).__name__
+        return InputError(
+            f"the scheduler of {self.name}, {name}, is not one of a rectified flow ({why}); "
+            "use FlowMatchEulerDiscreteScheduler."
+        )
 
     def layout(self, latents: Tensor, condition: Condition) -> TokenLayout:
         """``[text | image]``, both streams in this order at every attention call."""

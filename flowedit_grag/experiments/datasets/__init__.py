@@ -19,7 +19,7 @@ DATASETS = Registry(
 )
 
 
-def dataset(name: str, **options: Any) -> Dataset:
+def dataset(name: str, /, **options: Any) -> Dataset:
     """The samples of the benchmark called ``name`` (or ``"module:Class"``), checked as far as that costs nothing.
 
     Raises :class:`InputError` for an unknown or missing option, and for whatever is wrong with the files.
@@ -27,7 +27,7 @@ def dataset(name: str, **options: Any) -> Dataset:
     return benchmark(name, **options).open()
 
 
-def benchmark(name: str, **options: Any) -> Benchmark:
+def benchmark(name: str, /, **options: Any) -> Benchmark:
     """The benchmark with its options, not yet opened. Raises :class:`InputError` for an unknown or missing option."""
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in options.items()}
     return DATASETS.make(name, plain, Benchmark)

@@ -2,17 +2,16 @@
 
 import csv
 import io
+import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from ...backbone.image import read_image
+from ...backbone.image import alpha_of, read_image
 from ...errors import InputError, unknown
 from ...tables import existing, json_lines, read_text, require, text
 from ..samples import Benchmark, Dataset, Sample, check_id
@@ -26,7 +25,7 @@ class Folder(Benchmark):
     """``path`` is a ``.csv`` (its first line names the columns) or ``.jsonl`` file, or a folder with one such file.
 
     The columns are those of ``COLUMNS``: ``image``, and ``target_prompt`` or ``instruction``, are needed. Paths of
-    pictures are relative to the file. Without an ``id`` it is the image's name.
+    pictures are relative to the file, and stay in its folder. Without an ``id`` it is the image's name.
     """
 
     path: str
@@ -45,7 +44,7 @@ class Folder(Benchmark):
 
 
 def _prompts(path: Path) -> Path:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         if path.suffix not in (".csv", ".jsonl"):
             raise InputError(f"{path} is neither a folder nor a .csv or .jsonl file.")
         return path
@@ -89,7 +88,7 @@ def _check_columns(found: Collection[str], where: str) -> None:
 def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
     said = {name: text(values, name, where) for name in COLUMNS}
     image, mask, truth = (
-        None if (name := said[column]) is None else existing(folder / name, where)
+        None if (name := said[column]) is None else existing(folder, name, where)
         for column in ("image", "mask", "truth")
     )
     if image is None:
@@ -116,9 +115,8 @@ def _sample(folder: Path, values: Mapping[str, Any], where: str) -> Sample:
 
 def white(path: Path, image: Path) -> np.ndarray:
     """The mask ``[H, W]`` bool of a picture that is white where ``image`` may change and black elsewhere."""
-    with suppress(OSError), Image.open(path) as opened:  # what cannot be read is said by read_image
-        if np.asarray(opened.convert("RGBA").getchannel("A")).min() < 255:
-            raise InputError(f"the mask {path} has transparent parts; save it in black, and white where it may change.")
+    if alpha_of(path) is not None:
+        raise InputError(f"the mask {path} has transparent parts; save it in black, and white where it may change.")
     levels = np.asarray(read_image(path).convert("L"))
     expected = read_image(image).size
     if levels.shape != expected[::-1]:

@@ -1,5 +1,6 @@
 """The lab's editing problems, drawn when asked for."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -7,11 +8,15 @@ from typing import Literal
 from PIL import Image
 
 from ...errors import InputError, unknown
+from ...lab import world
 from ...lab.render import render
 from ...lab.scene import Scene
 from ...lab.splits import problems
 from ...lab.tasks import TASKS
 from ..samples import Benchmark, Dataset, Sample
+
+# What captions can tell apart: problems beyond these differ in nuisance detail only.
+MOST = len(world.BACKGROUNDS) * math.prod(map(len, world.ATTRIBUTES.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +30,10 @@ class Lab(Benchmark):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.per_task < 1:
-            raise InputError(f"per_task must be from 1 on, not {self.per_task}.")
+        if not 1 <= self.per_task <= MOST:
+            raise InputError(
+                f"per_task must be from 1 to {MOST}, as many as there are scenes of one item, not {self.per_task}."
+            )
         for task in self.tasks:
             if task not in TASKS:
                 raise unknown("task", task, TASKS)

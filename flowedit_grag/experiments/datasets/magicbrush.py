@@ -1,5 +1,6 @@
 """MagicBrush (arXiv:2306.10012): sessions of instructions with the annotators' results."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from ...backbone.image import UNREADABLE, read_image
-from ...errors import InputError, first_line
+from ...backbone.image import alpha_of, read_image
+from ...errors import InputError
 from ...tables import ParquetTable, existing, from_json, read_text, require, text
 from ..samples import Benchmark, Dataset, Sample
 
@@ -37,7 +38,7 @@ class MagicBrush(Benchmark):
 
     def open(self) -> Dataset:
         folders = (Path(self.path), Path(self.path) / self.split)
-        release = next((folder for folder in folders if (folder / SESSIONS).is_file()), None)
+        release = next((folder for folder in folders if os.path.isfile(folder / SESSIONS)), None)
         turns = _turns_of_release(release) if release else _turns_of_table(self.path, self.split)
         if self.turns == "multi":
             turns = (
@@ -53,7 +54,7 @@ def _turns_of_release(folder: Path) -> Iterator[Sample]:
     ``local_descriptions.json``, by session and picture.
     """
     sessions = str(folder / SESSIONS)
-    captions = _object(folder / CAPTIONS) if (folder / CAPTIONS).is_file() else {}
+    captions = _object(folder / CAPTIONS) if os.path.isfile(folder / CAPTIONS) else {}
     for session, turns in _object(folder / SESSIONS).items():
         if not isinstance(turns, list) or not all(isinstance(values, dict) for values in turns):
             raise InputError(f"{sessions}, {session!r} is not a list of turns.")
@@ -65,9 +66,9 @@ def _turns_of_release(folder: Path) -> Iterator[Sample]:
             if not all(said.values()):
                 raise InputError(f"{where}: {', '.join(name for name in NAMES if not said[name])} is empty.")
             images = folder / "images" / Path(session).name
-            source, mask, target = (existing(images / Path(said[name]).name, sessions) for name in NAMES[:3])
+            source, mask, target = (existing(images, Path(said[name]).name, sessions) for name in NAMES[:3])
             caption = text(results, said["output"], str(folder / CAPTIONS)) if isinstance(results, dict) else None
-            pictures = partial(read_image, source), partial(_opened, mask), partial(read_image, target)
+            pictures = partial(read_image, source), partial(alpha_of, mask), partial(read_image, target)
             yield _turn(session, number, said["instruction"], *pictures, str(mask), caption)
 
 
@@ -79,9 +80,8 @@ def _turns_of_table(path: str, split: str) -> Iterable[Sample]:
         name, number = str(values["img_id"]), values["turn_index"]
         if type(number) is not int:
             raise InputError(f"{where}: turn_index must be a whole number, not {number!r}.")
-        source, mask, target = (
-            partial(table.picture if column == "mask_img" else table.image, row, column) for column in PICTURES
-        )
+        source, target = (partial(table.image, row, column) for column in ("source_img", "target_img"))
+        mask = partial(table.alpha, row, "mask_img")
         turn = _turn(name, number, text(values, "instruction", where), source, mask, target, where)
         sessions.setdefault(name, []).append(turn)
     for name, session in sessions.items():
@@ -93,7 +93,7 @@ def _turns_of_table(path: str, split: str) -> Iterable[Sample]:
 
 def _turn(
     session: str, number: int, instruction: str | None, source: Callable[[], Image.Image],
-    mask: Callable[[], Image.Image], target: Callable[[], Image.Image], where: str, caption: str | None = None,
+    mask: Callable[[], Image.Image | None], target: Callable[[], Image.Image], where: str, caption: str | None = None,
 ) -> Sample:  # fmt: skip
     """One of a session's edits; ``caption`` describes the result."""
     return Sample(
@@ -108,22 +108,12 @@ def _turn(
     )
 
 
-def _hole(mask: Callable[[], Image.Image], source: Callable[[], Image.Image], where: str) -> np.ndarray:
-    """``[H, W]`` bool: where ``mask``, which is not always as large as the source, is transparent."""
-    picture = mask()
-    if "A" not in picture.getbands():
+def _hole(mask: Callable[[], Image.Image | None], source: Callable[[], Image.Image], where: str) -> np.ndarray:
+    """``[H, W]`` bool: where ``mask``, an alpha channel that is not always as large as the source, is transparent."""
+    alpha = mask()
+    if alpha is None:
         raise InputError(f"{where}: the mask has no transparent part, which is what may change.")
-    return np.asarray(picture.getchannel("A").resize(source().size, Image.Resampling.NEAREST)) < 255
-
-
-def _opened(path: Path) -> Image.Image:
-    """A picture in the mode that it has."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read ({first_line(error)}).") from None
+    return np.asarray(alpha.resize(source().size, Image.Resampling.NEAREST)) < 255
 
 
 def _object(file: Path) -> dict[str, Any]:

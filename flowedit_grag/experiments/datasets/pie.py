@@ -1,5 +1,6 @@
 """PIE-Bench (arXiv:2310.01506): 700 images with prompts, instruction and mask."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +31,7 @@ class PieBench(Benchmark):
     def open(self) -> Dataset:
         folder = Path(self.path)
         file = folder / "mapping_file.json"
-        if not file.exists():
+        if not os.path.isfile(file):
             raise InputError(
                 f"there is no {file}; path must be the unpacked PIE-Bench, which its authors give after a form."
             )
@@ -58,7 +59,7 @@ def _sample(id: str, entry: Any, images: Path, where: str) -> Sample:
         raise InputError(f"{where}: editing_type_id must be '0' to '{len(TASKS) - 1}', not {task!r}.")
     if (name := text(values, "image_path", where)) is None:
         raise InputError(f"{where}: image_path is empty.")
-    path = existing(images / name, where)
+    path = existing(images, name, where)
     return Sample(
         id=id,
         image=partial(read_image, path),

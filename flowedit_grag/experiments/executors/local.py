@@ -4,6 +4,8 @@ asked for."""
 import multiprocessing
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import torch
 
 from ...errors import InputError
+from ...hidden import masked
 from ...progress import OnProgress
 from ..job import Job
 from ..plan import WorkItem
@@ -110,3 +113,6 @@ def _labour(job: Job, device: str | None, threads: int, complaints: Connection, 
     except InputError as error:
         complaints.send(str(error))
         raise SystemExit(2) from None
+    except Exception as error:
+        sys.stderr.write(masked("".join(traceback.format_exception(error))))
+        raise SystemExit(1) from None

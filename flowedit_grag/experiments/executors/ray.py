@@ -1,12 +1,14 @@
 """Ray actors, on this machine or a cluster.
 
-``RAY_ADDRESS`` names a cluster; without it one is started here that listens on the loopback only. All machines must
-see the run's folder at one path, on a file system with POSIX locks, and the same model folders and code of your own.
+``RAY_ADDRESS`` names a cluster; without it one is started here, all of whose processes listen on the loopback only. All
+machines must see the run's folder at one path, on a file system with POSIX locks, and the same model folders and code
+of your own.
 """
 
 import os
 import sys
 from importlib import import_module
+from ipaddress import ip_address
 from math import ceil
 from typing import Any
 
@@ -112,9 +114,16 @@ def _where() -> dict[str, Any]:
     quiet = {"log_to_driver": False, "logging_level": "error", "runtime_env": {"env_vars": seen}}
     if os.environ.get("RAY_ADDRESS"):
         return {"address": "auto", **quiet}
-    return {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False, **quiet}
+    return {"address": "local", "include_dashboard": False, **quiet}
 
 
 def _library() -> Any:
-    needed("ray.util.queue", "the executor ray", "flowedit-grag[ray]")
-    return import_module("ray")
+    needed("ray.util.queue", "the executor ray")
+    ray, alone = import_module("ray"), not os.environ.get("RAY_ADDRESS")
+    # Ray's processes listen at what it takes for this machine's address if that is the loopback's, or else on every
+    # interface. One that it is given it replaces; but it obeys this, its own switch for systems whose firewalls ask.
+    constants: Any = import_module("ray._private.ray_constants")
+    constants.ENABLE_RAY_CLUSTER = not alone
+    if alone and not ip_address(ray.util.get_node_ip_address()).is_loopback:
+        raise InputError("this ray would listen on every interface; start one yourself, and name it in RAY_ADDRESS.")
+    return ray

@@ -31,7 +31,7 @@ class FolderSource:
             if image is None or instruction is None:
                 raise InputError(f"{where} needs an image and an instruction.")
             for panel in PANELS:
-                existing(folder / panel / image, where)
+                existing(folder / panel, image, where)
             entries.append((image, instruction))
         return FolderPairs(folder, entries)
 

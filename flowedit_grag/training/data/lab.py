@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ...errors import InputError
 from ...lab.tasks import sample_edit
 from ...options import check_options
 from . import Pair
 
 SEED = 4_000_037  # of the stream
+MOST = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class LabSource:
 
     def __post_init__(self):
         check_options(self)
+        if self.pairs > MOST:
+            raise InputError(f"pairs must be at most {MOST}, which are shuffled in memory, not {self.pairs}.")
 
     def open(self) -> "LabSource":
         return self
