@@ -94,7 +94,7 @@ def detect(
     Raises :class:`InputError` for counts below 1, for Fill models, and where prompts of a pair make no difference.
     """
     _edit(flow, steps, ()).check_model(flow)
-    texts = [(str(source), str(target)) for source, target in chosen(pairs, flow.profile.pairs or PAIRS)]
+    texts = [(str(source), str(target)) for source, target in chosen(pairs, lambda: flow.profile.pairs or PAIRS)]
     check_counts(seeds, steps, len(texts))
     trials = []
     for index, pair in enumerate(texts):

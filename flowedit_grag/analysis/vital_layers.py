@@ -85,7 +85,7 @@ def detect(
 
     Raises :class:`InputError` for counts below 1.
     """
-    texts = chosen(prompts, flow.profile.prompts or PROMPTS)
+    texts = chosen(prompts, lambda: flow.profile.prompts or PROMPTS)
     check_counts(seeds, steps, len(texts))
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
@@ -111,10 +111,11 @@ def detect(
     )  # fmt: skip
 
 
-def chosen(asked: int | Sequence[Any], known: Sequence[Any]) -> list[Any]:
-    """The first so many of what is ``known``, or one's own."""
+def chosen(asked: int | Sequence[Any], built_in: Callable[[], Sequence[Any]]) -> list[Any]:
+    """The first so many of what is ``built_in``, or one's own."""
     if not isinstance(asked, int):
         return list(asked)
+    known = built_in()
     if asked > len(known):
         raise InputError(f"there are {len(known)} built-in prompts, not {asked}; give your own for more.")
     return list(known[: max(0, asked)])

@@ -52,10 +52,10 @@ def test_prompts_that_make_no_difference_are_refused():
 
 def test_prompts_disagree_where_the_lab_says_so(lab, recolor):
     latents, prompts = lab.encode(recolor.images()[0]), (recolor.source_prompt, recolor.target_prompt)
-    found = disagreement(lab, lab.condition(prompts), latents, steps=4, guidance=3.5).numpy()
+    found = disagreement(lab, lab.condition(prompts), latents, steps=10, guidance=3.5).numpy()
     cells = recolor.mask().reshape(len(found), -1, found.shape[1], 128 // found.shape[1]).mean(axis=(1, 3))
     assert found[cells > 0.5].mean() > 0.8
-    assert found[cells == 0].mean() < 0.2
+    assert found[cells == 0].mean() < 0.3
     assert not disagreement(lab, lab.condition(prompts[:1] * 2), latents, steps=1, guidance=3.5).any()
 
 
