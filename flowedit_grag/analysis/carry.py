@@ -1,9 +1,8 @@
 """Which layers carry the source into an edit: share keys and values in them, and see what arrives where.
 
 A layer whose absence changes pictures (:mod:`vital_layers`) need not be one through which a source is seen. Here
-pictures of the model's own are edited into what a second prompt says, sharing in one layer, then greedily in sets.
-Nothing but the model says what is right: the source should arrive where the prompts agree, and the edit stay where they
-do not.
+pictures of the model's own are edited into what a second prompt says, sharing in one layer, then in sets. The source
+should arrive where the prompts agree, and the edit stay where they do not.
 """
 
 import warnings
@@ -168,7 +167,6 @@ def _grown(sets: Sequence[tuple[int, ...]], candidates: Sequence[int]) -> set[tu
 
 
 def _kept(path: list[Tensor]) -> Steps:
-    """What :meth:`Method.prepare` made, as if it made it again."""
     yield from ()
     return path
 
