@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ..backbone.flow import Condition
 from ..backbone.image_flow import ImageFlow
-from ..methods.base import Method
 from ..methods.inputs import Source, Steps, run_to_end
 from ..methods.resolve import resolve_method
 from ..methods.stableflow import StableFlow
@@ -65,7 +65,7 @@ class Trial:
     target: Condition
     inside: Tensor  # [h, w], from 0 where the prompts agree to 1 where they do not
 
-    def edited(self, edit: Method, deltas: Sequence[float]) -> Tensor:
+    def edited(self, edit: StableFlow, deltas: Sequence[float]) -> Tensor:
         """What the edit changes of the source, ``[deltas, C, h, w]``."""
         return edit(
             self.source.flow, self.source.latents, source=self.source.condition, target=[self.target] * len(deltas),
@@ -120,9 +120,8 @@ def detect(
 
 def _edit(flow: ImageFlow, steps: int, layers: tuple[int, ...]) -> StableFlow:
     """Second order at the cost of first."""
-    edit = resolve_method("stableflow+", flow, None, {"steps": steps, "solver": "fireflow", "vital_layers": layers})
-    assert isinstance(edit, StableFlow)
-    return edit
+    options = {"steps": steps, "solver": "fireflow", "vital_layers": layers}
+    return cast(StableFlow, resolve_method("stableflow+", flow, None, options))
 
 
 @torch.no_grad()
@@ -194,7 +193,7 @@ def _chart(found: CarryLayers, path: Path) -> Path:
     shown = [*found.singles, *found.sets[1:]]
     colors = [PALETTE[1 if list(one.layers) == found.vital_layers else 5] for one in shown]
     scores.bar(range(len(shown)), [one.score for one in shown], color=colors)
-    scores.set(title="score: layers, best sets")
+    scores.set_title("score: layers, best sets")
     scores.set_xticks(range(len(shown)), [" ".join(map(str, one.layers)) for one in shown], rotation=90, fontsize=7)
     scores.axhline(0, color="black", linewidth=0.8)
     return save(figure, path)
