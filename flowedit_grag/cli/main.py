@@ -5,7 +5,7 @@ import sys
 import textwrap
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -120,22 +120,35 @@ def scene(
 @grouped
 def vital_layers(
     loading: LoadingOptions,
-    out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the bar chart goes beside it.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the chart goes beside it.")],
     model: LoadedModel = "lab",
-    prompts: Annotated[int, typer.Option(help="How many prompts.")] = 8,
+    detector: Annotated[
+        Literal["bypass", "carry"],
+        typer.Option(help="Layers without which pictures change most, or those that carry a source into an edit."),
+    ] = "bypass",
+    prompts: Annotated[int, typer.Option(help="How many prompts, or pairs of them for carry.")] = 8,
     seeds: Annotated[int, typer.Option(help="How many images for each.")] = 1,
-    steps: Annotated[int, typer.Option(help="Sampling steps.")] = 15,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps; by default 15, for carry 10.")] = None,
 ) -> None:
-    """Find the layers whose bypassing changes generated images most."""
-    from ..analysis.vital_layers import detect, write
+    """Find the layers that matter: those whose bypassing changes generated images most, or that carry a source."""
+    from ..analysis import carry, vital_layers
     from ..backbone.load import load
 
     output.check_writable(out, endings=(".json",))
     with output.loading(quiet=False):
         flow = load(model, **vars(loading))
     with output.progress(quiet=False) as on_progress:
-        found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
-    print(*write(found, out), sep="\n")
+        if detector == "carry":
+            carried = carry.detect(
+                flow, pairs=prompts, seeds=seeds, steps=carry.STEPS if steps is None else steps, on_progress=on_progress
+            )
+            paths = carry.write(carried, out)
+        else:
+            found = vital_layers.detect(
+                flow, prompts=prompts, seeds=seeds, steps=15 if steps is None else steps, on_progress=on_progress
+            )
+            paths = vital_layers.write(found, out)
+    print(*paths, sep="\n")
 
 
 for command in (pictures.show, pictures.redo, runs.train, runs.run, runs.report, runs.claims):
