@@ -51,6 +51,6 @@ def say_unchanged(unchanged: Sequence[int], count: int, sweep: bool) -> None:
     if len(unchanged) == count or (unchanged and not sweep):
         which = "" if count == 1 else f" of edits {', '.join(str(index + 1) for index in unchanged)}"
         warnings.warn(
-            f"nothing was changed{which}: the picture is the source as the model shows it; say more of what should "
+            f"nothing was changed{which}: the picture shows what the source does; say more of what should "
             "change, or use a stronger setting (n_max, steps, guidance).", stacklevel=5,
         )  # fmt: skip

@@ -2,18 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
-import torch
-from PIL import Image
 
-from . import __version__
-from .backbone.image import ImageLike, alpha_of, padded, read_image, resized
+from .backbone.image import ImageLike, alpha_of, read_image, resized
 from .backbone.image_flow import ImageFlow
 from .backbone.load import load
 from .detail import Detail, check_detail, finished, say_unchanged
@@ -22,15 +18,17 @@ from .guidance.control import Control
 from .guidance.grag import GRAG
 from .image_metadata import source_of
 from .job import job, released, watched
-from .methods import METHODS, Method, written_options
+from .methods import METHODS, Method
 from .methods.diptych import DiptychMethod
 from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
-from .methods.inputs import Source, Steps, Targets, run_to_end, subprogress
+from .methods.generated import generated
+from .methods.inputs import Source, Steps, run_to_end
 from .methods.resolve import check_selection, resolve_method
 from .progress import OnProgress
-from .result import Result, Strip, plain
+from .result import Result, Strip
 from .seeds import generator
+from .settings import settings_of
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
 Prepare = Callable[[Method, Source], Steps]
@@ -123,6 +121,8 @@ class Editor:
         check_selection(self.method, GRAG(), {})
         if self.method.control is not None and not isinstance(self.method.control, GRAG):
             raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+        if isinstance(delta, str) or not np.iterable(delta):
+            raise InputError(f"a sweep takes a list of deltas, such as [0.9, 1.0, 1.1], not {delta!r}.")
         own = self.method.control or GRAG()
         strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
         request = EditRequest.of(instruction, source_prompt, target_prompt)
@@ -172,26 +172,18 @@ class Editor:
         request = EditRequest.of(None, source_prompt, target_prompt)
         source_prompt, targets = request.prompts(self.method)
         noise = generator(seed)
-        width, height = size or (self.flow.side, self.flow.side)
+        width, height = _sides(size, self.flow.side)
         with memory_advice(), job(self.flow) as (flow, cost):
             blank = flow.encode(np.zeros((height, width, 3), np.uint8))
             source, target = flow.condition(source_prompt), flow.condition(targets)
             made = self.method.source(flow, blank, source, noise)
-            rows = run_to_end(self._generated(made, self.method.targets(target)), watched(on_progress))
+            rows = run_to_end(generated(self.method, made, target), watched(on_progress))
             images = [flow.decode(row[None], (width, height)) for row in rows]
-        settings = self._settings(source_prompt, targets, None, seed, (width, height), made.layout)
-        settings |= {"kind": "generate", "request": request.plain()}
+        settings = settings_of(
+            self.method_name, self.method, flow, made.layout, kind="generate", request=request.plain(),
+            source_prompt=source_prompt, target_prompts=targets, size=(width, height), seed=seed,
+        )  # fmt: skip
         return Result(images=images[1:], source=images[0], settings=settings, **vars(cost))
-
-    def _generated(self, source: Source, targets: Targets) -> Steps:
-        """``[1 + targets, C, h, w]``, the source first: each batch that fits into memory has it beside its targets."""
-        method: Any = self.method  # which generates
-        start, size, rows = next(source.noise), method.targets_at_once(source), []
-        batches = [targets[first : first + size] for first in range(0, len(targets), size)]
-        for index, batch in enumerate(batches):
-            steps = method.generate(replace(source, noise=iter([start])), batch)
-            rows.append((yield from subprogress(steps, index, len(batches))))
-        return torch.cat([rows[0][:1], *(made[1:] for made in rows)])
 
     def _edited(
         self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
@@ -206,7 +198,8 @@ class Editor:
         worked = resized(original, frame.size(self.flow, original.size))
         with memory_advice(), job(self.flow) as (flow, cost):
             latents = frame.encode(flow, worked)
-            self._warn_if_foreign(flow, worked)
+            if flow.is_foreign(worked):
+                warnings.warn(flow.profile.about, stacklevel=4)
             source, target = flow.condition(source_prompt), flow.condition(targets)
             if strengths is not None:
                 target = target[[0] * len(strengths)]
@@ -227,40 +220,22 @@ class Editor:
                 )  # fmt: skip
                 edits, filtered = run_to_end(steps, watched(on_progress))
             images, made_so = finished(frame, flow, edits, latents, original, detail)
-        settings = self._settings(source_prompt, targets, strengths, seed, worked.size, self.method.canvas(subject))
-        settings |= {"kind": kind.kind, "request": request.plain(), "source": source_of(image, original, alpha)}
-        settings |= made_so
+        settings = settings_of(
+            self.method_name, self.method, flow, self.method.canvas(subject), strengths, kind=kind.kind,
+            request=request.plain(), source=source_of(image, original, alpha), source_prompt=source_prompt,
+            target_prompts=targets, size=worked.size, seed=seed, **made_so,
+        )  # fmt: skip
         say_unchanged(made_so["unchanged"], len(images), kind is Strip)
         if filtered is not None:
             settings["early_filter"] = filtered.record()
         return kind(images=images, source=original, settings=settings, filtered=filtered, alpha=alpha, **vars(cost))
 
-    def _warn_if_foreign(self, flow: ImageFlow, image: Image.Image) -> None:
-        """Warn about a picture that the autoencoder reproduces worse than the model's profile says it should."""
-        limit = flow.profile.roundtrip_psnr
-        if limit is None:
-            return
-        latents = flow.encode(padded(image, flow.multiple))  # of it alone, whatever the method puts beside it
-        error = np.mean((np.asarray(flow.decode(latents, image.size), float) - np.asarray(image, float)) ** 2)
-        if error > 255**2 / 10 ** (limit / 10):
-            warnings.warn(flow.profile.about, stacklevel=5)
 
-    def _settings(self, source_prompt, targets, strengths, seed, size, layout) -> dict[str, Any]:
-        options, cache = written_options(self.method), getattr(self.flow.transformer, "_cache_config", None)
-        own = options.pop("grag", None)
-        return plain({
-            "method": self.method_name,
-            "options": options,
-            "grag": own if strengths is None else strengths,
-            "model": self.flow.name,
-            "loading": self.flow.loading,
-            **({"step_cache": cache} if cache else {}),
-            "dtype": str(self.flow.transformer.dtype).removeprefix("torch."),
-            "device": str(self.flow.device),
-            "rows_at_once": self.flow.rows_that_fit(layout),
-            "source_prompt": source_prompt,
-            "target_prompts": targets,
-            "seed": seed,
-            "size": size,
-            "versions": {"flowedit_grag": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__},
-        })  # fmt: skip
+def _sides(size: Any, side: int) -> tuple[int, int]:
+    """(width, height) of a picture: the model's own ``side``, or what was asked for."""
+    if size is None:
+        return side, side
+    asked = list(size) if np.iterable(size) and not isinstance(size, str) else []
+    if len(asked) != 2 or not all(isinstance(pixels, Integral) and int(pixels) > 0 for pixels in asked):
+        raise InputError(f"size is (width, height) in pixels, not {size!r}.")
+    return int(asked[0]), int(asked[1])

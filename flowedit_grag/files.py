@@ -18,17 +18,36 @@ FORMULA = ("=", "+", "-", "@", "\t", "\n")
 PIECES, PIECE = 16, 2**16  # what is read of a large file: weights that were trained further differ everywhere
 
 
+def settled(path: str | Path) -> Path:
+    """``path`` as it is, or resolved where a folder that is yet to be made would turn a ``..`` into another place."""
+    path = Path(path)
+    return path if ".." not in path.parts or path.parent.exists() else Path(os.path.realpath(path.parent)) / path.name
+
+
 @contextmanager
-def written(path: Path) -> Iterator[Path]:
+def written(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, with its ending and a short name; it becomes ``path`` when the block ends
-    well."""
+    well. Raises :class:`FileExistsError` there for a file that has come up in the meantime, unless to ``overwrite``."""
+    path = settled(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}{path.suffix}")
     try:
         yield partial
-        os.replace(partial, path)
+        os.replace(partial, path) if overwrite else _named(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _named(partial: Path, path: Path) -> None:
+    """Give a file its name, which nothing has: in one act where the file system knows links."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.replace(partial, path)
 
 
 def leftovers(path: Path) -> Iterator[Path]:

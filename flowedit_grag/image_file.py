@@ -39,11 +39,14 @@ def check_format(path: Path, size: tuple[int, int]) -> None:
         raise InputError(f"{kind} cannot hold {size[0]}x{size[1]} pixels here; name a .png instead.") from None
 
 
-def save(image: Image.Image, path: Path, alpha: Image.Image | None = None, **options: Any) -> None:
+def save(
+    image: Image.Image, path: Path, alpha: Image.Image | None = None, overwrite: bool = True, **options: Any
+) -> None:
     """Write an RGB ``image`` whole or not at all, making its folder; ``alpha`` is put back where the format can hold
     it, and a warning says where not. ``options`` are PIL's.
 
-    Raises :class:`InputError` where it cannot be written.
+    Raises :class:`InputError` where it cannot be written, and :class:`FileExistsError` where a file is and it is not to
+    ``overwrite`` that.
     """
     kind = format_of(path)
     if alpha is not None and kind in HOLD_ALPHA:
@@ -51,8 +54,10 @@ def save(image: Image.Image, path: Path, alpha: Image.Image | None = None, **opt
     elif alpha is not None:
         warnings.warn(f"{kind} holds no transparency; {path} is on white. A .png keeps it.", stacklevel=3)
     try:
-        with written(path) as partial:
+        with written(path, overwrite) as partial:
             image.save(partial, kind, **QUALITY.get(kind, {}), **options)
+    except FileExistsError:
+        raise
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write {shortened(str(path))} ({why}); choose another place or format.") from error

@@ -29,6 +29,8 @@ def pixels_hash(image: Image.Image, alpha: Image.Image | None = None) -> str:
 
 def source_of(given: Any, image: Image.Image, alpha: Image.Image | None) -> dict[str, Any]:
     """What is noted of a source: the path it was ``given`` by, where it was one, and what was read from there."""
+    if isinstance(given, Image.Image):  # that may have been opened from a file
+        given = getattr(given, "filename", None) or None
     path = os.path.abspath(given) if isinstance(given, str | Path) else None
     return {"path": path, "size": list(image.size), "sha256": pixels_hash(image, alpha)}
 
@@ -71,12 +73,13 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if not os.path.isfile(path):
         raise InputError(f"there is no picture at {name}.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=tuple(LONGEST)) as opened:
-                text = _text(opened)
+        with Image.open(path, formats=tuple(LONGEST)) as opened:
+            text = _text(opened)
     except Exception as error:  # a decoder may raise anything at a damaged file
-        raise InputError(f"{name} cannot be read as a picture ({type(error).__name__}).") from None
+        kinds = ", ".join(LONGEST)
+        raise InputError(
+            f"{name} cannot be read as {kinds}, which can say how they were made ({type(error).__name__})."
+        ) from None
     if text is None:
         raise InputError(f"{name} does not say how it was made; pictures of edit, sweep and redo do.")
     if len(text) > max(LONGEST.values()):

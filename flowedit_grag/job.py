@@ -4,11 +4,11 @@ import copy
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,10 +16,11 @@ from torch import Tensor
 from .backbone.attention_hook import hooked
 from .backbone.flow import Cost, Flow
 from .backbone.image_flow import check_finite
-from .errors import Cancelled, InputError
+from .errors import InputError
 from .progress import OnProgress, Progress
 
 MB = 2**20
+ASKED_FOR = "raised by on_progress"  # an attribute of the exception
 EditedFlow = TypeVar("EditedFlow", bound=Flow)
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -61,9 +62,9 @@ def job(model: EditedFlow) -> Iterator[tuple[EditedFlow, Measured]]:
     else:
         with suppress(OSError), open("/proc/self/clear_refs", "w") as file:  # Linux: "5" resets the peak
             file.write("5")
-    start = time.perf_counter()
+    ran, start = [0], time.perf_counter()  # rows that the layers ran, where a step cache skips some
     try:
-        with _fresh_cache(flow) if _has_cache(flow) else nullcontext([0]) as ran:
+        with _fresh_cache(flow, ran) if _has_cache(flow) else nullcontext():
             yield flow, cost
     finally:
         if cuda:
@@ -79,21 +80,24 @@ def _has_cache(flow: Flow) -> bool:
 
 
 @contextmanager
-def _fresh_cache(flow: Flow) -> Iterator[list[int]]:
-    """The model for this job alone, its step cache empty before and after; yields how many rows its layers ran."""
-    ran = [0]
+def _fresh_cache(flow: Flow, ran: list[int]) -> Iterator[None]:
+    """The model for this job alone, its step cache empty before and after; adds to ``ran`` the rows its layers run."""
 
     def count(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ran[0] += len(q)
         return q, k, v
 
     layers = flow.attention()
-    with flow.lock, hooked(layers, dict.fromkeys(range(len(layers)), count), flow.processors):
-        flow.transformer._reset_stateful_cache()
-        try:
-            yield ran
-        finally:
+    counted = dict.fromkeys(range(len(layers)), count)
+    with flow.lock:
+        if any(type(layer.processor) in flow.processors.values() for layer in layers.values()):
+            raise InputError("an edit with a step cache has the model to itself; begin the next one when it has ended.")
+        with hooked(layers, counted, flow.processors):
             flow.transformer._reset_stateful_cache()
+            try:
+                yield
+            finally:
+                flow.transformer._reset_stateful_cache()
 
 
 def _peak_resident() -> int:
@@ -110,32 +114,54 @@ def _peak_resident() -> int:
 
 
 def watched(on_progress: OnProgress | None) -> OnProgress:
-    """``on_progress`` after a look at the latents. Raises :class:`InputError` at the first step where they are not
-    finite: what follows would be a black picture."""
+    """``on_progress`` after a look at the latents, of which it gets a copy. Raises :class:`InputError` at the first
+    step where they are not finite: what follows would be a black picture."""
 
     def look(made: Progress) -> None:
         if isinstance(made.latents, Tensor):
             check_finite(made.latents, f"after step {made.step} of {made.steps} ({made.stage}) the latents are")
-        if on_progress:
-            on_progress(made)
+        if on_progress is None:
+            return
+        try:
+            on_progress(replace(made, latents=_copied(made.latents), clean=_copied(made.clean)))
+        except BaseException as error:
+            vars(error)[ASKED_FOR] = True
+            raise
 
     return look
 
 
+def _copied(latents: Any) -> Any:
+    return latents.clone() if isinstance(latents, Tensor) else latents
+
+
 def released(work: Callable[Given, Made]) -> Callable[Given, Made]:
-    """``work`` whose frames let go of what they hold (latents, the model) where it is cancelled or refused: an
-    exception may be kept for long, by a Future or a notebook."""
+    """``work`` whose frames let go of what they hold (latents, the model) where it is refused, interrupted, or ended by
+    ``on_progress``: an exception may be kept for long, by a Future or a notebook. Others keep theirs, for a debugger.
+    """
 
     @wraps(work)
     def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        before = sys.exception()  # and what led to it: the caller's own
         try:
             return work(*args, **kwargs)
-        except (Cancelled, InputError, KeyboardInterrupt) as error:
-            del args, kwargs  # this frame's own
-            cause: BaseException | None = error
-            while cause:
-                traceback.clear_frames(cause.__traceback__)
-                cause = cause.__cause__ or cause.__context__
+        except BaseException as error:
+            if isinstance(error, InputError) or not isinstance(error, Exception) or ASKED_FOR in vars(error):
+                for one in _chain(error, without=_chain(before)):
+                    traceback.clear_frames(one.__traceback__)
+                del args, kwargs  # this frame's own
             raise
 
     return run
+
+
+def _chain(error: BaseException | None, without: Iterable[BaseException] = ()) -> list[BaseException]:
+    """``error`` with all that led to it, each once."""
+    found, seen, todo = [], {id(one) for one in without}, [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            found.append(one)
+            todo += [one.__cause__, one.__context__]
+    return found

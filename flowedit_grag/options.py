@@ -20,13 +20,16 @@ def option_names(kind: type) -> tuple[str, ...]:
 
 
 def make(kind: type[Made], values: Any, what: str) -> Made:
-    """``kind(**values)``. Raises :class:`InputError`, naming ``what`` is made, for options unknown or missing."""
+    """``kind(**values)``. Raises :class:`InputError`, naming ``what`` is made, for options unknown or missing, or
+    that are called otherwise now (the class' ``renamed``)."""
     if not isinstance(values, Mapping):
         raise InputError(f"{what} must be made of 'key: value' lines, not {values!r}.")
     if not is_dataclass(kind):
         raise InputError(f"{what} cannot be made of options; it must be a dataclass.")
-    known = option_names(kind)
+    known, renamed = option_names(kind), getattr(kind, "renamed", {})
     for name in values:
+        if name in renamed:
+            raise InputError(f"the option {name!r} of {what} is called {renamed[name]!r} now.")
         if name not in known:
             raise unknown(f"option of {what}", name, known)
     for f in fields(kind):

@@ -73,6 +73,8 @@ def checked(settings: dict[str, Any], path: str | Path) -> dict[str, Any]:
         raise _damaged(path, "kind")
     if strange := set(settings["loading"]) - LOADING:
         raise _damaged(path, f"loading.{min(strange)}")
+    if cache := settings.get("step_cache"):
+        raise InputError(f"{shortened(str(path))} was made with the step cache {shortened(str(cache))}; redo has none.")
     if not settings["model"]:
         raise InputError(f"{shortened(str(path))} was made with a model that has no name; it cannot be loaded again.")
     return settings
@@ -94,7 +96,7 @@ def source_of(settings: Mapping[str, Any], path: str | Path, image: str | Path |
         raise _damaged(path, "source")
     if image is None and recorded["path"] is None:
         raise InputError(f"{shortened(str(path))} was made from a picture without a file; give its source (--image).")
-    found = Path(os.path.realpath(Path(path).parent)) / recorded["path"] if image is None else Path(image)
+    found = Path(os.path.realpath(path)).parent / recorded["path"] if image is None else Path(image)
     if not os.path.isfile(found):
         raise InputError(f"the source is not at {shortened(os.path.normpath(found))}; say where it is (--image).")
     if pixels_hash(read_image(found), alpha_of(found)) != recorded.get("sha256"):

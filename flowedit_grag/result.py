@@ -14,6 +14,7 @@ from torch import Tensor
 from . import image_file
 from .contact_sheet import labelled_strip
 from .errors import InputError
+from .files import settled
 from .guidance.control import Control
 from .guidance.controls import written
 from .guidance.grag import GRAG
@@ -54,18 +55,21 @@ class Result:
         """The first edit."""
         return self.images[0]
 
-    def save(self, path: str | Path, index: int | None = None) -> None:
+    def save(self, path: str | Path, index: int | None = None, overwrite: bool = True) -> None:
         """Write :attr:`image`, or the one of :attr:`images` at ``index``, at full quality, with the source's alpha
         and how it was made: :func:`flowedit_grag.read_settings` reads that, :func:`flowedit_grag.redo` makes it again.
 
-        Raises :class:`InputError` where it cannot be written, and for the path of the source.
+        Raises :class:`InputError` where it cannot be written, and for the path of the source; :class:`FileExistsError`
+        where a file is and it is not to ``overwrite`` that.
         """
-        path, source = Path(path), (self.settings.get("source") or {}).get("path")
+        if index is not None and index not in range(-len(self.images), len(self.images)):
+            raise InputError(f"there is no picture {index!r}; there are {len(self.images)}, counted from 0.")
+        path, source = settled(path), (self.settings.get("source") or {}).get("path")
         if source and os.path.exists(source) and os.path.exists(path) and os.path.samefile(source, path):
             raise InputError(f"{path} is the picture that was edited; name another file.")
         image, alpha = self._picture(index)
         settings = {**self.settings, "index": None if index is None else int(index), "picture": self.pixels(index)}
-        image_file.save(image, path, alpha, **embedded(image_file.format_of(path), path, settings))
+        image_file.save(image, path, alpha, overwrite, **embedded(image_file.format_of(path), path, settings))
 
     def pixels(self, index: int | None = None) -> str:
         """SHA-256 of what :meth:`save` writes."""

@@ -12,6 +12,7 @@ from PIL import Image
 from flowedit_grag import GRAG, Editor, InputError, load, method
 
 FAST = {"flowedit": {"steps": 4, "n_max": 3}, "stableflow": {"steps": 3}, "stableflow+": {"steps": 2},
+        "flowslider": {"steps": 4, "n_max": 3}, "flowalign": {"steps": 2}, "direct-edit": {"steps": 3},
         "rf-solver-edit": {"steps": 3}, "sdedit": {"steps": 3}, "reconstruct": {"steps": 2}}  # fmt: skip
 
 

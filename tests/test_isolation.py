@@ -1,5 +1,6 @@
 """No edit can hurt another: threads, cancelled edits, kept exceptions, step caches and settings of the process."""
 
+import asyncio
 import copy
 import gc
 import json
@@ -23,6 +24,7 @@ STEPS = {
     "stableflow+": {"steps": 3, "vital_layers": [0, 2], "grag": 1.4},
     "rf-solver-edit": {"steps": 3},
     "icedit-t2i": {"steps": 3, "width": 32, "prompt": "descriptive"},
+    "direct-edit": {"steps": 3, "inject_steps": 1},
     "sdedit": {"steps": 4},
 }
 WORDS = {"source_prompt": "a cat on a mat", "target_prompt": "a dog on a mat"}
@@ -106,6 +108,60 @@ def test_what_a_cancelled_edit_held_is_freed_though_the_exception_is_kept(tiny):
     assert not any(latents() is not None for latents in seen)
 
 
+@pytest.mark.parametrize("kind", [ValueError, TimeoutError, asyncio.CancelledError, SystemExit])
+def test_whatever_ends_it_from_outside_frees_it(tiny, kind):
+    seen = []
+
+    def on_progress(progress):
+        seen.append(weakref.ref(progress.latents))
+        raise kind("enough")
+
+    with pytest.raises(kind) as caught:
+        edited(tiny, "sdedit", on_progress=on_progress)
+    error = caught.value
+    del caught
+    gc.collect()
+    assert error.__traceback__ is not None
+    assert seen[0]() is None
+
+
+def test_exceptions_that_go_in_circles_end_too(tiny):
+    first, second = Cancelled("first"), Cancelled("second")
+    first.__cause__, second.__cause__ = second, first
+
+    def on_progress(progress):
+        raise first
+
+    with pytest.raises(Cancelled):
+        edited(tiny, "sdedit", on_progress=on_progress)
+
+
+def test_the_callers_own_exceptions_keep_their_frames(tiny):
+    def work():
+        kept = "of the caller"  # noqa: F841
+        raise KeyError
+
+    def numbers():
+        yield from (1, 2)
+
+    going = numbers()
+    next(going)
+    frames = []
+    try:
+        work()
+    except KeyError as error:
+        frames.append(error.__traceback__.tb_next.tb_frame)
+        with pytest.raises(InputError):
+            Editor("sdedit", tiny).edit("nothing.png", **WORDS)
+    assert frames[0].f_locals == {"kept": "of the caller"}
+    assert next(going) == 2
+
+
+def test_a_callback_gets_latents_of_its_own(tiny):
+    found = edited(tiny, "sdedit", on_progress=lambda made: made.latents.zero_())
+    assert np.array_equal(pixels(found), pixels(edited(tiny, "sdedit")))
+
+
 def test_running_out_of_memory_frees_what_the_edit_held(tiny, monkeypatch):
     seen = []
 
@@ -185,6 +241,23 @@ def test_threads_share_a_model_with_a_step_cache(cached):
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda number: plain_edit(cached, number), range(4)))
     assert all(np.array_equal(pixels(result), expected) for result, expected in zip(together, alone, strict=True))
+
+
+def test_an_edit_within_an_edit_is_refused_where_a_step_cache_is_on(cached):
+    with pytest.raises(InputError, match="has the model to itself"):
+        Editor("sdedit", cached, steps=4).edit(picture(), **WORDS, on_progress=lambda made: plain_edit(cached))
+    assert is_stock(cached)
+
+
+def test_a_strange_processor_is_named_though_a_step_cache_is_on(cached):
+    layer = next(iter(cached.attention().values()))
+    stock = layer.processor
+    layer.set_processor(type("Strange", (type(stock),), {})())
+    try:
+        with pytest.raises(InputError, match="Strange"):
+            plain_edit(cached)
+    finally:
+        layer.set_processor(stock)
 
 
 def test_a_step_cache_and_attention_hooks_are_refused(cached):
@@ -271,3 +344,26 @@ def test_numbers_of_numpy_work_everywhere(tiny):
     ).edit(picture(), **WORDS, seed=np.uint16(7))
     assert json.loads(json.dumps(result.settings)) == result.settings
     assert result.settings["grag"]["delta"] == 0.75
+
+
+@pytest.mark.parametrize("size", [48, (48.0, 32.0), (48,), (-16, 16), "48x32", (0, 0)])
+def test_sizes_that_are_none(tiny, size):
+    with pytest.raises(InputError, match="width, height"):
+        Editor("stableflow", tiny).generate(source_prompt="a", target_prompt="b", size=size)
+
+
+def test_sizes_of_numpy(tiny):
+    editor = Editor("stableflow", tiny, steps=1, vital_layers=[0])
+    found = editor.generate(source_prompt="a", target_prompt="b", size=np.array([48, 32]))
+    assert found.image.size == (48, 32)
+
+
+@pytest.mark.parametrize("delta", [1.0, "0.9", None])
+def test_sweeps_take_lists(tiny, delta):
+    with pytest.raises(InputError, match="list of deltas"):
+        Editor("flowedit", tiny).sweep(picture(), **WORDS, delta=delta)
+
+
+def test_prompts_are_text_that_can_be_encoded(tiny):
+    with pytest.raises(InputError, match="UTF-8"):
+        Editor("sdedit", tiny).edit(picture(), source_prompt="a", target_prompt="b\udc80")

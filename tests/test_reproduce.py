@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -245,8 +248,8 @@ def test_other_pictures_do_not_say(tmp_path, photo):
     Image.new("RGB", (4, 4)).save(tmp_path / "other.jpg", exif=exif)
     (tmp_path / "text.png").write_text("no picture")
     for path, words in [
-        (photo, "does not say"), (tmp_path / "other.jpg", "does not say"), (bomb, "cannot be read as a picture"),
-        (tmp_path / "text.png", "cannot be read as a picture"), (tmp_path / "nowhere.png", "no picture at"),
+        (photo, "does not say"), (tmp_path / "other.jpg", "does not say"), (bomb, "cannot be read as PNG"),
+        (tmp_path / "text.png", "cannot be read as PNG"), (tmp_path / "nowhere.png", "no picture at"),
         (tmp_path, "no picture at"),
     ]:  # fmt: skip
         with pytest.raises(InputError, match=words):
@@ -274,3 +277,44 @@ def test_transparency_is_kept_where_it_can_be(photo):
         with pytest.warns(UserWarning, match="holds no transparency"):
             result.save(photo.with_name(f"out.{ending}"))
         assert Image.open(photo.with_name(f"out.{ending}")).mode == "RGB"
+
+
+def edited(photo):
+    return Editor("sdedit", TINY, steps=2).edit(photo, **CAPTIONS)
+
+
+def test_reading_in_threads_leaves_warnings_as_they_were(photo):
+    made = photo.with_name("made.png")
+    edited(photo).save(made)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: read_settings(made), range(400)))
+    assert warnings.filters == before
+
+
+def test_an_opened_picture_is_a_source_too(photo):
+    result = edited(Image.open(photo))
+    assert result.settings["source"]["path"] == str(photo.resolve())
+    with pytest.raises(InputError, match="is the picture that was edited"):
+        result.save(photo)
+
+
+def test_what_a_step_cache_made_is_not_made_again(photo):
+    made = photo.with_name("made.png")
+    result = edited(photo)
+    replace(result, settings={**result.settings, "step_cache": "FirstBlockCacheConfig"}).save(made)
+    with pytest.raises(InputError, match="FirstBlockCacheConfig"):
+        redo(made)
+
+
+def test_a_link_to_a_picture_leads_to_its_source(photo, tmp_path):
+    made, link = photo.with_name("made.png"), tmp_path / "far" / "link.png"
+    edited(photo).save(made)
+    link.parent.mkdir()
+    link.symlink_to(made)
+    assert redo(link).image.tobytes() == Image.open(made).tobytes()
+
+
+def test_pictures_that_are_not_there(photo):
+    with pytest.raises(InputError, match="there are 1"):
+        edited(photo).save(photo.with_name("x.png"), index=5)

@@ -1,12 +1,14 @@
 """Which layers matter: bypass each one and see how much generated images change (Stable Flow, arXiv:2411.14430, §3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
@@ -83,13 +85,16 @@ def detect(
 
     Raises :class:`InputError` for counts below 1.
     """
-    texts = _prompts(flow, prompts)
-    if min(seeds, steps, len(texts)) < 1 or seeds > 1000:
-        raise InputError("the detector needs at least one prompt, one seed (and up to 1000) and one step.")
+    texts = chosen(prompts, lambda: flow.profile.prompts or PROMPTS)
+    check_counts(seeds, steps, len(texts))
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
     names = list(flow.attention())
-    sample = _sampler(flow, texts, seeds, steps, size, guidance)
+    generate = generator_of(flow, texts, range(seeds), steps, size, guidance)
+
+    def sample() -> list[Image.Image]:
+        return [flow.decode(latents) for latents in generate()]
+
     whole = sample()
     vitality = []
     for layer in range(len(names)):
@@ -106,19 +111,27 @@ def detect(
     )  # fmt: skip
 
 
-def _prompts(flow: ImageFlow, prompts: int | Sequence[str]) -> list[str]:
-    if not isinstance(prompts, int):
-        return list(prompts)
-    known = flow.profile.prompts or PROMPTS
-    if prompts > len(known):
-        raise InputError(f"there are {len(known)} built-in prompts, not {prompts}; give your own for more.")
-    return list(known[: max(0, prompts)])
+def chosen(asked: int | Sequence[Any], built_in: Callable[[], Sequence[Any]]) -> list[Any]:
+    """The first so many of what is ``built_in``, or one's own."""
+    if not isinstance(asked, int):
+        return list(asked)
+    known = built_in()
+    if asked > len(known):
+        raise InputError(f"there are {len(known)} built-in prompts, not {asked}; give your own for more.")
+    return list(known[: max(0, asked)])
 
 
-def _sampler(
-    flow: ImageFlow, texts: Sequence[str], seeds: int, steps: int, size: tuple[int, int] | None, guidance: float
-) -> Callable[[], list[Image.Image]]:
-    """Draws an image for every prompt and seed, as the transformer then is; prompts are encoded once."""
+def check_counts(seeds: int, steps: int, prompts: int) -> None:
+    """Raise :class:`InputError` for counts that make no detector."""
+    if min(seeds, steps, prompts) < 1 or seeds > 1000:
+        raise InputError("the detector needs at least one prompt, one seed (and up to 1000) and one step.")
+
+
+def generator_of(
+    flow: ImageFlow, texts: Sequence[str], seeds: Iterable[int], steps: int, size: tuple[int, int] | None,
+    guidance: float,
+) -> Callable[[], list[Tensor]]:  # fmt: skip
+    """Draws latents ``[1, C, h, w]`` for each prompt and seed, as the transformer then is; prompts are encoded once."""
     width, height = size or (flow.side, flow.side)
     scale, channels = flow.pipeline.vae_scale_factor, flow.pipeline.vae.config.latent_channels
     shape = 1, channels, height // scale, width // scale
@@ -126,15 +139,13 @@ def _sampler(
     negative = flow.condition("") if true_cfg != 1 else None
     velocities = [GuidedVelocity(flow, flow.condition(text), (guidance,), (true_cfg,), negative) for text in texts]
     sigmas = flow.schedule(steps, torch.empty(shape))
-    noises = [
-        torch.randn(shape, generator=generator(seed), dtype=torch.float32).to(flow.device) for seed in range(seeds)
-    ]
+    noises = [torch.randn(shape, generator=generator(seed), dtype=torch.float32).to(flow.device) for seed in seeds]
 
     @torch.no_grad()
-    def sample() -> list[Image.Image]:
-        return [flow.decode(integrate(v, noise, sigmas, Solver.of("euler"))) for v in velocities for noise in noises]
+    def generate() -> list[Tensor]:
+        return [integrate(v, noise, sigmas, Solver.of("euler")) for v in velocities for noise in noises]
 
-    return sample
+    return generate
 
 
 def write(found: VitalLayers, path: Path) -> list[Path]:

@@ -109,6 +109,14 @@ class ImageFlow(Flow):
         with self.lock:
             return self.to_condition(prompts, length)
 
+    def is_foreign(self, image: Image.Image) -> bool:
+        """Whether the autoencoder reproduces a picture worse than the model's profile says it should."""
+        limit = self.profile.roundtrip_psnr
+        if limit is None:
+            return False
+        again = self.decode(self.encode(padded(image, self.multiple)), image.size)
+        return bool(np.mean((np.asarray(again, float) - np.asarray(image, float)) ** 2) > 255**2 / 10 ** (limit / 10))
+
     def _check_words(self, prompts: list[str]) -> None:
         known = self.profile.words
         if known is None:

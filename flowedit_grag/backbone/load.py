@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def check_scale(scale: Any) -> None:
 
 def check_budget(budget: Any) -> None:
     """Raise :class:`InputError` for what is no ``memory_budget``."""
-    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, Integral) or budget < 1):
         raise InputError(f"memory_budget must be a whole number of bytes from 1 on, not {budget!r}.")
 
 

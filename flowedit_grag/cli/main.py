@@ -1,10 +1,11 @@
 """The command line: what can be typed, and how mistakes are answered."""
 
+import errno
 import sys
 import textwrap
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -65,7 +66,7 @@ def edit(
 ) -> None:
     """Edit a picture."""
     size = arguments.size_of(edit.image)
-    output.check_new(out, (edit.image,), overwrite, size, keep_record)
+    out = output.new_file(out, (edit.image,), overwrite, size, keep_record)
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
     early = arguments.early_filter(
         early_filter, judge=judge, both_orders=both_orders, resume=resume, keep_record=keep_record
@@ -75,8 +76,7 @@ def edit(
         result = editor.edit(
             edit.image, **words, seed=edit.seed, detail=edit.detail, early_filter=early, on_progress=on_progress
         )  # fmt: skip
-    out = output.free(out, overwrite)
-    result.save(out)
+    out = output.saved(result, out, overwrite)
     if keep_record and result.filtered:
         output.save_record(result, out)
     output.report(result, out, edit.as_json)
@@ -93,15 +93,14 @@ def sweep(
 ) -> None:
     """The same edit at several strengths, as a labelled strip."""
     size, strengths = arguments.size_of(edit.image), arguments.strengths(delta)
-    output.check_new(out, (edit.image,), overwrite, strip_size([size] * (1 + len(strengths))))
+    out = output.new_file(out, (edit.image,), overwrite, strip_size([size] * (1 + len(strengths))))
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
     editor = arguments.editor(edit, loading, delta=1.0)
     with output.progress(quiet=edit.as_json) as on_progress:
         strip = editor.sweep(
             edit.image, **words, delta=strengths, seed=edit.seed, detail=edit.detail, on_progress=on_progress
         )  # fmt: skip
-    out = output.free(out, overwrite)
-    strip.save(out)
+    out = output.saved(strip, out, overwrite)
     output.report(strip, out, edit.as_json)
 
 
@@ -121,22 +120,35 @@ def scene(
 @grouped
 def vital_layers(
     loading: LoadingOptions,
-    out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the bar chart goes beside it.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="JSON; the chart goes beside it.")],
     model: LoadedModel = "lab",
-    prompts: Annotated[int, typer.Option(help="How many prompts.")] = 8,
+    detector: Annotated[
+        Literal["bypass", "carry"],
+        typer.Option(help="Layers without which pictures change most, or those that carry a source into an edit."),
+    ] = "bypass",
+    prompts: Annotated[int, typer.Option(help="How many prompts, or pairs of them for carry.")] = 8,
     seeds: Annotated[int, typer.Option(help="How many images for each.")] = 1,
-    steps: Annotated[int, typer.Option(help="Sampling steps.")] = 15,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps; by default 15, for carry 10.")] = None,
 ) -> None:
-    """Find the layers whose bypassing changes generated images most."""
-    from ..analysis.vital_layers import detect, write
+    """Find the layers that matter: those whose bypassing changes generated images most, or that carry a source."""
+    from ..analysis import carry, vital_layers
     from ..backbone.load import load
 
     output.check_writable(out, endings=(".json",))
     with output.loading(quiet=False):
         flow = load(model, **vars(loading))
     with output.progress(quiet=False) as on_progress:
-        found = detect(flow, prompts=prompts, seeds=seeds, steps=steps, on_progress=on_progress)
-    print(*write(found, out), sep="\n")
+        if detector == "carry":
+            carried = carry.detect(
+                flow, pairs=prompts, seeds=seeds, steps=carry.STEPS if steps is None else steps, on_progress=on_progress
+            )
+            paths = carry.write(carried, out)
+        else:
+            found = vital_layers.detect(
+                flow, prompts=prompts, seeds=seeds, steps=15 if steps is None else steps, on_progress=on_progress
+            )
+            paths = vital_layers.write(found, out)
+    print(*paths, sep="\n")
 
 
 for command in (pictures.show, pictures.redo, runs.train, runs.run, runs.report, runs.claims):
@@ -183,6 +195,9 @@ def run() -> None:
             raise
     except KeyboardInterrupt:
         code, said = INTERRUPTED, STOPPED
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # of stdout too
+        code, said = (2, f"error: {error.strerror}; make room.") if full else (CRASHED, _crashed(error))
     except Exception as error:
         code, said = CRASHED, _crashed(error)
     if code:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
 
@@ -25,12 +25,12 @@ def check_writable(path: Path, endings: Collection[str] = tuple(FORMATS)) -> Non
     files.check_writable(path.parent, ADVICE, path.name)
 
 
-def check_new(
+def new_file(
     path: Path, inputs: Iterable[Path], overwrite: bool, size: tuple[int, int], keep_record: bool = False
-) -> None:
-    """Raise :class:`InputError` unless a picture of ``size = (width, height)`` can be written at ``path``, and its
-    record beside it: none of the ``inputs``, and without ``overwrite`` nothing that is there already."""
-    inputs = list(inputs)
+) -> Path:
+    """``path``, settled. Raises :class:`InputError` unless a picture of ``size = (width, height)`` can be written
+    there, and its record beside it: none of the ``inputs``, and without ``overwrite`` nothing that is there already."""
+    inputs, path = list(inputs), files.settled(path)
     for made in (path, *(record_of(path) if keep_record else ())):
         check_writable(made, endings=(*FORMATS, ".json") if made != path else tuple(FORMATS))
         if any(os.path.exists(made) and os.path.samefile(made, given) for given in inputs if os.path.exists(given)):
@@ -38,16 +38,18 @@ def check_new(
         if os.path.lexists(made) and not overwrite:
             raise InputError(f"{made} is there already; name another file with -o, or give --overwrite.")
     check_format(path, size)
+    return path
 
 
-def free(path: Path, overwrite: bool) -> Path:
-    """``path``; or if something came there since :func:`check_new`, the next free name, so that nothing is lost."""
-    tried = path
-    for number in count(2):
-        if overwrite or not os.path.lexists(tried):
-            break
-        tried = path.with_stem(f"{path.stem}-{number}")
-    return tried
+def saved(result, path: Path, overwrite: bool, index: int | None = None) -> Path:
+    """Write a :class:`Result` at ``path``; or if something came there since :func:`new_file`, at the next free name,
+    so that nothing is lost."""
+    for number in count(1):
+        tried = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        with suppress(FileExistsError):
+            result.save(tried, index, overwrite=overwrite)
+            return tried
+    raise AssertionError("there is always another name")
 
 
 def save(image, path: Path) -> None:
@@ -123,5 +125,5 @@ def report(result, path: Path, as_json: bool) -> None:
         print(f"seed {found.seed} of {len(found.seeds)} tried; {undecided}")
     if (detail := result.settings.get("detail") or {}).get("scaled_down"):
         width, height = result.settings["size"]
-        print(f"worked on at {width}x{height}; the original's own detail in {min(detail['kept']):.0%} of the picture")
+        print(f"worked on at {width}x{height}; fine detail of the original in {min(detail['kept']):.0%} of the picture")
     print(f"{cost['seconds']:.1f} s, NFE {result.nfe} in {result.forward_calls} calls, {cost['peak_memory_mb']:.0f} MB")

@@ -48,11 +48,10 @@ def redo(
 
         settings = reproduce.checked(read_settings(file), file)
         source = reproduce.source_of(settings, file, image)
-    output.check_new(out, [file, *([source] if source else [])], overwrite, (1, 1))
+    out = output.new_file(out, [file, *([source] if source else [])], overwrite, (1, 1))
     with output.progress(quiet=as_json) as on_progress:
         result = reproduce.redo(file, image, allow_imports=allow_imports, on_progress=on_progress)
-    out = output.free(out, overwrite)
-    result.save(out, settings.get("index"))
+    out = output.saved(result, out, overwrite, settings.get("index"))
     output.report(result, out, as_json)
 
 

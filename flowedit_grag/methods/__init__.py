@@ -13,9 +13,12 @@ METHODS = Registry(
     __name__,
     {
         "flowedit": "flowedit:FlowEdit",
+        "flowslider": "flowslider:FlowSlider",
+        "flowalign": "flowalign:FlowAlign",
         "stableflow": "stableflow:StableFlow",
         "stableflow+": "stableflow_plus:StableFlowPlus",
         "rf-solver-edit": "rf_solver_edit:RFSolverEdit",
+        "direct-edit": "direct_edit:DirectEdit",
         "icedit": "icedit:ICEdit",
         "icedit-t2i": "icedit_t2i:ICEditT2I",
         "sdedit": "sdedit:SDEdit",

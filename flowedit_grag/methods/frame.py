@@ -116,6 +116,8 @@ def _said(texts: str | Sequence[str] | None, complaint: str) -> tuple[str, ...]:
     listed = (texts,) if isinstance(texts, str) else tuple(texts)
     if not listed or not all(isinstance(text, str) and text.strip() for text in listed):
         raise InputError(complaint)
+    if strange := [text for text in listed if any("\ud800" <= character <= "\udfff" for character in text)]:
+        raise InputError(f"{strange[0]!r} is no text that can be encoded; write it in UTF-8.")
     return listed
 
 

@@ -15,25 +15,24 @@ from .inputs import Source, Steps, Targets
 
 @dataclass(frozen=True, kw_only=True)
 class SDEdit(Method):
-    """Start at the noise level ``strength`` of the way up the schedule.
+    """Start at the noise level ``start`` of the way up the schedule.
 
     Attributes:
         steps: number of sampling steps of the whole schedule.
-        strength: part of the steps that are made; 1 regenerates the image from noise alone.
+        start: part of the steps that are made; 1 regenerates the image from noise alone.
         guidance: guidance scale.
     """
 
     steps: int = 28
-    strength: float = 0.7
+    start: float = 0.7
     guidance: float = 3.5
     source_beside: ClassVar[bool] = False
+    renamed: ClassVar[dict[str, str]] = {"strength": "start"}
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.strength <= 1 or self.steps < 1:
-            raise InputError(
-                f"sdedit needs 0 < strength <= 1 and steps from 1 on, not {self.strength} and {self.steps}."
-            )
+        if not 0 < self.start <= 1 or self.steps < 1:
+            raise InputError(f"sdedit needs 0 < start <= 1 and steps from 1 on, not {self.start} and {self.steps}.")
 
     def prepare(self, source: Source) -> Steps:
         """One noise sample, shared by the targets."""
@@ -41,7 +40,7 @@ class SDEdit(Method):
         return next(source.noise)
 
     def edit(self, source: Source, prepared: Tensor, targets: Targets) -> Steps:
-        made = max(1, round(self.strength * self.steps))
+        made = max(1, round(self.start * self.steps))
         sigmas = source.flow.schedule(self.steps, source.latents)[self.steps - made :]
         x = noised(source.latents, prepared, sigmas[0]).expand(len(targets), -1, -1, -1)
         v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)

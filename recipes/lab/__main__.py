@@ -18,6 +18,7 @@ STAGES = {  # name -> (module, function, default steps)
     "decoder": ("decoder", "train", 1_500),
     "export": ("export", "train", 1),
     "vital": ("export", "train_vital", 15),
+    "carry": ("export", "train_carry", 10),
     "settings": ("export", "train_settings", 1),
     "shipped": ("export", "train_shipped", 1),
     "masks": ("latents", "train_masks", 24_000),

@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline, FluxFillPipeline, FluxPipeline
 from safetensors import safe_open
 from safetensors.torch import save
 
-from flowedit_grag.analysis.vital_layers import detect, write
+from flowedit_grag.analysis import carry, vital_layers
 from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.backbone.load import load
 from flowedit_grag.embedded import ADAPTERS, MODELS
@@ -21,6 +21,7 @@ from flowedit_grag.errors import InputError
 from flowedit_grag.files import written
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.scene import sample_scene
+from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.lab.world import IMAGE_SIZE
 from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
 from flowedit_grag.methods import METHODS
@@ -49,6 +50,7 @@ FILL_SETTINGS: dict[str, dict] = {
     "icedit": {"guidance": 1.0, "width": IMAGE_SIZE},  # the guidance embedding is not distilled
     "early_filter": {"judge": "lab"},
 }
+SHARING = ("stableflow", "stableflow+", "flowedit")  # methods with vital layers
 PROMPTS = 16
 SETTINGS_RUN = "lab_settings"  # out: of configs/lab/settings.yaml, within ``folder``
 CHECKPOINTS = {"vae_whole": ("vae",), "flux": ("transformer", "text_encoder", "text_encoder_2")}
@@ -56,11 +58,11 @@ RUNS = {"lab-lora": "lab_lora", "lab-moe": "lab_lora_moe"}  # out: of configs/la
 
 
 def train(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
-    """Write the pipeline; stage ``vital`` adds the vital layers."""
+    """Write the pipeline; stage ``carry`` adds the vital layers."""
     parts = _shared(folder)
     restore(folder, "distil", transformer=parts["transformer"])
     about = ABOUT.format(name="lab", other="FLUX.1-dev", more="")
-    _write(weights, FluxPipeline(**parts), SETTINGS, about)
+    _write(weights, FluxPipeline(**parts), SETTINGS, about, pairs=pairs())
 
 
 def train_fill(folder: Path, steps: int, device: str = "cpu", weights: Path = FILL_WEIGHTS) -> None:
@@ -81,7 +83,7 @@ def _shared(folder: Path) -> dict:
     return parts
 
 
-def _write(weights: Path, pipeline, settings: dict[str, dict], about: str) -> None:
+def _write(weights: Path, pipeline, settings: dict[str, dict], about: str, **more: Any) -> None:
     """The pipeline, and what the package should know of a lab model."""
     for part in (pipeline.transformer, pipeline.vae):  # transformers would load text encoders in half precision too
         part.to(torch.float16)
@@ -89,18 +91,35 @@ def _write(weights: Path, pipeline, settings: dict[str, dict], about: str) -> No
     rng = np.random.default_rng(2_000_003)
     prompts = [caption(sample_scene(rng, items=1 + index % 2)) for index in range(PROMPTS)]
     facts = {
-        "pixels": IMAGE_SIZE**2, "words": model.vocabulary(), "prompts": prompts, "roundtrip_psnr": ROUNDTRIP_PSNR,
-        "about": about, "settings": settings,
+        "pixels": IMAGE_SIZE**2, "words": model.vocabulary(), "prompts": prompts, **more,
+        "roundtrip_psnr": ROUNDTRIP_PSNR, "about": about, "settings": settings,
     }  # fmt: skip
     (weights / FILE_NAME).write_text(json.dumps(facts, indent=2) + "\n")
     print(sum(file.stat().st_size for file in weights.rglob("*") if file.is_file()) / 2**20, "MB", flush=True)
 
 
+def pairs() -> list[tuple[str, str]]:
+    """Prompts and what pictures of them are edited into, task by task, of a random stream of their own."""
+    rng = np.random.default_rng(2_000_004)
+    edits = [sample_edit(rng, task) for _ in range(PROMPTS // len(TASKS)) for task in TASKS]
+    return [(edit.source_prompt, edit.target_prompt) for edit in edits]
+
+
 def train_vital(folder: Path, steps: int, device: str = "cpu") -> None:
-    """Detect vital layers with ``steps`` sampling steps on the exported weights; the chart goes to ``folder``."""
-    found = detect(load("lab", device=device), prompts=PROMPTS, steps=steps)
-    write(found, folder / "vital.json")
-    _change(WEIGHTS, {"vital_layers": found.vital_layers})
+    """Detect the layers whose bypassing changes pictures most, with ``steps`` sampling steps on the exported weights;
+    numbers and chart go to ``folder``. The profile has those of stage ``carry``."""
+    found = vital_layers.detect(load("lab", device=device), prompts=PROMPTS, steps=steps)
+    vital_layers.write(found, folder / "vital.json")
+
+
+def train_carry(folder: Path, steps: int, device: str = "cpu") -> None:
+    """Detect the layers that carry the source, with ``steps`` sampling steps on the exported weights, for the profile;
+    numbers and chart go to ``folder``."""
+    found = carry.detect(load("lab", device=device), steps=steps)
+    carry.write(found, folder / "carry.json")
+    settings = json.loads((WEIGHTS / FILE_NAME).read_text())["settings"]
+    shared = {name: {**settings.get(name, {}), "vital_layers": found.vital_layers} for name in SHARING}
+    _change(WEIGHTS, {"vital_layers": found.vital_layers, "settings": {**settings, **shared}})
 
 
 def train_settings(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:

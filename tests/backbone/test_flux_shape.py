@@ -11,9 +11,12 @@ from flowedit_grag.methods import METHODS
 
 OPTIONS = {
     "flowedit": {"steps": 2, "n_max": 1, "injection": "vital", "grag": 1.1},
+    "flowslider": {"steps": 2, "n_max": 1},
+    "flowalign": {"steps": 1},
     "stableflow": {"steps": 1, "grag": 1.1},
     "stableflow+": {"steps": 1, "grag": 1.1},
     "rf-solver-edit": {"steps": 1, "inject_steps": 1},
+    "direct-edit": {"steps": 1, "inject_steps": 1},
     "sdedit": {"steps": 1},
     "reconstruct": {"steps": 1},
     "icedit": {"steps": 1, "grag": 1.1},

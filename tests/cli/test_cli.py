@@ -141,6 +141,20 @@ def test_vital_layers(tmp_path):
         assert chart.width > 300
 
 
+def test_layers_that_carry_the_source(tmp_path):
+    out = tmp_path / "carry.json"
+    done = forked("vital-layers", "--detector", "carry", "-o", out, "--prompts", 1, "--steps", 1)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert [one["layers"] for one in found["singles"]] == [[layer] for layer in range(12)]
+    assert (found["detector"], found["steps"], len(found["pairs"])) == ("carry", 1, 1)
+    assert (tmp_path / "carry.png").is_file()
+    done = forked("vital-layers", "--detector", "carry", "-o", tmp_path / "no.json", "--prompts", 99)
+    assert done.returncode == 2
+    assert "not 99" in done.stderr
+    assert not (tmp_path / "no.json").exists()
+
+
 def test_methods():
     done = forked("methods")
     assert done.returncode == 0

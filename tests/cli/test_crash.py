@@ -75,7 +75,8 @@ def test_a_command_that_raises_ends_so_through_typer(monkeypatch, capsys, tmp_pa
 
 def test_ctrl_c_is_a_sentence_and_130(tmp_path):
     code = (
-        "import time, sys\n"
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which those begun in the background ignore
         "from flowedit_grag.cli import main\n"
         "from flowedit_grag.lab import export\n"
         "export.write_edit = lambda *_: (print('began', flush=True), time.sleep(60))\n"

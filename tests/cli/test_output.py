@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from conftest import GOLDEN
 from forked import forked
 from PIL import Image, PngImagePlugin
 
-from flowedit_grag import files, image_file
+from flowedit_grag import Editor, files, image_file
 from flowedit_grag.cli import main, output
 from flowedit_grag.errors import InputError
 
@@ -78,11 +79,31 @@ def test_so_are_the_files_beside_it(photo, monkeypatch, capsys):
     assert record.read_text() == "mine"
 
 
-def test_what_came_there_meanwhile_is_kept_too(tmp_path):
-    (out := tmp_path / "out.png").touch()
-    (tmp_path / "out-2.png").touch()
-    assert output.free(out, overwrite=False) == tmp_path / "out-3.png"
-    assert output.free(out, overwrite=True) == out
+def test_what_came_there_meanwhile_is_kept_too(tmp_path, tiny):
+    result = Editor("sdedit", tiny, steps=2).edit(
+        Image.new("RGB", (32, 32)), source_prompt="a cat", target_prompt="a dog"
+    )
+    (out := tmp_path / "out.png").write_text("mine")
+    (tmp_path / "out-2.png").write_text("mine")
+    assert output.saved(result, out, overwrite=False) == tmp_path / "out-3.png"
+    assert out.read_text() == (tmp_path / "out-2.png").read_text() == "mine"
+    assert output.saved(result, out, overwrite=True) == out
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: output.saved(result, tmp_path / "race.png", overwrite=False), range(8)))
+    assert len(set(made)) == 8
+    assert all(path.exists() for path in made)
+
+
+@pytest.mark.parametrize("place", ["nothere/../photo.png", "nothere/deeper/../../photo.png"])
+def test_a_folder_to_be_made_hides_no_picture(photo, monkeypatch, capsys, place):
+    before = photo.read_bytes()
+    words = ["edit", photo.name, "--source-prompt", "a", "--target-prompt", "b", "--overwrite", "-o"]
+    monkeypatch.chdir(photo.parent)
+    code, _, said = typed(monkeypatch, capsys, *words, place.replace("photo.png", photo.name))
+    assert code == 2
+    assert "is the picture that is worked from" in said
+    assert photo.read_bytes() == before
+    assert not (photo.parent / "nothere").exists()
 
 
 @pytest.mark.parametrize(

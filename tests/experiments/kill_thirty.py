@@ -34,7 +34,7 @@ def settings(out, **changes):
     base = {
         "model": "lab", "out": str(out), "seed": 3, "metrics": ["lab_success", "psnr_outside"],
         "dataset": {"name": "lab", "split": "validation", "per_task": 1},
-        "methods": {"plain": traced, "half": {**traced, "strength": 0.5}},
+        "methods": {"plain": traced, "half": {**traced, "start": 0.5}},
     }  # fmt: skip
     return {**base, **changes}
 

@@ -34,7 +34,7 @@ class Traced(SDEdit):
         return TracedFrame("Traced", self)
 
     def trace(self, target):
-        _trace(self, f"{self.strength} {target}", target)
+        _trace(self, f"{self.start} {target}", target)
         if self.bomb and Path(self.bomb).exists():
             Path(self.bomb).unlink()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -101,21 +101,31 @@ def test_rows_that_differ_after_the_inversion_share_it(tmp_path, lab, monkeypatc
             assert kept.read_bytes() == path.read_bytes() if path.suffix == ".png" else kept.exists()
 
 
-def test_methods_read_for_their_inversion_what_they_say(tiny):
+@pytest.mark.parametrize(
+    ("name", "read", "other"),
+    [
+        (
+            "stableflow+",
+            {"steps": 3, "solver": "fireflow", "inversion_guidance": 2.0, "nudge": 1.3},
+            {"guidance": 4.0, "vital_layers": (1,), "source_alignment": "published", "control": GRAG(1, 2)},
+        ),
+        (
+            "direct-edit",
+            {"steps": 3, "skip_steps": 1, "inversion_guidance": 2.0},
+            {"guidance": 4.0, "inject_steps": 1, "value_layers": (1,), "control": None},
+        ),
+    ],
+)
+def test_methods_read_for_their_inversion_what_they_say(tiny, name, read, other):
     """Whatever else is changed, what ``prepare`` returns stays; and each of the options said changes it."""
     import torch
 
     from flowedit_grag.experiments.editors import inversion
-    from flowedit_grag.inversion import Solver
+    from flowedit_grag.methods import METHODS
     from flowedit_grag.methods.inputs import run_to_end
-    from flowedit_grag.methods.stableflow_plus import StableFlowPlus
 
-    read = {"steps": 3, "solver": Solver.of("fireflow"), "inversion_guidance": 2.0, "nudge": 1.3}
-    other = {
-        "guidance": 4.0, "vital_layers": (1,), "source_alignment": "published", "true_cfg": 2.0,
-        "negative_prompt": "a dog", "control": GRAG(1, 2),
-    }  # fmt: skip
-    method = StableFlowPlus(steps=2, vital_layers=(0,))
+    kind, other = METHODS[name], {**other, "true_cfg": 2.0, "negative_prompt": "a dog"}
+    method = kind(**{"steps": 2, **({"vital_layers": (0,)} if "vital_layers" in other else {})})
     names = {f.name for f in fields(method)}
     assert set(method.prepared_by) == set(read)
     assert names == read.keys() | other.keys()
@@ -133,7 +143,7 @@ def test_methods_read_for_their_inversion_what_they_say(tiny):
         assert changed.shape != path(method).shape or not torch.equal(changed, path(method)), name
         assert inversion(replace(method, **{name: value})) != inversion(method)
 
-    class Mine(StableFlowPlus):
+    class Mine(kind):
         def prepare(self, source):
             return super().prepare(source)
 

@@ -108,7 +108,7 @@ methods:
   first: {method: flowedit, steps: 4, n_max: 3}
   second:
     method: sdedit
-    strength: 0.5
+    start: 0.5
 out: runs/x
 """
 
@@ -134,26 +134,26 @@ out: runs/x
         ("method: flowedit", "method: flowedits", r"line 9: unknown method 'flowedits'; did you mean 'flowedit'\?"),
         ("method: sdedit", "method: no.where:At", "line 11: cannot import the method"),
         (
-            "strength: 0.5",
-            "strenth: 0.5",
-            r"line 12: unknown option of the method sdedit 'strenth'; did you mean 'strength'\?",
+            "start: 0.5",
+            "stort: 0.5",
+            r"line 12: unknown option of the method sdedit 'stort'; did you mean 'start'\?",
         ),
-        ("strength: 0.5", "strength: 1.5", "line 12: sdedit needs 0 < strength <= 1"),
-        ("strength: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
+        ("start: 0.5", "start: 1.5", "line 12: sdedit needs 0 < start <= 1"),
+        ("start: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
         ("steps: 4", "steps: 4, grag: yes", "line 9: grag must be None, delta"),
-        ("strength: 0.5", "grag: -1", "line 12: delta must be"),
+        ("start: 0.5", "grag: -1", "line 12: delta must be"),
         (
             "method: sdedit",
             "method: runner_parts:Traced",
             "line 10: the method runner_parts:Traced needs the option 'log'",
         ),
         (
-            "strength: 0.5",
+            "start: 0.5",
             "early_filter: {seed: 6}",
             r"line 12: unknown key of early_filter 'seed'; did you mean 'seeds'",
         ),
-        ("strength: 0.5", "early_filter: {steps: 0}", "line 12: an early filter needs seeds and steps from 1 on"),
-        ("strength: 0.5", "early_filter: {judge: labb}", "line 12: unknown judge 'labb'"),
+        ("start: 0.5", "early_filter: {steps: 0}", "line 12: an early filter needs seeds and steps from 1 on"),
+        ("start: 0.5", "early_filter: {judge: labb}", "line 12: unknown judge 'labb'"),
         ("steps: 4", "steps: some", "line 9: steps must be a whole number"),
         ("first:", "../first:", "line 9: methods has the id '../first'"),
         ("second:", "First:", "line 10: the rows 'first' and 'First' would share a folder"),
@@ -187,7 +187,7 @@ out: runs/x
         ("out: runs/x", "out: runs/x\nloading: {transformer: no.bin}", "line 14: transformer='no.bin' is no"),
         ("out: runs/x", "out: runs/x\nloading: {lora: no.safetensors}", "line 14: there is no adapter at"),
         ("out: runs/x", "out: runs/x\nadapter: no.bin", "line 14: no.bin may be a pickle"),
-        ("strength: 0.5", "adapter: nowhere", "line 12: there is no adapter at 'nowhere'"),
+        ("start: 0.5", "adapter: nowhere", "line 12: there is no adapter at 'nowhere'"),
         ("out: runs/x", "out: ???", r"x.yaml leaves out open \(\?\?\?\)"),
         ("out: runs/x", "out: runs/x\nseed: -1", "line 14: seed must be a whole number"),
         (BASE, "just text", "x.yaml must be made of 'key: value' lines"),
@@ -213,7 +213,7 @@ def test_aliases_that_multiply(tmp_path):
 
 def test_changes_on_the_command_line(tmp_path):
     (path := tmp_path / "x.yaml").write_text(BASE)
-    assert read(path, {"methods": {"second": {"strength": 0.7}}}).rows[1].options == {"strength": 0.7}
+    assert read(path, {"methods": {"second": {"start": 0.7}}}).rows[1].options == {"start": 0.7}
     with pytest.raises(InputError, match="the command line: unknown option of the method sdedit 'power'"):
         read(path, {"methods": {"second": {"power": 3}}})
     with pytest.raises(InputError, match="the command line: row 'third' does not say which method"):
@@ -223,7 +223,7 @@ def test_changes_on_the_command_line(tmp_path):
     with pytest.raises(InputError, match="the command line does not say 'out'"):
         read(path, {"out": None})
     path.write_text(BASE.replace("second:", "delta 0.8:"))
-    assert read(path, key_values(["methods[delta 0.8].strength=0.7"], flags=())).rows[1].options == {"strength": 0.7}
+    assert read(path, key_values(["methods[delta 0.8].start=0.7"], flags=())).rows[1].options == {"start": 0.7}
 
 
 def test_a_method_that_does_not_suit_the_model(tmp_path):

@@ -530,7 +530,7 @@ def test_a_hubs_model_is_pinned(tmp_path, monkeypatch, lab):
     assert editors.Editors({}).of(first).flow is lab
     assert asked == [("someone/flux", "c0ffee")]
     now = "decade"
-    changes["methods"] = {"half": {"method": "sdedit", "strength": 0.5}}
+    changes["methods"] = {"half": {"method": "sdedit", "start": 0.5}}
     assert work_items(read(write(tmp_path / "new", **changes)))[0].commit == "decade"
     manifest = {"made_with": {"plain": first.key_inputs}}
     (tmp_path / "run").mkdir(exist_ok=True)
@@ -561,8 +561,8 @@ def test_a_folder_of_another_config_is_refused(whole):
         run(read(write(whole), {"seed": 4}))
     with pytest.raises(InputError, match=r"another loading.dtype \('float32' there, 'bfloat16' here\)"):
         run(read(write(whole), {"loading": {"dtype": "bf16"}}))
-    with pytest.raises(InputError, match=r"another methods.half.strength \(0.5 there, 0.6 here\)"):
-        run(read(write(whole), {"methods": {"half": {"strength": 0.6}}}))
+    with pytest.raises(InputError, match=r"another methods.half.start \(0.5 there, 0.6 here\)"):
+        run(read(write(whole), {"methods": {"half": {"start": 0.6}}}))
 
 
 def test_the_command(whole, capsys):

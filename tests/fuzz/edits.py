@@ -17,6 +17,8 @@ METHODS = {  # with few steps, and hooks where the method has any
     "stableflow+": {"steps": 2, "vital_layers": [0, 2], "grag": 1.4},
     "rf-solver-edit": {"steps": 2},
     "icedit-t2i": {"steps": 2, "width": 32, "prompt": "descriptive"},
+    "direct-edit": {"steps": 3, "inject_steps": 1},
+    "flowslider": {"steps": 4, "n_max": 3, "scale": 1.5},
     "sdedit": {"steps": 4},
 }
 

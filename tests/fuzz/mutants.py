@@ -56,11 +56,13 @@ KEYS = [
     "layers", "vital_layers", "width", "early_filter", "judge", "model", "adapter", "method", "seed", "loading",
     "name", "path", "per_task", "tasks", "split", "turns", "limit", "resume", "both_orders", "lam", "delta", "gamma",
     "start", "strength", "injection", "paper", "record_on", "region", "metrics", "methods", "dataset", "out",
+    "scale", "omega", "zeta", "skip_steps", "inject_steps", "source_guidance", "target_guidance",
     "batch_rows", "rank", "alpha", "experts", "mixtures", "plain", "top_k", "lr", "betas", "paths", "source",
     "every", "pairs", "panel", "logit_mean", "optimizer", "samples", "data", "dtype", "device",
 ]  # fmt: skip
 NAMES = [
     "flowedit", "sdedit", "stableflow", "stableflow+", "rf-solver-edit", "icedit", "icedit-t2i", "reconstruct",
+    "flowslider", "flowalign", "direct-edit",
     "psnr", "ssim", "lpips", "lab", "clip", "clip_t", "dino", "viescore", "editscore", "pie", "folder", "emu_edit",
     "magicbrush", "huggingface", "euler", "midpoint", "fireflow", "uni_inv", "ddim", "lab-lora", "lab-moe",
     "lab-fill", "float16", "bf16", "cuda", "mps", "meta", "group", "sequential", "grag-1", "bitsandbytes_4bit",

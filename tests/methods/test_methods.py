@@ -15,9 +15,12 @@ from flowedit_grag.methods.stableflow import lagging
 SHORT = {"steps": 4}
 OPTIONS = {
     "flowedit": {"steps": 4, "n_max": 3, "vital_layers": (0, 3, 8)},
+    "flowslider": {"steps": 4, "n_max": 3},
+    "flowalign": {"steps": 3, "omega": 0.5},  # above 1 it amplifies rounding
     "stableflow": {"steps": 4, "vital_layers": (0, 3, 8)},
     "stableflow+": {"steps": 3, "vital_layers": (0, 3, 8)},
     "rf-solver-edit": {"steps": 3},
+    "direct-edit": {"steps": 3, "inject_steps": 1},
     "sdedit": {"steps": 4},
     "reconstruct": {"steps": 3},
     "icedit": {"steps": 4, "guidance": 5.0},
@@ -138,9 +141,12 @@ def test_positions_are_exact_in_bfloat16():
 def test_nfe(tiny_for):
     for name, targets, calls, nfe in (
         ("flowedit", 2, 3, 3 * 3),
+        ("flowslider", 2, 3, 3 * 5),
+        ("flowalign", 2, 3, 3 * 5),
         ("stableflow", 1, 4 + 4, 4 + 4 * 2),
         ("stableflow+", 2, 6 + 6, 6 + 6 * 3),
         ("rf-solver-edit", 1, 6 + 6, 12),
+        ("direct-edit", 2, 3 + 3, 3 + 3 + 2 * 2),
         ("reconstruct", 1, 6 + 6, 12),
         ("sdedit", 3, 3, 9),
         ("icedit", 2, 4, 8),
@@ -173,7 +179,7 @@ def test_true_guidance_of_one_is_off_and_the_velocity_is_linear_in_it(tiny):
 
 def test_flowedit_n_min_ends_with_plain_sampling(tiny):
     out = run(tiny, "flowedit", n_max=4, n_min=4)
-    sampled = run(tiny, "sdedit", strength=1.0, guidance=5.5)
+    sampled = run(tiny, "sdedit", start=1.0, guidance=5.5)
     torch.testing.assert_close(out, sampled, atol=1e-5, rtol=0)  # from the same first draw
 
 
@@ -256,8 +262,14 @@ def test_a_solver_may_be_a_function_of_your_own(tiny):
         ({"name": "stableflow", "grag": -1}, "delta must be finite and not negative"),
         ({"name": "stableflow", "grag": {"delt": 1}}, "unknown option of GRAG 'delt'; did you mean 'delta'"),
         ({"name": "stableflow", "steps": 0}, "above 0"),
-        ({"name": "sdedit", "strength": 1.5}, "strength"),
+        ({"name": "sdedit", "start": 1.5}, "0 < start <= 1"),
+        ({"name": "sdedit", "strength": 0.5}, "the option 'strength' of the method sdedit is called 'start' now"),
         ({"name": "rf-solver-edit", "inject_steps": 99}, "inject_steps"),
+        ({"name": "flowslider", "n_max": 29}, "n_max=29, steps=28"),
+        ({"name": "flowslider", "n_avg": 0}, "n_avg >= 1"),
+        ({"name": "flowslider", "scale": -1}, "scale must be finite and not negative"),
+        ({"name": "flowalign", "steps": 0}, "steps from 1 on"),
+        ({"name": "direct-edit", "skip_steps": 30}, "skip_steps < steps, not 30 of 30"),
         ({"name": "nowhere:Nothing"}, "cannot import"),
     ],
 )

@@ -13,7 +13,7 @@ from recipes.lab.export import best, train_settings
 
 ROWS = """\
   sdedit 2: {method: sdedit, steps: 2}
-  sdedit 3: {method: sdedit, steps: 3, strength: 0.6}
+  sdedit 3: {method: sdedit, steps: 3, start: 0.6}
 """
 CONFIG = """\
 model: lab
@@ -54,7 +54,7 @@ def measured(folder, **values):
 def test_a_finished_run_gives_every_method_its_settings(tmp_path):
     weights, folder = tmp_path / "weights", tmp_path / "lab_settings"
     weights.mkdir()
-    profile = {"words": ["a"], "settings": {"sdedit": {"guidance": 3.5, "strength": 0.9}, "icedit": {"width": 128}}}
+    profile = {"words": ["a"], "settings": {"sdedit": {"guidance": 3.5, "start": 0.9}, "icedit": {"width": 128}}}
     (weights / FILE_NAME).write_text(json.dumps(profile))
     run(folder, per_task=1, more=ROWS, config=CONFIG)
     measured(folder, flowedit=20.0, sdedit_2=24.0, sdedit_3=26.0)
@@ -62,7 +62,7 @@ def test_a_finished_run_gives_every_method_its_settings(tmp_path):
     assert json.loads((weights / FILE_NAME).read_text()) == {
         "words": ["a"],
         "settings": {
-            "sdedit": {"guidance": 3.5, "strength": 0.6, "steps": 3},
+            "sdedit": {"guidance": 3.5, "start": 0.6, "steps": 3},
             "icedit": {"width": 128},
             "flowedit": {"steps": 4, "n_max": 3},
         },
