@@ -292,7 +292,7 @@ BAD = {
     "too many": (scored(8, 4, 3), "not 2 score(s)"),
     "too high": (scored(8, 11), "not 2 score(s)"),
     "negative": (scored(8, -1), "not 2 score(s)"),
-    "words for numbers": (scored("8", "4"), "not 2 score(s)"),
+    "words for numbers": (scored("eight", "four"), "not 2 score(s)"),
     "true": (scored(True, True), "not 2 score(s)"),
     "a list": (completion("[8, 4]"), "not 2 score(s)"),
 }
