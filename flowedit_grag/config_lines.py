@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from .errors import InputError, first_line
 
@@ -83,6 +84,17 @@ def config_lines(file: Path) -> tuple[str, ConfigLines]:
         if count > MOST:
             raise InputError(f"{file} has more than {MOST} values; its aliases multiply.")
     return text, ConfigLines(str(file), lines)
+
+
+def merged(values: Any, changes: Mapping[str, Any], file: Path) -> Any:
+    """The OmegaConf config ``values`` of ``file`` with ``changes``, which are blamed where they do not fit."""
+    for key, change in changes.items():
+        try:
+            values = OmegaConf.merge(values, {key: change})
+        except Exception as error:  # OmegaConf lets Python's own through
+            why = first_line(error)
+            raise InputError(f"the command line: {key} does not fit what {file} has there ({why}).") from None
+    return values
 
 
 def check_values(values: Any, lines: ConfigLines) -> None:

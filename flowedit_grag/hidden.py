@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 NAMED = re.compile(r"\$\{oc\.env:\s*(\w+)\s*\}")
 USER = re.compile(r"(?<=://)[^\s/?#]*(?=@)")
-QUERY = re.compile(r"(?<=\?)[^\s#'\"]+")
+ADDRESS = re.compile(r"(?:(?<=[:@]//)|(?<=^//))(?:(.*)@)?([^?#;]*)(?:([?#;])(.*))?", re.DOTALL)
 MASK = "***"
 LEAST = 4  # characters, below which a secret is none, and would be found in any message
 SHORT = 8  # characters, below which a secret is hidden as a word only: it may be part of many
@@ -44,7 +44,9 @@ def from_environment(text: str, environment: Mapping[str, str]) -> str:
 
 
 def address(text: str) -> str:
-    """``text`` with an address in it, whose user, password and query are shown as :data:`MASK`."""
+    """``text`` with an address in it, of which only the server and the path are shown. Whatever may be a user and
+    password (to the last ``@``) or a query (from the first of ``?#;``) is :data:`MASK`, whether or not it is well
+    written."""
     if isinstance(text, HiddenText) or not (secrets := _access(text)):
         return text
     return HiddenText(text, _without_access(text), secrets)
@@ -78,13 +80,19 @@ def masked_in(values: Any) -> Any:
 
 
 def _without_access(text: str) -> str:
-    return QUERY.sub(MASK, USER.sub(MASK, text)) if "://" in text else text
+    return ADDRESS.sub(_shown_address, text)
+
+
+def _shown_address(found: re.Match[str]) -> str:
+    user, place, sign, query = found.groups("")
+    return (f"{MASK}@" if user else "") + place + sign + (MASK if query else "")
 
 
 def _access(text: str) -> dict[str, str]:
-    """What lets in at the addresses in ``text``, as it is written and as it is meant."""
-    if "://" not in text:
+    """What lets in at the address in ``text``, as it is written and as it is meant."""
+    if not (found := ADDRESS.search(text)):
         return {}
-    users = [part for found in USER.findall(text) for part in (found, found.partition(":")[2]) if part]
-    queries = [part for found in QUERY.findall(text) for part in (found, *(value for _, value in parse_qsl(found)))]
-    return dict.fromkeys([*users, *map(unquote, users), *queries], MASK)
+    user, _, _, query = found.groups("")
+    users = (user, user.partition(":")[2])
+    parts = (*users, *map(unquote, users), query, *(value for _, value in parse_qsl(query)))
+    return {part: MASK for part in parts if part}

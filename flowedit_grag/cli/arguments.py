@@ -54,14 +54,19 @@ def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dic
     for whole in names:
         if part := next((name for name in names if name.startswith(f"{whole}.")), None):
             raise InputError(f"{whole} is given as a whole and in parts ({part}); give all of it in parts.")
-    try:
-        for option in options or ():
+    given = OmegaConf.create()
+    for name, option in zip(names, options or (), strict=True):
+        try:
             yaml.compose(option.partition("=")[2], ShallowLoader)
-        values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(options or []))
-    except RecursionError:
-        raise InputError(f"the options are nested more than {DEEPEST} deep.") from None
-    except Exception as error:  # of two parsers, one of which takes no care of what it raises
-        raise InputError(f"the options cannot be read: {first_line(error)}.") from None
+            given.merge_with_dotlist([option])
+        except RecursionError:
+            raise InputError(f"the options are nested more than {DEEPEST} deep.") from None
+        except LookupError:
+            raise InputError(f"{name!r} is no option's name; write KEY=VALUE, as in methods.one.steps=28.") from None
+        except Exception as error:  # of two parsers, one of which takes no care of what it raises
+            why = getattr(error, "problem", None) or first_line(error)
+            raise InputError(f"the option {name} cannot be read: {why}; text may need quotation marks.") from None
+    values: Any = OmegaConf.to_container(given)
     check_values(values, ConfigLines("the options", {}))
     for name in set(flags) & set(values):
         raise InputError(f"{name} is a flag of its own: write --{FLAG_NAMES.get(name, name)}.")

@@ -10,7 +10,6 @@ import typer
 
 from ..errors import InputError
 from ..files import written
-from ..hidden import shown
 from . import output
 from .arguments import key_values
 
@@ -70,7 +69,7 @@ def run(
         )  # fmt: skip
     print(table.markdown(), end="")
     failed = [line for line in table.lines if line.failures]
-    edits, again = Path(shown(settings.out)) / "edits", "--retry-failed tries them again"
+    edits, again = Path(settings.out) / "edits", "--retry-failed tries them again"
     if failed and not any(line.done for line in table.lines):
         reason = next(iter(failed[0].failures.values()))
         raise InputError(f"all samples failed, the first with: {reason} (tracebacks are in {edits}); {again}.")

@@ -9,10 +9,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ..backbone.load import locate
-from ..config_lines import ConfigLines, Keys, check_values, config_lines
+from ..config_lines import ConfigLines, Keys, check_values, config_lines, merged
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line, unknown
-from ..hidden import shown
+from ..hidden import HiddenText, shown
 from ..interpolation import resolved
 from ..metrics import Metric, metrics
 from ..options import make
@@ -99,15 +99,15 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None, allow_env
     typed = frozenset(keys for keys, value in changed if not isinstance(value, Mapping) or keys not in found.lines)
     lines = ConfigLines(found.file, found.lines, typed)
     try:
-        merged = OmegaConf.merge(OmegaConf.create(content), overrides)
-        values = resolved(merged, lines.at, allow_env)
+        config = merged(OmegaConf.create(content), overrides, path)
+        values = resolved(config, lines.at, allow_env)
     except InputError:
         raise
     except Exception as error:  # OmegaConf lets those of its own parser and of Python through
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or first_line(error)
         raise InputError(f"{path}{f', line {mark.line + 1},' if mark else ''} cannot be read ({reason}).") from None
-    if open_keys := sorted(OmegaConf.missing_keys(merged)):
+    if open_keys := sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{path} leaves {open_keys[0]} open (???); say it there, or as {open_keys[0]}=VALUE.")
     check_values(values, lines)
     return parse(values, lines)
@@ -143,8 +143,10 @@ def parse(values: Any, lines: ConfigLines) -> RunConfig:
             raise InputError(f"batch_rows must be a whole number from 1 on, not {batch_rows!r}.")
     with lines.at("out"):
         out = text("out", values["out"])
-        if Path(out).name != Path(shown(out)).name:
-            raise InputError("the last part of out names the run, in reports too; write it out.")
+        if isinstance(out, HiddenText):
+            raise InputError("out names the run's folder, for all to see; write it without the environment.")
+        if Path(out).name in ("", ".."):
+            raise InputError(f"the last part of out names the run, and {out!r} has no name; as in {out}/my_run.")
     with lines.at("paper"):
         if (paper := optional_text("paper", values.get("paper"))) is not None:
             published(paper)

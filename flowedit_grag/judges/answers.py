@@ -3,7 +3,7 @@
 import json
 import re
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -11,7 +11,23 @@ from ..errors import InputError
 
 NO_JSON = "the answer is not the JSON that was asked for"
 LONGEST = 20_000  # characters of an answer that is not plain JSON, without what the model thought before
-NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:\s*/\s*(\d+))?")
+WHOLE = r"(?:0|[1-9][0-9]*)"
+NUMBER = re.compile(rf"({WHOLE}(?:\.[0-9]+)?)(?:\s*/\s*([0-9]+))?")
+KEY = re.compile(r"\w[\w -]*")
+THOUGHT = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
+
+
+class JSONScalars(yaml.SafeLoader):
+    """YAML in which numbers, truths and null are JSON's, and all else is text: ``0x1``, ``01``, ``1_0``, ``yes``."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+
+for tag, pattern, first in (
+    ("bool", "true|false", "tf"), ("null", "null", "n"), ("int", f"-?{WHOLE}", "-0123456789"),
+    ("float", rf"-?{WHOLE}(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)", "-0123456789"),
+):  # fmt: skip
+    JSONScalars.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), list(first))
 
 
 def json_in(said: Any) -> Any:
@@ -21,7 +37,7 @@ def json_in(said: Any) -> Any:
     try:
         with suppress(ValueError):
             return json.loads(said, strict=False, object_pairs_hook=_once)
-        answer = said.rpartition("</think>")[2].partition("<think>")[0]
+        answer = _without_thoughts(said)
         if len(answer) <= LONGEST and (found := _last_object(answer)) is not None:
             return found
     except (TypeError, AttributeError, RecursionError):
@@ -33,6 +49,13 @@ def score(said: Any, top: float) -> Any:
     """``"8"`` and ``"8/10"``, if ``top`` is 10, as 8.0; all else as it is."""
     found = NUMBER.fullmatch(said.strip()) if isinstance(said, str) and len(said) < 20 else None
     return float(found[1]) if found and (found[2] is None or float(found[2]) == top) else said
+
+
+def _without_thoughts(said: str) -> str:
+    """What follows the last thought that ended, up to the next that begins."""
+    marks = list(THOUGHT.finditer(said))
+    start = max((mark.end() for mark in marks if mark[1]), default=0)
+    return said[start : min((mark.start() for mark in marks if mark.start() >= start), default=len(said))]
 
 
 def _last_object(answer: str) -> dict[str, Any] | None:
@@ -58,11 +81,13 @@ def _end(answer: str, start: int) -> int:
 
 
 def _lenient(text: str) -> dict[str, Any] | None:
-    """An object in YAML, of which what people write for JSON is a part."""
+    """An object in YAML, of which what people write for JSON is a part; ``None`` where that may be what was not meant:
+    a key that is there twice, that is no word (a comment), or that nothing is said of."""
     try:
         line = " ".join(text.split())
-        names = [name.value for name, _ in yaml.compose(line, yaml.SafeLoader).value]
-        return yaml.safe_load(line) if len(set(names)) == len(names) else None
+        pairs = yaml.compose(line, JSONScalars).value
+        names = [name.value for name, value in pairs if KEY.fullmatch(name.value) and (value.value or value.style)]
+        return yaml.load(line, JSONScalars) if len(pairs) == len(set(names)) else None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError):
         return None
 

@@ -27,6 +27,7 @@ SCHEMA = {
     "required": ["winner", "reason"],
     "additionalProperties": False,
 }
+URL = re.compile(r"https?://([^\s@/?#]*@)?(\w[\w.-]*|\[[\da-fA-F:.]+\])(:\d{1,5})?([/?#;][^\s@]*)?")
 GRACE = 1.0  # seconds, in which the client may say itself what is wrong
 
 
@@ -56,15 +57,13 @@ class OpenAIJudge:
         object.__setattr__(self, "url", address(self.url))
         if find_spec("openai") is None:
             raise InputError("this judge needs the openai client; pip install flowedit-grag[judge].")
-        if not self.model or not re.match(r"https?://[\w\[]", self.url):
-            raise InputError(f"{self.url!r} is not the address of a server, as in http://localhost:8000/v1.")
+        check_server(self.model, self.url)
 
     @staticmethod
     def arguments(rest: str) -> tuple[str, str]:
         """From what follows ``openai:`` in a judge's name, ``MODEL@URL``. Raises :class:`InputError` for less."""
         model, _, url = re.sub(r"@(?=https?://)", "\n", rest, count=1).partition("\n")
-        if not model or not url:
-            raise InputError("the remote judge is named openai:MODEL@URL, as in openai:qwen@http://localhost:8000/v1.")
+        check_server(model, url)
         return model, url
 
     def __call__(self, instruction: str, original: Image.Image, first: Image.Image, second: Image.Image) -> Verdict:
@@ -98,6 +97,17 @@ class OpenAIJudge:
             with suppress(Exception):  # a thread may still be listening
                 server.close()
         return _json(completion)
+
+
+def check_server(model: str, url: str) -> None:
+    """Raise :class:`InputError`, which does not show what may be a password, unless both can be used."""
+    if not model or not url:
+        raise InputError("the remote judge is named openai:MODEL@URL, as in openai:qwen@http://localhost:8000/v1.")
+    if not URL.fullmatch(url):
+        raise InputError(
+            "the judge's address is not that of a server, as in http://localhost:8000/v1; in a user, a password or a "
+            "query, percent-encode what is neither letter nor digit."
+        )
 
 
 def _within(seconds: float, ask: Callable[[], Any]) -> Any:

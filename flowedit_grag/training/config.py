@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
-from ..config_lines import check_values, config_lines
+from ..config_lines import check_values, config_lines, merged
 from ..configs_by_name import find_config
 from ..errors import InputError, first_line
 from ..interpolation import resolved
@@ -140,7 +140,7 @@ def read(path: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainC
             wanted = given.get(key, {}).get(kind)
             if wanted not in (None, there.get(key, {}).get(kind)):
                 there[key] = {}  # another kind has keys of its own
-        values = resolved(OmegaConf.merge(there, given), lines.at)
+        values = resolved(merged(OmegaConf.create(there), given, path), lines.at)
     except InputError:
         raise
     except Exception as error:  # OmegaConf lets those of its own parser and of Python through

@@ -53,13 +53,22 @@ def said(tmp_path, monkeypatch, capsys):
         (f"seed={DIGITS}", "seed has a number of more than 18 digits"),
         (f"methods[plain].steps={DIGITS}", "steps has a number of more than 18 digits"),
         (f"methods[plain].guidance=0x{'F' * 5000}", "guidance has a number of more than 18 digits"),
-        (f"seed={'9' * 5000}", "the options cannot be read: Exceeds the limit"),
-        (f"metrics={NESTED}", "the options cannot be read: brackets within each other, over 50"),
-        (f"metrics={'[' * 20_000}", "the options cannot be read: brackets within each other, over 50"),
+        (f"seed={'9' * 5000}", "the option seed cannot be read: Exceeds the limit"),
+        (f"metrics={NESTED}", "the option metrics cannot be read: brackets within each other, over 50"),
+        (f"metrics={'[' * 20_000}", "the option metrics cannot be read: brackets within each other, over 50"),
         ("metrics=" + "{a: " * 300 + "1" + "}" * 300, "brackets within each other, over 50"),
-        ("[=1", "the options cannot be read"),
+        ("[=1", "'[' is no option's name; write KEY=VALUE"),
         (".=1", "unknown key ''"),
-        ("model=a\x00b", "the options cannot be read: unacceptable character"),
+        ("methods[plain].steps=:", "the option methods[plain].steps cannot be read: expected"),
+        ("methods=[]", "the command line: methods does not fit what"),
+        ("out=/", "the command line: the last part of out names the run, and '/' has no name"),
+        ("out=..", "the last part of out names the run"),
+        ("out=runs/..", "the last part of out names the run"),
+        ("out=.", "the last part of out names the run"),
+        ("seed=${out}/${seed}", "the command line: seed is made of itself"),
+        ("seed=${.seed.x}", "seed is made of itself"),
+        ("seed=${nowhere.x}", "the command line: '${nowhere.x}' is no value of the config"),
+        ("model=a\x00b", "the option model cannot be read: unacceptable character"),
         ('model="a\\0b"', "model has a character that is none"),
         (f"adapter={'x' * 200_000}", "adapter has more than 100000 characters"),
         (
@@ -137,9 +146,11 @@ def test_a_training(said):
     for change, sentence in (
         (f"steps={DIGITS}", "18 digits"),
         (f"data={NESTED}", "over 50"),
-        ("[=1", "cannot be read"),
+        ("[=1", "'[' is no option's name"),
     ):
         assert sentence in said("train", "t.yaml", change)
+    with pytest.raises(InputError, match=r"the command line: adapter does not fit what .*train_lora"):
+        read_training("icedit/train_lora", {"adapter": []})
 
 
 def test_options_called_like_arguments():

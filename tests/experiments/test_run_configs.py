@@ -159,7 +159,7 @@ out: runs/x
         ("second:", "First:", "line 10: the rows 'first' and 'First' would share a folder"),
         ("second:", "first:", "line 10, cannot be read .found duplicate key first"),
         ("out: runs/x", "out: [", "x.yaml, line 14, is not YAML"),
-        ("out: runs/x", "out: ${seed}\nseed: ${out}", "x.yaml cannot be read"),
+        ("out: runs/x", "out: ${seed}\nseed: ${out}", "x.yaml, line 14: seed is made of itself"),
         ("out: runs/x", "out: &a [*a]", "x.yaml, line 13: out.0 contains itself"),
         ("out: runs/x", "<<: &b {a: *b}", "contains itself"),
         ("out: runs/x", "out: runs/x\nloading: {dtyp: float32}", r"line 14: unknown option of loading 'dtyp'"),

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from flowedit_grag.cli import arguments, runs
 from flowedit_grag.embedded import MODELS
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments.config import read
-from flowedit_grag.hidden import masked
+from flowedit_grag.hidden import address, masked, shown
 from flowedit_grag.judges import judge
 from flowedit_grag.judges.openai import OpenAIJudge
 from flowedit_grag.methods.early_filter import EarlyFilter
@@ -149,27 +150,78 @@ def test_a_variable_that_is_not_set_is_named(tmp_path, monkeypatch):
 
 def test_a_run_is_not_named_by_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("WORD", str(tmp_path / WORD))
-    with pytest.raises(InputError, match="the last part of out names the run"):
-        read(write(tmp_path / "run"), {"out": "${oc.env:WORD}"}, allow_env=True)
-    assert read(write(tmp_path / "run"), {"out": "${oc.env:WORD}/run"}, allow_env=True).out == f"{tmp_path / WORD}/run"
+    for out in ("${oc.env:WORD}", "${oc.env:WORD}/run", "run_${oc.env:WORD}/x", "${paper}/x"):
+        with pytest.raises(InputError, match="out names the run's folder, for all to see"):
+            read(write(tmp_path / "run"), {"out": out, "paper": "${oc.env:WORD}"}, allow_env=True)
 
 
 def test_values_of_the_config_itself_are_still_named(tmp_path):
     config = read(write(tmp_path / "run", paper=None, dataset={"name": "${model}", "per_task": 1}))
     assert config.dataset_name == "lab"
+    plain = {"method": "flowedit", "steps": "${...batch_rows}", "n_max": "${.steps}"}
+    rows = {"plain": plain, "same": "${methods.plain}"}
+    dataset = {"name": "${metrics[${batch_rows}]}", "per_task": 1}
+    nested = {"metrics": ["l1", "lab"], "batch_rows": 1, "dataset": dataset}
+    config = read(write(tmp_path / "run", methods=rows, model="${metrics[1]}", **nested))
+    assert [row.options for row in config.rows] == [{"steps": 1, "n_max": 1}] * 2
+    rows = {"one": {"method": "flowedit"}, "two": {"method": "${methods.${dataset.name}.method}"}}
+    with pytest.raises(InputError, match=r"run.yaml, line \d+: methods.two.method is made of itself, or may be"):
+        read(write(tmp_path / "run", methods=rows))
+
+
+@pytest.mark.parametrize("first", ["aaaaaaaaaa", "", ["a"] * 10, {"a": "a"}])
+def test_references_that_multiply_are_refused_before_they_are_followed(tmp_path, first):
+    for one in ("${x%d}" * 10, ["${x%d}"] * 10, {f"k{n}": "${x%d}" for n in range(10)}):
+        towers = {f"x{n + 1}": json.loads(json.dumps(one).replace("%d", str(n))) for n in range(9)}
+        path, began = write(tmp_path / "run", x0=first, **towers), time.monotonic()
+        for reader in (lambda path: read(path), read_training):
+            with pytest.raises(InputError, match=r"run.yaml, line \d+: x[3-6][.\w]* refers to what refers to more"):
+                reader(path)
+        assert time.monotonic() - began < 5
 
 
 def test_what_an_address_lets_in_with_is_shown_nowhere():
     spec = ADDRESS
     said = [repr(judge(spec)), repr(metric("viescore", judge=spec)), metric("viescore", judge=spec).variant]
     said += [repr(EarlyFilter(judge=spec)), masked(f"cannot reach {spec}, or l3t-me/in with {KEY}")]
-    for make in (lambda: judge(f"{spec}@".replace("openai", "open_ai")), lambda: OpenAIJudge("m", f"ftp://{DOOR}@h")):
-        with pytest.raises(InputError) as refused:
-            make()
-        said.append(str(refused.value))
-    for one in said:
+    with pytest.raises(InputError) as refused:
+        judge(f"{spec}@".replace("openai", "open_ai"))
+    for one in (*said, str(refused.value)):
         assert "***" in one
         assert not [secret for secret in ("l3t-me", "joe", KEY) if secret in one], one
+
+
+SPOILT = [
+    "http://me:pa/ss1word@h/v1", "http://me:p#ss1word@h/v1", "http://me:p ss1word@h/v1", "http://me:p?ss1word@h/v1",
+    "http://me:80/ss1word@h/v1", "http://me:p@ss1word@h/v1", "//me:ss1word@h/v1", "ftp://me:ss1word@h/v1",
+    "http://h/v1?key=a ss1word", 'http://h/v1?key=a"b ss1word', "me:ss1word@h/v1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", SPOILT)
+def test_an_address_that_is_badly_written_is_not_shown(tmp_path, url):
+    spec = f"openai:m@{url}"
+    config = write(tmp_path / "run", metrics=[{"name": "viescore", "judge": spec}])
+    for make in (
+        lambda: judge(spec), lambda: OpenAIJudge("m", url), lambda: metric("viescore", judge=spec),
+        lambda: EarlyFilter(judge=spec), lambda: read(config),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"percent-encode|is named openai:MODEL@URL") as refused:
+            make()
+        assert "ss1word" not in str(refused.value)
+    if "//" in url:
+        assert "ss1word" not in shown(address(spec)) + shown(address(url)) + repr(address(spec))
+
+
+@pytest.mark.parametrize(("url", "seen"), [
+    ("http://h/v1#key=ss1word", "http://h/v1#***"), ("http://h/v1;key=ss1word", "http://h/v1;***"),
+    ('http://h/v1?key=a"ss1word', "http://h/v1?***"), ("http://u:ss1word@h:80/v1", "http://***@h:80/v1"),
+    ("http://h/v1", "http://h/v1"),
+])  # fmt: skip
+def test_of_an_address_the_server_is_shown(url, seen):
+    assert shown(address(f"openai:m@{url}")) == f"openai:m@{seen}"
+    assert str(judge(f"openai:m@{url}").url) == url
+    assert "ss1word" not in masked(f"cannot reach {url.partition('/v1')[2]}, {url}")
 
 
 def test_warnings_and_logs_of_commands_are_masked(capsys, monkeypatch):

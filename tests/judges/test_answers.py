@@ -19,6 +19,9 @@ UNDERSTOOD = {
     "no quotes": "{winner: 2, reason: it is green}",
     "a number as text": '{"winner": "2", "reason": "it is green"}',
     "thoughts": 'Let me <think>{"winner": 1} or {"winner": 2}?</think>\n{"winner": 2, "reason": "it is green"}',
+    "thoughts in capitals": '<THINK>{"winner": 1}</THINK>{"winner": 2, "reason": "it is green"}',
+    "thoughts by another name": '<thinking>{"winner": 1}</thinking>{"winner": 2, "reason": "it is green"}',
+    "an empty text": "{'winner': 2, 'reason': 'it is green', 'doubts': ''}",
     "thoughts that began before": 'maybe {"winner": 1}</think> {"winner": 2, "reason": "it is green"}',
     "a second thought": '{"winner": 1, "reason": "red"} No, wait: {"winner": 2, "reason": "it is green"}',
     "words in brackets": 'The {best} is {"winner": 2, "reason": "it is green {truly}"} of {all}.',
@@ -31,6 +34,16 @@ AMBIGUOUS = {
     "thoughts without an end": '<think>it may be {"winner": 2, "reason": "green"}',
     "a key twice": '{"winner": 1, "winner": 2}',
     "a key twice, single quotes": "{'winner': 1, 'winner': 2}",
+    "thoughts in capitals without an end": '<THINK>it may be {"winner": 2, "reason": "green"}',
+    "another base": '{"winner": 0x1}',
+    "a zero before": '{"winner": 01}',
+    "a letter between digits": '{"winner": 1_0, "reason": "red",}',
+    "yes": "{winner: yes}",
+    "sixties": "{winner: 0:1}",
+    "a comment": '{"winner": 1, // first\n "reason": "red"}',
+    "a comment that says more": '{"winner": 1, // winner: 2\n}',
+    "nothing said of the reason": '{"winner": 1, "reason": }',
+    "the last one empty": '{"winner": 1, "reason": "red"} {"winner": }',
     "cut off": '{"winner": 2, "rea',
     "cut off inside": '{"answer": {"winner": 2}, "rea',
     "the last one broken": '{"winner": 1, "reason": "red"} or rather {"winner": 2, "reason": "gr',
@@ -81,10 +94,18 @@ def test_a_score_of_the_asked_scale_is_a_number(said, top, found):
 
 @pytest.mark.parametrize("said", [
     "8/100", "8/5", "11/10", "80%", "eight", "-1", "8-9", "8/10/10", "nan", "1e0", "", None, True, "8" * 99, ["8/10"],
+    "08", "0x8", "1_0", "\u0668",
 ])  # fmt: skip
 def test_other_scores_are_missing(said):
     with pytest.raises(InputError, match="has not 1 score"):
         numbers({"score": [said]}, question(1, 10))
+
+
+@pytest.mark.parametrize("said", ["0x8", "08", "1_0", "0o10", "1:30", "yes", "", "8 // or 9"])
+def test_numbers_are_those_of_json(said):
+    with pytest.raises(InputError):
+        numbers(json_in(f'{{"score": "8/10"}} {{"score": {said},}}'), question(1, 100))
+    assert numbers(json_in('{"score": [8.5, 9, 1e1],}'), question(3, 10)) == (8.5, 9.0, 10.0)
 
 
 def test_an_answer_is_read_in_bounded_time():

@@ -185,7 +185,7 @@ def test_a_redirect_is_followed_on_the_same_server_only():
 
 def test_addresses():
     assert judge("openai:m@http://[::1]:8000/v1").url == "http://[::1]:8000/v1"
-    with pytest.raises(InputError, match="is not the address of a server"):
+    with pytest.raises(InputError, match="is not that of a server"):
         OpenAIJudge("m", "localhost:8000")
 
 
