@@ -212,5 +212,5 @@ def test_an_edit_that_changed_nothing_is_said(photo):
     idle = ["--method", "flowedit", "steps=2", "n_max=0", "vital_layers=[0]"]
     done = forked("edit", photo, *EDIT[1:7], *idle, "-o", "out.png", "--json")
     assert done.returncode == 0, done.stderr
-    assert "warning: nothing was changed: the picture is the source" in done.stderr
+    assert "warning: nothing was changed" in done.stderr
     assert json.loads(done.stdout)["settings"]["unchanged"] == [0]
