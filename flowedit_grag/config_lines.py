@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from .errors import InputError, first_line
 
+MOST_TEXT = 250_000  # characters of a config, of which a thousand rows have half
 MOST = 100_000  # values: aliases of aliases can stand for more than any machine can hold
 DEEPEST = 50  # keys or brackets within each other
 LONGEST = 100_000  # characters of a text
@@ -63,9 +64,12 @@ def config_lines(file: Path) -> tuple[str, ConfigLines]:
     Raises :class:`InputError` for what cannot be read, is not YAML, is not made of keys, or contains itself.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        with open(file, encoding="utf-8") as opened:
+            text = opened.read(MOST_TEXT + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not a config in YAML ({first_line(error)}).") from None
+    if len(text) > MOST_TEXT:
+        raise InputError(f"{file} has more than {MOST_TEXT} characters, which take long to read; make it shorter.")
     try:
         root = yaml.compose(text, ShallowLoader)
     except yaml.MarkedYAMLError as error:

@@ -308,3 +308,12 @@ def test_infinity_in_a_file_of_layers(tmp_path):
             method("stableflow", vital_layers=str(path))
     with pytest.raises(InputError, match=r"vital_layers cannot be read from '/dev/zero': it is no file"):
         method("stableflow", vital_layers="/dev/zero")
+
+
+@pytest.mark.parametrize("reader", [read, read_training])
+def test_a_config_that_takes_minutes_to_read(tmp_path, reader):
+    (file := tmp_path / "long.yaml").write_text("methods:\n" + "- a word and another\n" * 300_000)
+    start = time.process_time()
+    with pytest.raises(InputError, match="more than 250000 characters"):
+        reader(file)
+    assert time.process_time() - start < 5
