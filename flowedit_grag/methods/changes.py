@@ -12,7 +12,7 @@ from ..backbone.image import resized
 
 CHANGED = 0.06  # of the grey levels, of an area: above what two decodings of one thing differ by
 STRONG = 0.3  # of a single pixel: a line or a dot, which is nothing in the mean of an area
-BLUR, GROW, NARROW, FEATHER = 1 / 128, 1 / 32, 3 / 128, 1 / 128  # of the side of a square of that area
+BLUR, GROW = 1 / 128, 1 / 32  # of the side of a square of that area
 
 
 def changed(edit: Image.Image, before: Image.Image) -> np.ndarray:
@@ -22,10 +22,11 @@ def changed(edit: Image.Image, before: Image.Image) -> np.ndarray:
 
 
 def change_mask(edit: Image.Image, before: Image.Image, size: tuple[int, int], grow: float = GROW) -> Image.Image:
-    """A mask at ``size = (width, height)``: white where the pictures differ and around it, falling softly to black."""
+    """A mask at ``size = (width, height)``: white where the pictures differ and around it, falling softly to black over
+    a quarter of what it is made to ``grow`` by."""
     side = _side(edit)
     grown = maximum_filter(changed(edit, before), size=1 + 2 * max(1, round(grow * side))).astype(np.float32)
-    return resized(Image.fromarray(np.uint8(255 * gaussian_filter(grown, max(0.5, FEATHER * side)))), size)
+    return resized(Image.fromarray(np.uint8(255 * gaussian_filter(grown, max(0.5, grow * side / 4)))), size)
 
 
 def _side(image: Image.Image) -> float:
@@ -47,7 +48,7 @@ def with_detail(edit: Image.Image, before: Image.Image, original: Image.Image) -
     What the model changed is enlarged and added to the original, so that nothing changed gives the original back
     exactly. Where much changed, ``edit`` stands alone: the old object's texture would show through the new one.
     """
-    mask = change_mask(edit, before, original.size, grow=NARROW)
+    mask = change_mask(edit, before, original.size, grow=GROW / 2)
     weight = np.asarray(mask, np.float32) / 255
     found = np.empty((original.height, original.width, 3), np.uint8)
     for channel in range(3):  # one at a time: a photo's floats are large
