@@ -83,8 +83,10 @@ def detect(
             models with a vocabulary of their own (the lab), ``"dino"`` for others.
         threshold: vitality above which a layer is vital; by default one standard deviation above the mean.
 
-    Raises :class:`InputError` for counts below 1.
+    Raises :class:`InputError` for counts below 1, and for Fill models.
     """
+    if flow.fills:
+        raise InputError(f"{flow.name or 'this model'} is a Fill model; layers are found on a text-to-image model.")
     texts = chosen(prompts, lambda: flow.profile.prompts or PROMPTS)
     check_counts(seeds, steps, len(texts))
     named = similarity or ("pixels" if flow.profile.words else "dino")

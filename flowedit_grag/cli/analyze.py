@@ -1,5 +1,6 @@
 """``flowedit-grag analyze``: what happens inside, as figures with their numbers beside them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,6 +101,6 @@ def _layers(text: str) -> list[int]:
 
 
 def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"{folder} is a file; name a folder with -o.")
     output.check_writable(folder / "figure.png")

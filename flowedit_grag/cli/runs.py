@@ -102,7 +102,7 @@ def claims(
     from ..report.claims.base import Evidence
 
     output.check_writable(out, endings=(".md",))
-    if measurements is not None and not measurements.is_dir():
+    if measurements is not None and not os.path.isdir(measurements):
         raise InputError(f"there is no folder {str(measurements)!r}; python -m benchmarks -o makes one.")
     evidence = Evidence(tuple(runs), measurements or Path("measurements"))
     found = [claim for name in CLAIMS for claim in CLAIMS[name](evidence)]

@@ -306,6 +306,7 @@ def test_commands_write_figures_and_numbers(monkeypatch, tmp_path, capsys, pictu
         (["bias", "{picture}", "-o", "f", "--layers", "99", "--model", GOLDEN / "tiny_flux"], "99 does not exist"),
         (["entropy", "{picture}", "-o", "f", "--delta", "1:2"], "FROM:TO:COUNT"),
         (["entropy", "{picture}", "-o", "f", "--model", GOLDEN / "tiny_flux_fill"], "Fill model"),
+        (["entropy", "{picture}", "-o", "x" * 300, "--model", GOLDEN / "tiny_flux_fill"], "File name too long"),
     ],
 )
 def test_mistakes_are_one_sentence(monkeypatch, tmp_path, capsys, picture, words, message):

@@ -6,11 +6,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN
 from PIL import Image
 
 from flowedit_grag import Editor, InputError
-from flowedit_grag.analysis import carry
+from flowedit_grag.analysis import carry, vital_layers
 from flowedit_grag.analysis.sharing import Sharing, compared, disagreement
 
 PAIRS = [("a cat", "a dog"), ("a red car", "a blue car")]
@@ -165,8 +164,7 @@ def test_what_cannot_be_counted_is_refused(tiny, options, message):
         carry.detect(tiny, **options)
 
 
-def test_a_fill_model_is_refused():
-    from flowedit_grag import load
-
+@pytest.mark.parametrize("detector", [carry, vital_layers])
+def test_a_fill_model_is_refused(tiny_fill, detector):
     with pytest.raises(InputError, match="text-to-image"):
-        carry.detect(load(GOLDEN / "tiny_flux_fill"))
+        detector.detect(tiny_fill)

@@ -49,7 +49,7 @@ def trial(rng: random.Random, folder: Path) -> None:
     assert code in (None, 0, 1, 2), f"exit code {code}: {said}"
     assert not [name for name in left if re.search(r"(^|/)\.[^/]*\.\d+\.\w*$", name)], f"half-written: {left}"
     if code in (1, 2):
-        assert typed[0] in FOLDERS or not left, f"refused, and left {left}: {said}"
+        assert not left or typed[0] in FOLDERS, f"refused, and left {left}: {said}"
         assert said.strip(), "refused without a word"
         ours = [line for line in said.splitlines() if line.startswith("error: ")]
         raise InputError(ours[-1] if ours else said.splitlines()[-1])
