@@ -35,7 +35,7 @@ def source_of(given: Any, image: Image.Image, alpha: Image.Image | None) -> dict
     return {"path": path, "size": list(image.size), "sha256": pixels_hash(image, alpha)}
 
 
-def embedded(kind: str, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def metadata_options(kind: str, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """PIL's options that put ``settings`` into a picture of format ``kind`` at ``path``. The source's path is written
     relative to it: they may be moved together. Nothing, and a warning, where the format cannot hold them."""
     text = json.dumps({KEY: masked_in({**settings, **_relative(settings.get("source"), path)})})
@@ -100,7 +100,7 @@ def _deep(value: Any, left: int = LEVELS) -> bool:
 
 
 def _text(opened: Image.Image) -> str | None:
-    """What was put there by :func:`embedded`."""
+    """What was put there by :func:`metadata_options`."""
     if opened.format == "PNG":
         said = opened.info.get(KEY)
         return said if isinstance(said, str) else None

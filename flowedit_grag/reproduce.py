@@ -47,7 +47,7 @@ def redo(
     >>> redo("dog.png").save("again.png")  # doctest: +SKIP
     """
     settings = checked(read_settings(path), path)
-    source = source_of(settings, path, image)
+    source = find_source(settings, path, image)
     now = {"flowedit_grag": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__}
     if other := [f"{name} {said!r}" for name, said in settings["versions"].items() if said != now.get(name)]:
         warnings.warn(f"made with {shortened(', '.join(other))}; the same picture is not certain here.", stacklevel=2)
@@ -84,7 +84,7 @@ def _damaged(path: str | Path, where: str) -> InputError:
     return InputError(f"what {shortened(str(path))} says of how it was made is damaged ({shortened(where)}).")
 
 
-def source_of(settings: Mapping[str, Any], path: str | Path, image: str | Path | None) -> Path | None:
+def find_source(settings: Mapping[str, Any], path: str | Path, image: str | Path | None) -> Path | None:
     """The source of the picture at ``path``, by its recorded path or else ``image``; ``None`` for a generated one.
 
     Raises :class:`InputError` where it is missing, or not the recorded one.

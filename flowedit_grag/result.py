@@ -18,7 +18,7 @@ from .files import settled
 from .guidance.control import Control
 from .guidance.controls import written
 from .guidance.grag import GRAG
-from .image_metadata import embedded, pixels_hash
+from .image_metadata import metadata_options, pixels_hash
 from .inversion import SOLVERS, Solver
 from .methods.early_filter import Filtered
 
@@ -69,7 +69,7 @@ class Result:
             raise InputError(f"{path} is the picture that was edited; name another file.")
         image, alpha = self._picture(index)
         settings = {**self.settings, "index": None if index is None else int(index), "picture": self.pixels(index)}
-        image_file.save(image, path, alpha, overwrite, **embedded(image_file.format_of(path), path, settings))
+        image_file.save(image, path, alpha, overwrite, **metadata_options(image_file.format_of(path), path, settings))
 
     def pixels(self, index: int | None = None) -> str:
         """SHA-256 of what :meth:`save` writes."""

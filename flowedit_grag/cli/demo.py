@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
 
+from .. import image_file
 from ..editor import Editor
 from ..lab.export import write_edit
 from ..lab.oracle import read
@@ -30,7 +31,7 @@ def main() -> None:
             folder / "source.png", source_prompt=facts["source_prompt"], target_prompt=facts["target_prompt"],
             delta=DELTAS, seed=42, on_progress=on_progress,
         )  # fmt: skip
-    output.save(ImageOps.scale(strip.image, 3, Image.Resampling.LANCZOS), folder / "strip.png")
+    image_file.save(ImageOps.scale(strip.image, 3, Image.Resampling.LANCZOS), folder / "strip.png")
     print(f"{facts['instruction']}: {facts['source_prompt']} -> {facts['target_prompt']}")
     table = _table(strip, folder)
     Console().print(table)

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from itertools import count
 from pathlib import Path
 
 from .. import files, image_file
@@ -44,17 +43,13 @@ def new_file(
 def saved(result, path: Path, overwrite: bool, index: int | None = None) -> Path:
     """Write a :class:`Result` at ``path``; or if something came there since :func:`new_file`, at the next free name,
     so that nothing is lost."""
-    for number in count(1):
-        tried = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+    tried, number = path, 1
+    while True:
         with suppress(FileExistsError):
             result.save(tried, index, overwrite=overwrite)
             return tried
-    raise AssertionError("there is always another name")
-
-
-def save(image, path: Path) -> None:
-    """Write a PIL image whole or not at all, making its folder."""
-    image_file.save(image, path)
+        number += 1
+        tried = path.with_stem(f"{path.stem}-{number}")
 
 
 def record_of(path: Path) -> tuple[Path, Path]:
@@ -65,7 +60,7 @@ def record_of(path: Path) -> tuple[Path, Path]:
 def save_record(result, path: Path) -> None:
     """Write an early filter's previews and the judge's answers beside the picture at ``path``."""
     previews, record = record_of(path)
-    save(result.filtered.contact_sheet(result.source), previews)
+    image_file.save(result.filtered.contact_sheet(result.source), previews)
     with files.written(record) as partial:
         partial.write_text(json.dumps(result.filtered.record(), indent=1) + "\n", encoding="utf-8")
 

@@ -47,7 +47,7 @@ def redo(
         from .. import reproduce
 
         settings = reproduce.checked(read_settings(file), file)
-        source = reproduce.source_of(settings, file, image)
+        source = reproduce.find_source(settings, file, image)
     out = output.new_file(out, [file, *([source] if source else [])], overwrite, (1, 1))
     with output.progress(quiet=as_json) as on_progress:
         result = reproduce.redo(file, image, allow_imports=allow_imports, on_progress=on_progress)

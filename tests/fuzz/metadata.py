@@ -10,8 +10,8 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from flowedit_grag import image_file, read_settings
-from flowedit_grag.image_metadata import KEY, embedded, pixels_hash
-from flowedit_grag.reproduce import checked, source_of
+from flowedit_grag.image_metadata import KEY, metadata_options, pixels_hash
+from flowedit_grag.reproduce import checked, find_source
 
 TRIALS = 2_000
 SOURCE = Image.new("RGB", (24, 24))
@@ -50,7 +50,7 @@ def trial(rng: random.Random, folder: Path) -> None:
         chunks = PngImagePlugin.PngInfo()
         chunks.add_itxt(KEY, json.dumps({KEY: _settings(rng)}), zip=rng.random() < 0.2)
         Image.new("RGB", (4, 4)).save(path := folder / "picture.png", pnginfo=chunks)
-    source_of(checked(read_settings(path), path), path, None)
+    find_source(checked(read_settings(path), path), path, None)
 
 
 @cache
@@ -60,7 +60,7 @@ def whole(ending: str) -> bytes:
         path = Path(folder) / f"whole.{ending}"
         kind, image = image_file.format_of(path), Image.effect_noise((24, 24), 40).convert("RGB")
         source = {**SETTINGS["source"], "path": f"{folder}/source.png"}
-        image_file.save(image, path, **embedded(kind, path, {**SETTINGS, "source": source}))
+        image_file.save(image, path, **metadata_options(kind, path, {**SETTINGS, "source": source}))
         return path.read_bytes()
 
 
