@@ -85,12 +85,12 @@ def detect(
 
     Raises :class:`InputError` for counts below 1, and for Fill models.
     """
-    if flow.fills:
-        raise InputError(f"{flow.name or 'this model'} is a Fill model; layers are found on a text-to-image model.")
     texts = chosen(prompts, lambda: flow.profile.prompts or PROMPTS)
     check_counts(seeds, steps, len(texts))
     named = similarity or ("pixels" if flow.profile.words else "dino")
     compare: Similarity = SIMILARITIES[named] if isinstance(named, str) else named
+    if flow.fills:
+        raise InputError(f"{flow.name or 'this model'} is a Fill model; layers are found on a text-to-image model.")
     names = list(flow.attention())
     generate = generator_of(flow, texts, range(seeds), steps, size, guidance)
 
