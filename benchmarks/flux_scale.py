@@ -1,67 +1,105 @@
-"""FLUX.1-dev's cost for every method, without its weights. (``python -m benchmarks scale`` predicts it.)
+"""FLUX.1-dev's cost on this machine's GPU, without its weights. (``python -m benchmarks scale`` predicts it.)
 
-python benchmarks/flux_scale.py measure          # timed on this machine's GPU, with random bfloat16 weights
+python benchmarks/flux_scale.py measure                  # random bfloat16 weights; ten minutes of an H100
+python benchmarks/flux_scale.py tables ROWS.jsonl        # what was measured, as Markdown
+
+Each row is written as soon as it is measured, so a machine that is taken away leaves what it has done. To rehearse it
+on a CPU: --device cpu --small.
 """
 
 import argparse
+import gc
 import json
+import platform
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks import scale
 from benchmarks.base import Findings
-from benchmarks.overhead import overhead
-from benchmarks.shape import DEPTH, flux_flow
-from flowedit_grag.backbone.image_flow import ImageFlow
-from flowedit_grag.job import job
-from flowedit_grag.methods import METHODS, Method
-from flowedit_grag.options import option_names
+from benchmarks.gpu_rows import SECTIONS, Plan, Row
+from benchmarks.scale import SIZES
+from benchmarks.shape import SMALL, flux_flow
+from flowedit_grag.errors import first_line
+from flowedit_grag.experiments.fingerprint import VERSION
+
+MACHINE = ("device", "torch", "flowedit_grag")  # what the numbers are of
+SMALL_SIZES = ((64, 64), (96, 64))
 
 
-def measure(flow: ImageFlow, size: tuple[int, int], steps: int | None) -> str:
-    """A table of measured seconds, peak memory and cost over the bare calls."""
-    device = flow.device.type
-    where = torch.cuda.get_device_name() if device == "cuda" else device
-    table = Findings(
-        f"{flow.name}, {scale.size_name(size)}, {where}, torch {torch.__version__}",
-        ("method", "NFE", "seconds", "peak, GB", "over the bare calls"),
-    )
-    for name in (name for name in METHODS if METHODS[name].fills == flow.fills):
-        counts = {} if steps is None else _counts(METHODS[name], steps)
-        run = partial(scale.run, flow, name, size, device, **counts)
-        run()  # the first run also chooses kernels
-        with job(flow) as (mine, cost):
-            scale.run(mine, name, size, device, **counts)
-        extra = overhead(flow, run, 3)
-        table.add(name, cost.nfe, f"{cost.seconds:.2f}", f"{cost.peak_memory_mb / 1e3:.1f}", f"{extra:.1%}")
-        print(json.dumps(table.rows[-1]), file=sys.stderr, flush=True)
-    return table.markdown()
+def measured(plan: Plan, sections: list[str], limit: float) -> Iterator[Row]:
+    """The rows of all ``sections``. One that fails says so in a row of its own, as does what no time was left for."""
+    start = time.monotonic()
+    for name in sections:
+        rows = SECTIONS[name](plan)
+        try:
+            for row in rows:
+                yield {"section": name, **row, "at": round(time.monotonic() - start)}
+                if time.monotonic() - start > limit:
+                    raise TimeoutError(f"{limit:g} seconds were given")
+        except Exception as error:  # the machine may be gone before it can be tried again: go on with the rest
+            yield {"section": name, "failed": f"{type(error).__name__}: {first_line(error)}"}
+        del rows
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
-def _counts(method: type[Method], steps: int) -> dict[str, int]:
-    """The method's options that count steps, so that all ``steps`` are made."""
-    counts = {"steps": steps, "n_max": steps, "inject_steps": min(steps, getattr(method, "inject_steps", 0))}
-    return {name: count for name, count in counts.items() if name in option_names(method)}
+def tables(rows: list[Row], of: str) -> str:
+    """The rows as Markdown, a table for each section."""
+    parts = []
+    for name in dict.fromkeys(row["section"] for row in rows):
+        own = [row for row in rows if row["section"] == name]
+        head = [key for key in dict.fromkeys(chain(*own)) if key not in ("section", "at", *MACHINE)]
+        table = Findings(f"{name.capitalize()} ({of})", head)
+        for row in own:
+            table.add(*(row.get(key, "") for key in head))
+        parts.append(table.markdown())
+    return "\n\n".join(parts)
 
 
-def main() -> None:
+def machine(device: str) -> dict[str, Any]:
+    """What the numbers are of."""
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or device
+    return {"device": name, "torch": torch.__version__, "flowedit_grag": VERSION}
+
+
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["measure"])
-    parser.add_argument("-o", "--out", type=Path, help="write the tables there instead of printing them")
-    parser.add_argument("--size", type=int, nargs=2, default=(1024, 1024), metavar=("WIDTH", "HEIGHT"))
-    parser.add_argument("--fill", action="store_true", help="FLUX.1-Fill-dev, and the methods that need it")
-    parser.add_argument("--layers", type=int, nargs=2, default=DEPTH, metavar=("DOUBLE", "SINGLE"), help="fewer blocks")
-    parser.add_argument("--steps", type=int, help="for every method, in place of its default")
+    parser.add_argument("what", choices=["measure", "tables"])
+    sections = f"measure: of {', '.join(SECTIONS)}; by default all; tables: the file"
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=sections)
+    parser.add_argument("-o", "--out", type=Path, default=Path("measurements"), help="folder of rows")
+    parser.add_argument("--seconds", type=float, default=540.0, help="begin nothing more after these")
+    parser.add_argument("--repeats", type=int, default=3, help="of each timing; the median counts")
+    parser.add_argument("--small", action="store_true", help="a FLUX of two narrow blocks on small pictures")
     parser.add_argument("--device", default="cuda")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
+    if given.what == "tables":
+        rows = [json.loads(line) for file in given.sections for line in Path(file).read_text().splitlines()]
+        print(tables(rows, ", ".join(dict.fromkeys(row[of] for row in rows for of in MACHINE))))
+        return
     if given.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("there is no CUDA device here; to try it: --device cpu --layers 1 1 --size 64 64 --steps 1.")
-    flow = flux_flow(given.device, tuple(given.layers), fills=given.fill)
-    text = measure(flow, tuple(given.size), given.steps)
-    given.out.write_text(text + "\n") if given.out else print(text)
+        raise SystemExit("there is no CUDA device here; to rehearse it: --device cpu --small.")
+    if unknown := [name for name in given.sections if name not in SECTIONS]:
+        raise SystemExit(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.")
+    build = partial(_build, given.device, SMALL if given.small else {})
+    plan = Plan(build, given.device, SMALL_SIZES if given.small else SIZES, given.repeats)
+    given.out.mkdir(parents=True, exist_ok=True)
+    of = machine(given.device)
+    with open(given.out / "flux_scale.jsonl", "w") as file:
+        for row in measured(plan, given.sections or list(SECTIONS), given.seconds):
+            print(line := json.dumps({**row, **of}), file=file, flush=True)
+            print(line, file=sys.stderr, flush=True)
+
+
+def _build(device: str, shape: dict[str, Any], elsewhere: str | None = None, *, fills: bool = False) -> Any:
+    return flux_flow(elsewhere or device, fills=fills, **shape)
 
 
 if __name__ == "__main__":

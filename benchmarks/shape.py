@@ -1,6 +1,7 @@
 """A FLUX of any depth with FLUX.1-dev's widths and no trained weights: for counting on the meta device, and for
 timing on a GPU."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,16 +20,22 @@ from recipes.lab.model import scheduler
 FLUX_CHANNELS = 64  # of a token
 FILL_CHANNELS = 2 * FLUX_CHANNELS + (PATCH * 8) ** 2  # and a masked picture's, and every pixel of the mask
 DEPTH = (19, 38)  # FLUX.1-dev's double- and single-stream blocks
+SMALL: dict[str, Any] = {  # keyword arguments of flux_flow for a rehearsal: the same code in seconds on a CPU
+    "layers": (1, 1),
+    "narrow": {"num_attention_heads": 2, "joint_attention_dim": 64, "pooled_projection_dim": 32},
+}
 TEXT_TOKENS = 512  # what FLUX.1-dev's pipeline pads prompts to
 
 
-def flux_flow(device: str, layers: tuple[int, int] = DEPTH, *, fills: bool = False) -> ImageFlow:
+def flux_flow(
+    device: str, layers: tuple[int, int] = DEPTH, *, fills: bool = False, narrow: Mapping[str, int] | None = None
+) -> ImageFlow:
     """FLUX.1-dev's transformer with random bfloat16 weights on ``device``, without autoencoder and text encoders.
 
-    ``layers`` are the numbers of double- and single-stream blocks. With ``fills``, FLUX.1-Fill-dev's, whose tokens also
-    carry a masked picture and the mask.
+    ``layers`` are the numbers of double- and single-stream blocks, ``narrow`` other widths than FLUX.1-dev's. With
+    ``fills``, FLUX.1-Fill-dev's, whose tokens also carry a masked picture and the mask.
     """
-    shape = {"num_layers": layers[0], "num_single_layers": layers[1]}
+    shape = {"num_layers": layers[0], "num_single_layers": layers[1], **(narrow or {})}
     if fills:
         shape |= {"in_channels": FILL_CHANNELS, "out_channels": FLUX_CHANNELS}
     default = torch.get_default_dtype()

@@ -1,5 +1,6 @@
 """FLUX.1-dev's cost: counted as others count it, and predicted the right way round."""
 
+import json
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from benchmarks import counting, flux_scale, scale
+from benchmarks import counting, flux_scale, gpu_rows, scale
 from benchmarks.shape import flux_flow
 from flowedit_grag.methods import METHODS
 
@@ -48,17 +49,30 @@ def test_offload_and_quantisation_need_less():
     assert peak("none", "none") == 2 * (10**9 + 2 * 10**7 + 10**6) + 2e8
 
 
-def test_the_script_measures_a_shallow_flux(tmp_path, monkeypatch):
-    monkeypatch.setattr(flux_scale, "METHODS", {name: METHODS[name] for name in ("sdedit", "rf-solver-edit")})
-    monkeypatch.setattr(flux_scale, "overhead", lambda flow, run, repeats: 0.125)
-    words = ["measure", "--device", "cpu", "--layers", "1", "1", "--size", "64", "64", "--steps", "1", "-o"]
-    monkeypatch.setattr("sys.argv", ["flux_scale.py", *words, str(tmp_path / "table.md")])
-    flux_scale.main()
-    title, *_, first, second = (tmp_path / "table.md").read_text().splitlines()
-    assert "FLUX.1-dev with 1+1 blocks, 64×64, cpu" in title
-    assert first.startswith("| sdedit | 1 |")
-    assert second.startswith("| rf-solver-edit | 4 |")
-    assert second.endswith("| 12.5% |")
+def test_the_script_measures_a_small_flux(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_rows, "METHODS", {name: METHODS[name] for name in ("sdedit", "rf-solver-edit")})
+    words = "measure calls methods --device cpu --small --repeats 1 -o"
+    flux_scale.main([*words.split(), str(tmp_path)])
+    rows = [json.loads(line) for line in (tmp_path / "flux_scale.jsonl").read_text().splitlines()]
+    assert [row["rows"] for row in rows if row["section"] == "calls"] == [1, 2, 3] * 2
+    methods = [row for row in rows if row["section"] == "methods"]
+    assert [(row["method"], row["NFE of an edit"]) for row in methods] == [("sdedit", 20), ("rf-solver-edit", 60)] * 2
+    assert all(row["over the bare calls"] > 0 and row["device"] for row in methods)
+    flux_scale.main(["tables", str(tmp_path / "flux_scale.jsonl")])
+    assert "| 64×64 | sdedit |" in capsys.readouterr().out
+
+
+def test_a_section_that_fails_is_a_row_and_time_that_is_up_ends_it(monkeypatch):
+    def broken(plan):
+        yield {"what": "first"}
+        raise RuntimeError("out of memory\nat length")
+
+    plan = gpu_rows.Plan(lambda: None, "cpu", ())
+    monkeypatch.setattr(flux_scale, "SECTIONS", {"one": broken, "two": lambda plan: iter([{"what": "second"}])})
+    rows = list(flux_scale.measured(plan, ["one", "two"], 60))
+    assert [row.get("what") for row in rows] == ["first", None, "second"]
+    assert rows[1]["failed"] == "RuntimeError: out of memory"
+    assert "0 seconds were given" in list(flux_scale.measured(plan, ["one", "two"], 0))[1]["failed"]
 
 
 def test_the_script_is_one():
