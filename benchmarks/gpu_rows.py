@@ -209,7 +209,7 @@ def _peak() -> float:
     return round(torch.cuda.max_memory_allocated() / GB, 2) if torch.cuda.is_available() else 0.0
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[Plan], Iterator[Row]]] = {
     "calls": calls, "methods": methods, "whole edits": whole_edits, "sweeps": sweeps, "autoencoder": autoencoder,
     "smaller": smaller, "fill": partial(methods, fills=True), "compiled": compiled,
 }  # fmt: skip
