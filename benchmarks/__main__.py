@@ -11,7 +11,7 @@ from flowedit_grag.registry import Registry
 
 from .base import Bench
 
-NAMES = ("core", "captions", "reconstruction", "adapters", "entropy", "scale")
+NAMES = ("core", "captions", "reconstruction", "adapters", "entropy", "judges", "scale")
 SECTIONS = Registry("section", __package__ or "benchmarks", {name: f"{name}:section" for name in NAMES})
 
 

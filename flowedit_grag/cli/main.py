@@ -52,7 +52,7 @@ def edit(
     ] = None,
     judge: Annotated[
         str | None,
-        typer.Option(help="Of the previews: lab, clip, vlm:MODEL, openai:MODEL@URL; else what suits the model."),
+        typer.Option(help="Of the previews: lab, lab-clip, clip, vlm:MODEL, openai:MODEL@URL; else the model's own."),
     ] = None,
     both_orders: Annotated[
         bool, typer.Option("--both-orders", help="Ask the judge twice, with the pictures swapped.")

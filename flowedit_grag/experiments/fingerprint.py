@@ -20,6 +20,7 @@ import numpy as np
 from .. import __version__
 from ..backbone.lora import weighted
 from ..backbone.model_info import ModelInfo
+from ..embedded import ENCODERS
 from ..errors import first_line
 from ..files import fingerprint
 from ..hidden import shown
@@ -77,10 +78,11 @@ def of_method(method: Method) -> dict[str, Any]:
 
 
 def of_judge(spec: str) -> dict[str, str]:
-    """What a judge's name does not say: weights in a folder, or the code of a judge of one's own."""
+    """What a judge's name does not say: weights that ship or lie in a folder, or the code of a judge of one's own."""
     kind, _, rest = spec.partition(":")
     if kind in JUDGES:
-        return {"weights": files} if rest and (files := _folder(rest)) else {}
+        place = rest or (kind if kind in ENCODERS else "")
+        return {"weights": files} if place and (files := _folder(place)) else {}
     own: Any = judge(spec)
     return {"code": code} if (code := _own_code(own)) else {}
 
@@ -104,8 +106,8 @@ def of_truth(sample: Sample) -> str:
 
 
 def of_metric(metric: Metric) -> str:
-    """A hash of what a number depends on besides the pictures: the metric with its options, weights that lie in a
-    folder, and the code of a metric of one's own."""
+    """A hash of what a number depends on besides the pictures: the metric with its options, weights that ship or lie in
+    a folder, and the code of a metric of one's own."""
     places = [value for value in vars(metric).values() if isinstance(value, str)]
     own = [found for found in (_own_code(type(metric)), *map(_folder, places)) if found]
     asked = of_judge(spec) if (spec := getattr(metric, "judge", None)) else {}
@@ -127,8 +129,9 @@ def _own_code(part: Any) -> str | None:
 
 
 @cache
-def _folder(path: str) -> str | None:
-    return fingerprint(Path(path)) if os.path.isdir(path) else None
+def _folder(place: str) -> str | None:
+    path = ENCODERS.get(place, Path(place))
+    return fingerprint(path) if os.path.isdir(path) else None
 
 
 def _pixels(picture: Callable[[], Any] | None) -> str | None:

@@ -10,9 +10,15 @@ from .base import Judge, Verdict
 JUDGES = Registry(
     "judge",
     __name__,
-    {"lab": "lab:LabJudge", "clip": "clip:CLIPJudge", "vlm": "vlm:VLMJudge", "openai": "openai:OpenAIJudge"},
+    {
+        "lab": "lab:LabJudge",
+        "lab-clip": "lab_clip:LabCLIPJudge",
+        "clip": "clip:CLIPJudge",
+        "vlm": "vlm:VLMJudge",
+        "openai": "openai:OpenAIJudge",
+    },
 )
-FORMS = "lab, clip, clip:MODEL, vlm:MODEL, openai:MODEL@URL"
+FORMS = "lab, lab-clip, clip, clip:MODEL, vlm:MODEL, openai:MODEL@URL"
 
 
 def judge(spec: str | Judge) -> Judge:

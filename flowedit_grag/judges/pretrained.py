@@ -7,16 +7,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..embedded import ENCODERS
 from ..errors import InputError, first_line
 
 
 def check_name(model: str) -> None:
-    """Raise :class:`InputError` for what is neither a folder with a model nor can be a hub id, before it is needed."""
+    """Raise :class:`InputError` for what neither ships nor is a folder with a model nor can be a hub id, before it is
+    needed."""
+    if model in ENCODERS:
+        return
     if os.path.isdir(model):
         if not (Path(model) / "config.json").exists():
             raise InputError(f"{model} is not a model in transformers format: it has no config.json.")
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
-        raise InputError(f"there is no model {model!r}; give a folder or a hub id such as owner/name.")
+        raise InputError(
+            f"there is no model {model!r}; give a folder, a hub id such as owner/name, or {', '.join(ENCODERS)}."
+        )
 
 
 def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any]:
@@ -30,8 +36,9 @@ def load_pretrained(kind: str, model: str, device: str | None) -> tuple[Any, Any
 
     try:
         target = device or torch.accelerator.current_accelerator(check_available=True) or "cpu"
-        processor = transformers.AutoProcessor.from_pretrained(model)
-        network = getattr(transformers, kind).from_pretrained(model, dtype="auto")
+        folder = ENCODERS.get(model, model)
+        processor = transformers.AutoProcessor.from_pretrained(folder)
+        network = getattr(transformers, kind).from_pretrained(folder, dtype="auto")
         return processor, network.to(target).eval()
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(

@@ -35,9 +35,10 @@ class EarlyFilter:
     Attributes:
         seeds: M, counted up from the edit's own seed.
         steps: m, of a preview.
-        judge: says which of two previews is better: a name (``lab``, ``clip``, ``vlm:MODEL``, ``openai:MODEL@URL``) or
-            a function ``(instruction, original, first, second) -> Verdict``. It sees previews at the size of a panel.
-            By default the one of the model's profile (the lab's have their oracle), or else :data:`JUDGE`.
+        judge: says which of two previews is better: a name (``lab``, ``lab-clip``, ``clip``, ``vlm:MODEL``,
+            ``openai:MODEL@URL``) or a function ``(instruction, original, first, second) -> Verdict``. It sees
+            previews at the size of a panel. By default the one of the model's profile (the lab's have their oracle),
+            or else :data:`JUDGE`.
         one_batch: previews share batches, as many as fit into memory; otherwise one seed after the other.
         both_orders: ask twice with the pictures swapped; where the answers disagree the champion stays.
         resume: previews are the first m steps of the full schedule, shown as where they are heading, and the winner

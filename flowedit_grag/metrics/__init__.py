@@ -34,6 +34,8 @@ METRICS = Registry(
         "pie_published_clip_edited": "pie:PublishedCLIPEdited",
         "lab_success": "lab:LabSuccess",
         "lab_kept": "lab:LabKept",
+        "lab_clip_i": "clip:LabCLIPI",
+        "lab_clip_t": "clip:LabCLIPT",
         "viescore": "viescore:VIEScore",
         "viescore_sc": "viescore:VIEScoreSC",
         "viescore_pq": "viescore:VIEScorePQ",

@@ -12,6 +12,7 @@ from .base import Images, OwnMetric
 from .networks import cosine, prepared, pretrained
 from .reference import ReferenceMetric, Region, blackened, region_suffix, selected
 
+LAB_SOURCE = "flowedit_grag.lab: {}, by the lab's own CLIP"
 MODEL = "openai/clip-vit-base-patch32"  # MagicBrush's, Emu Edit's and ICEdit's (arXiv:2504.20690, §B.4.2)
 
 
@@ -39,6 +40,7 @@ class CLIPT(OwnMetric):
     A region is seen with black elsewhere. A text longer than CLIP reads is cut.
     """
 
+    stem: ClassVar = "clip_t"
     higher_is_better: ClassVar = True
     source: ClassVar = "CLIPScore (arXiv:2104.08718), unscaled; CLIP-T of MagicBrush, CLIP-out of Emu Edit and ICEdit"
     details: ClassVar = "cosine of image and text features of {model}"
@@ -48,7 +50,7 @@ class CLIPT(OwnMetric):
 
     @property
     def name(self) -> str:
-        return f"clip_t{region_suffix(self.region)}"
+        return f"{self.stem}{region_suffix(self.region)}"
 
     @property
     def variant(self) -> str:
@@ -58,6 +60,26 @@ class CLIPT(OwnMetric):
     def score(self, images: Images) -> float:
         shown = blackened(images.edited, selected(images.mask, self.region))
         return cosine(*both_features(self.model, shown, images.target_prompt))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabCLIPI(CLIPI):
+    """CLIP-I of lab pictures."""
+
+    stem: ClassVar = "lab_clip_i"
+    source: ClassVar = LAB_SOURCE.format("CLIP-I")
+
+    model: str = "lab-clip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabCLIPT(CLIPT):
+    """CLIP-T of lab pictures and the lab's captions."""
+
+    stem: ClassVar = "lab_clip_t"
+    source: ClassVar = LAB_SOURCE.format("CLIP-T")
+
+    model: str = "lab-clip"
 
 
 @torch.inference_mode()

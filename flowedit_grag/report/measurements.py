@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backbone.load import commit, locate
-from ..embedded import ADAPTERS
+from ..embedded import ADAPTERS, ENCODERS
 from ..experiments.fingerprint import DIGITS, digest
 from ..files import fingerprint, written
 
@@ -18,13 +18,14 @@ Record = dict[str, Any]
 
 
 def weights(*names: str) -> dict[str, str]:
-    """What the weights of each model or adapter are, by name or path: a short hash of the files here, or the commit on
-    the hub. Raises :class:`InputError` for names that lead nowhere."""
-    places = {name: ADAPTERS.get(name, Path(name)) for name in names}
-    return {
-        name: (fingerprint(place if place.is_file() else Path(locate(name))) or str(commit(name)))[:DIGITS]
-        for name, place in places.items()
-    }
+    """What the weights of each model, adapter or encoder are, by name or path: a short hash of the files here, or the
+    commit on the hub. Raises :class:`InputError` for names that lead nowhere."""
+    places = {name: {**ADAPTERS, **ENCODERS}.get(name) or _place(name) for name in names}
+    return {name: (fingerprint(place) or str(commit(name)))[:DIGITS] for name, place in places.items()}
+
+
+def _place(name: str) -> Path:
+    return path if (path := Path(name)).is_file() else Path(locate(name))
 
 
 class Records:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import adapters, core, entropy, overhead, reconstruction
+from benchmarks import adapters, core, entropy, judges, overhead, reconstruction
 from benchmarks.base import Bench
 from benchmarks.captions import score
 from flowedit_grag import method
@@ -93,11 +93,12 @@ def timed(run):
 
 @pytest.mark.parametrize(
     ("section", "count"),
-    [("captions", 3 * 3), ("reconstruction", 5), ("entropy", 8 * 12 * 2), ("core", 4 + 2 + 3)],
+    [("captions", 3 * 3), ("reconstruction", 5), ("entropy", 8 * 12 * 2), ("core", 4 + 2 + 3), ("judges", 30)],
 )
 def test_sections_make_tables_and_records(measure, monkeypatch, tmp_path, section, count):
     for place, name, few in [
         (reconstruction, "STEPS", 1), (entropy, "STEPS", 1), (entropy, "DELTAS", (1.0, 1.2)),
+        (judges, "STEPS", 1), (judges, "SEEDS", 2),
         (core, "STRENGTHS", core.STRENGTHS[:2]), (core, "REPEATS", 1), (overhead, "seconds", timed),
         (core, "overhead", lambda flow, run: run() or 0.0),
         (core, "resolve_method", lambda name, *_: method(name, **QUICK[name])),
