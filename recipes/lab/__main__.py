@@ -22,7 +22,7 @@ STAGES = {  # name -> (module, function, default steps)
     "settings": ("export", "train_settings", 1),
     "shipped": ("export", "train_shipped", 1),
     "masks": ("latents", "train_masks", 24_000),
-    "clip": ("clip", "train", 2_800),
+    "clip": ("clip", "train", 3_000),
     "fill": ("fill", "train", 8_400),
     "fill-decoder": ("decoder", "train_fill", 9_600),
     "export-fill": ("export", "train_fill", 1),

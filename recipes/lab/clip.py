@@ -23,7 +23,7 @@ from flowedit_grag.lab import world
 from flowedit_grag.lab.render import render
 
 from . import reading
-from .clip_data import ANSWERS, changed, facts, on_patches, reading_loss, said_of, spoiled, true_of
+from .clip_data import ANSWERS, changed, facts, on_patches, on_places, reading_loss, said_of, spoiled, true_of
 from .data import BRIEF_CAPTIONS, edit_at
 from .loop import Stage, bfloat16, restore
 from .model import TEXT_TOKENS, clip_tokenizer
@@ -63,8 +63,9 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
     vae: Any = AutoencoderKL.from_pretrained(MODELS["lab"] / "vae", torch_dtype=torch.float32)
     vae, tokenizer = vae.to(device).eval(), clip_tokenizer()
     sight = reading.reader(clip.config.vision_config.hidden_size).to(device)
+    words = reading.reader(clip.config.text_config.hidden_size).to(device)
     matrices = tuple(name for name, p in clip.named_parameters() if ".layers." in name and p.ndim == 2)
-    modules = {"transformer": clip, "head": head, "reader": reader, "sight": sight}
+    modules = {"transformer": clip, "head": head, "reader": reader, "sight": sight, "words": words}
     stage = Stage("clip", folder, modules, 1.4e-3, matrices, decay=0.6)
 
     def loss_at(rng: np.random.Generator):
@@ -77,18 +78,20 @@ def train(folder: Path, steps: int, device: str = "cpu") -> None:
         ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids.to(device)
         images = spoiled(np.stack([render(scene) for scene in scenes]), vae, rng, device)
         with bfloat16(device):
-            looked, said = clip.get_image_features(images), clip.get_text_features(ids).pooler_output.float()
+            looked, heard = clip.get_image_features(images), clip.get_text_features(ids)
         seen, patches = looked.pooler_output.float(), looked.last_hidden_state[:, 1:].float()
+        said, places = heard.pooler_output.float(), heard.last_hidden_state[: 2 * len(scenes)].float()
         known = torch.tensor([facts(scene) for scene in scenes], device=device)
         full = torch.tensor([not short for short in brief], device=device)
         stated = reading_loss(reader(seen), known) + reading_loss(reader(said[: len(scenes)])[full], known[full])
         shown = torch.from_numpy(np.stack([on_patches(scene, PATCH) for scene in scenes])).to(device)
-        seeing = reading.reading_loss(sight(patches), shown)
+        told_of = on_places(scenes + others, ids, tokenizer).to(device)
+        seeing, hearing = reading.reading_loss(sight(patches), shown), reading.reading_loss(words(places), told_of)
         same = torch.tensor(true_of(scenes, scenes + others, brief * 2), device=device)
         scale = clip.logit_scale.exp().clamp(max=HOTTEST)
         pairs, led, told = contrasts(scale, normalize(seen, dim=-1), normalize(said, dim=-1), same, head)
-        parts = {"pairs": pairs, "led": led, "told": told, "stated": stated, "seeing": seeing}
-        return pairs + led + told + READING * (stated + seeing), parts
+        parts = {"pairs": pairs, "led": led, "told": told, "stated": stated, "seeing": seeing, "hearing": hearing}
+        return pairs + led + told + READING * (stated + seeing + hearing), parts
 
     stage.fit(loss_at, steps)
 

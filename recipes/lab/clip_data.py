@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate
 
 from flowedit_grag.lab import world
-from flowedit_grag.lab.captions import caption
+from flowedit_grag.lab.captions import PLACES, caption
 from flowedit_grag.lab.scene import Item, Scene, sample_item
 
 from .data import PLAIN_CAPTIONS, pixels
@@ -105,6 +105,19 @@ def on_patches(scene: Scene, side: int) -> np.ndarray:
     found = np.full((count * count, len(world.ATTRIBUTES)), UNKNOWN)
     for item in scene.items:
         found[np.hypot(x - item.center[0], y - item.center[1]) < world.SIZES[item.size]] = attributes(item)
+    return found
+
+
+def on_places(scenes: Sequence[Scene], ids: Tensor, tokenizer: Any) -> Tensor:
+    """The attributes of the item whose place a token names (the last word of an item, which has read all others), as
+    indices of their values, for the captions of ``scenes``, which are the first of ``ids`` ``[B, tokens]``:
+    ``[scenes, tokens, attributes]``; ``UNKNOWN`` elsewhere."""
+    found = torch.full((len(scenes), ids.shape[1], len(world.ATTRIBUTES)), UNKNOWN)
+    for row, scene in enumerate(scenes):
+        for item in scene.items:
+            for place in PLACES[item.position]:
+                number = tokenizer.convert_tokens_to_ids(f"{place.split()[-1]}</w>")
+                found[row, ids[row].cpu() == number] = torch.tensor(attributes(item))
     return found
 
 

@@ -71,6 +71,14 @@ def test_facts_and_patches_say_what_a_scene_states():
     assert patches[3, 1].tolist() == patches[4, 2].tolist() == attributes(STAR)
     assert patches[4, 5].tolist() == attributes(RING)  # in its hole too
     assert (patches[:2] == UNKNOWN).all()
+    tokenizer, scene = clip.clip_tokenizer(), Scene((STAR, RING), "night")
+    texts = [caption(scene), caption(scene, brief=True)]
+    ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids
+    named = clip_data.on_places([scene, scene], ids, tokenizer)
+    words = [tokenizer.decode(one).strip() for one in ids[0]]
+    assert named[0, words.index("left")].tolist() == attributes(STAR)
+    assert named[0, words.index("right")].tolist() == attributes(RING)
+    assert (named[..., 0] != UNKNOWN).sum() == 2
     logits = torch.full((1, clip_data.ANSWERS), -20.0)
     at = 0
     for size, fact in zip([*clip_data.SIZES * len(clip_data.SLOTS), len(world.BACKGROUNDS)], facts, strict=True):
