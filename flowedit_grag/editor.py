@@ -239,7 +239,8 @@ class Editor:
         """What a strength turns of this method on this model, found on ``problems``: what :meth:`edit` takes, as
         ``{"image": ..., "source_prompt": ..., "target_prompt": ...}``.
 
-        Every picture is edited at thirteen values. Raises :class:`InputError` for a method that has no number to turn.
+        Every picture is edited at thirteen values, and at six more where the change is steepest. Raises
+        :class:`InputError` for a method that has no number to turn.
         """
         jobs = [
             EditJob(one["image"], EditRequest.of(*(one.get(name) for name in WORDS)), one.get("seed", 0))
@@ -248,7 +249,7 @@ class Editor:
 
         def done(count: int) -> None:
             if on_progress:
-                on_progress(Progress("pictures", count, len(jobs)))
+                on_progress(Progress("pictures", count, 2 * len(jobs)))
 
         return calibrated(self.flow, self.method, [partial(self._swept, job) for job in jobs], done)
 

@@ -19,6 +19,7 @@ from .charts import PALETTE, save, sheet, write_json
 DELTAS = (2.0, 1.6, 1.4, 1.25, 1.1, 1.0, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.05)  # weakest edit first
 VALUES = len(DELTAS)
 BEYOND = 1.5  # of the published range is looked at
+FINER = 3  # intervals that are looked into
 KNOTS = 9
 BROKEN_BY = 6.0  # dB that the autoencoder loses more on a picture that is none than on the source
 BROKEN_SHARE = 0.03  # of the pictures at one value
@@ -35,6 +36,14 @@ class Trace:
 
     change: np.ndarray
     broken: np.ndarray
+
+    def joined(self, other: "Trace") -> "Trace":
+        """Both, one after the other."""
+        return Trace(np.append(self.change, other.change), np.append(self.broken, other.broken))
+
+    def at(self, order: Sequence[int]) -> "Trace":
+        """The same in another order."""
+        return Trace(self.change[list(order)], self.broken[list(order)])
 
 
 def tried(kind: type[Method], name: str) -> tuple[str, tuple[float, ...]]:
@@ -140,9 +149,24 @@ def calibrated(flow: ImageFlow, method: Method, sweeps: Sequence[Sweep], done: C
     name = METHODS.name_of(type(method))
     option, values = tried(type(method), name)
     made = accepted(method, option, values)
-    traces = []
-    for sweep in sweeps:
+    traces: list[Trace] = []
+    for number, sweep in enumerate(sweeps, start=1):
         traces.append(trace(flow, sweep, [*made.values()]))
-        done(len(traces))
-    found = fitted(option, [*made], traces, model=flow.name, method=name)
-    return Calibrated(found, tuple(made), tuple(traces))
+        done(number)
+    if finer := accepted(method, option, between([*made], traces)):
+        for number, sweep in enumerate(sweeps, start=1):
+            traces[number - 1] = traces[number - 1].joined(trace(flow, sweep, [*finer.values()]))
+            done(len(sweeps) + number)
+        found = [*made, *finer]
+        order = sorted(range(len(found)), key=found.__getitem__, reverse=values[0] > values[-1])
+        made, traces = dict.fromkeys(found[at] for at in order), [one.at(order) for one in traces]  # type: ignore[assignment]
+    calibration = fitted(option, [*made], traces, model=flow.name, method=name)
+    return Calibrated(calibration, tuple(made), tuple(traces))
+
+
+def between(values: Sequence[float], traces: Sequence[Trace]) -> list[float]:
+    """The middles of the :data:`FINER` intervals of ``values`` over which the mean change rises most: an edit may come
+    all at once, and what happens between is to be seen."""
+    rise = np.diff(np.stack([one.change for one in traces]).mean(0))
+    steep = [at for at in np.argsort(-rise)[:FINER] if rise[at] > 0]
+    return [values[at] + (values[at + 1] - values[at]) * part for at in steep for part in (1 / 3, 2 / 3)]
