@@ -125,10 +125,19 @@ def train_export(folder: Path, steps: int, device: str = "cpu", weights: Path = 
     clip, head = network(), EditHead(WIDTH)
     restore(folder, "clip", transformer=clip, head=head)
     clip.half().save_pretrained(weights)
-    path = weights / "config.json"  # computed in single precision, whatever it is kept in
-    with written(path) as partial:
-        partial.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "float32"}, indent=2) + "\n")
-    processor().save_pretrained(weights)
+    _put(weights / "config.json", {"dtype": "float32"})  # computed in single precision, whatever it is kept in
+    pictures = processor()
+    pictures.save_pretrained(weights)
+    kind = type(pictures.image_processor).__name__  # by name, or where torchvision is, pictures are scaled otherwise
+    _put(weights / "processor_config.json", {"image_processor_type": kind}, "image_processor")
     with written(weights / HEAD) as partial:
         save_file(head.half().state_dict(), partial)
     print(f"{sum(file.stat().st_size for file in weights.iterdir()) / 2**20:.2f} MB", flush=True)
+
+
+def _put(path: Path, values: dict[str, str], within: str | None = None) -> None:
+    """Put ``values`` into a file of JSON, or into the part of it that is called ``within``."""
+    known = json.loads(path.read_text())
+    (known[within] if within else known).update(values)
+    with written(path) as partial:
+        partial.write_text(json.dumps(known, indent=2) + "\n")
