@@ -247,3 +247,9 @@ class Own(Method):
 
 def test_a_method_of_ones_own():
     assert published(Own, "own").turn(Own(), 0.4).amount == 2.0
+
+
+def test_n_max_follows_steps(tiny):
+    made = Editor("flowedit", tiny, steps=14).method
+    assert (made.steps, made.n_max) == (14, 12)  # of 28 and 24
+    assert Editor("flowedit", tiny, steps=14, n_max=5).method.n_max == 5
