@@ -56,8 +56,8 @@ def resolve_method(
 
 
 def _made(kind: type[Method], suited: Mapping[str, Any], own: Mapping[str, Any]) -> Method:
-    """The method with what was given, then what suits the model; ``n_max`` keeps its share of ``steps`` where only these
-    were given."""
+    """The method with what was given, then what suits the model; ``n_max`` keeps its share of ``steps`` where only
+    these were given."""
     options = {**suited, **own}
     if "n_max" in option_names(kind) and "n_max" not in own and isinstance(own.get("steps"), int):
         n_max, steps = (suited.get(name, getattr(kind, name)) for name in ("n_max", "steps"))
