@@ -26,8 +26,8 @@ BEYOND = 1.5  # of the published range is looked at
 AT_REST = 1.0  # delta, where no GRAG is
 FINER = 3  # intervals that are looked into
 KNOTS = 9
-# dB that the autoencoder may lose more on the median edit than on that at rest. Chosen on the lab's validation edits: up
-# to there its oracle could still read 93 % of those that it could read at rest.
+# dB that the autoencoder may lose more on the median edit than on that at rest. Chosen on the lab's validation edits:
+# up to there its oracle could still read 93 % of those that it could read at rest.
 LOSS = 1.5
 LEAST = 1.0  # grey levels from end to end, below which a picture says nothing about evenness
 
