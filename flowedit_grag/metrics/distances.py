@@ -30,8 +30,7 @@ class L2(ReferenceMetric):
 
 
 class Change(ReferenceMetric):
-    """Mean absolute difference in grey levels, 0..255: how far an edit went, of which neither more nor less is better.
-    """
+    """Mean absolute difference in grey levels, 0..255: how far an edit went, which is neither good nor bad."""
 
     stem = "change"
     higher_is_better = None

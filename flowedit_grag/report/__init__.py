@@ -17,8 +17,8 @@ from .page import Section, page
 from .printers import latex, markdown
 from .runs import read_runs
 from .scores import paper_tables, scores
-from .smoothness import smoothness
 from .spreadsheets import difference_lines, sample_lines, score_lines, spreadsheet
+from .strength_table import strength_table
 
 FIGURE = re.compile(r"s\d+-(strength|frontier|gallery).*\.(svg|pdf|png)")  # what a report calls its own
 
@@ -65,7 +65,8 @@ def _section(comparison: Comparison, name: str, side: int, tick: Callable[[], No
         tables.insert(1, tasks)
     if len(comparison.lines) > 1:
         tables.append(differences(comparison, f"{name}-differences"))
-    tables += smoothness(comparison, name)
+    if turned := strength_table(comparison, f"{name}-strength"):
+        tables.append(turned)
     drawn = list(figures(comparison, name))
     if picture := contact_sheet(comparison):
         drawn.append(Figure(f"{name}-gallery", "", {"png": picture}))

@@ -111,6 +111,11 @@ class Comparison:
     def runs(self) -> list[Run]:
         return list({line.run.name: line.run for line in self.lines}.values())
 
+    def named(self, names: Sequence[str]) -> list[Column]:
+        """The columns called so, in the order of ``names``; of two of one name the first."""
+        first = {column.name: column for column in reversed(self.columns)}
+        return [first[name] for name in names if name in first]
+
     @property
     def setting(self) -> str:
         """What all numbers of a table have in common."""
