@@ -4,24 +4,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from ..analysis.charts import PALETTE, encoded, sheet
 from .comparison import COST, Column, Comparison, Row
-from .intervals import Mean
 from .runs import PRESERVATION, SUCCESS
 from .scores import mean_of
-from .strength import CHANGE, Curve, Turn, curves, turns
+from .strength import Curve, curves
 
 KINDS = ("svg", "pdf")
 MARKERS = "os^DvX"  # beside colours, which not everybody tells apart
 FIRST = 7  # points, of the first mark of a curve
 PANEL = (2.9, 2.7)  # inches
 SINGLE = (4.6, 3.6)  # inches, of a panel that is alone
-SMALL = (2.3, 2.2)  # inches, of one in a row of four
-TOGETHER = 6  # curves in one panel, at most
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,8 @@ class Figure:
 
 
 def figures(comparison: Comparison, name: str) -> Iterator[Figure]:
-    """The frontier, all that is turned on one scale, and for every metric the curves over the numbers themselves."""
+    """The frontier, and for every metric the curves of the rows that differ only in one number."""
     yield from _frontier(comparison, f"{name}-frontier")
-    yield from _turned(comparison, f"{name}-strength")
     found = curves(comparison.lines)
     for number, column in enumerate(column for column in comparison.columns if column not in COST):
         measured = [curve for curve in found if all(column in line.measured for _, line in curve.points)]
@@ -69,43 +64,12 @@ def _frontier(comparison: Comparison, name: str) -> Iterator[Figure]:
                     [mean_of(comparison, row, one, comparison.ids).value for row in rows] for one in (success, column)
                 )
                 _plot(axes, x, y, label, look, FIRST)
-        axes.set(xlabel=_literal(success.head), ylabel=_literal(column.head))
+        axes.set(xlabel=literal(success.head), ylabel=literal(column.head))
     caption = (
         f"{success.label} against {', '.join(column.label for column in kept)}: means over all samples. Rows that "
         "differ only in one number are a curve, from its lowest value (the large mark) on; every other row is a point."
     )
     yield Figure(name, caption, _finished(canvas, places))
-
-
-def _turned(comparison: Comparison, name: str) -> Iterator[Figure]:
-    """Change, success and what stays over the strength of all that is turned: a panel each, curves by colour."""
-    columns = [*comparison.named([CHANGE]), *comparison.named(SUCCESS)[:1], *comparison.named(PRESERVATION)[:2]]
-    found = [one for one in turns(comparison) if len(one.changes)]  # the others' direction is not known
-    sheets = [found[start : start + TOGETHER] for start in range(0, len(found), TOGETHER)]
-    drawn = [_side_by_side(comparison, columns, own) for own in sheets]
-    for alike in zip(*(places for _, places in drawn), strict=True):  # one scale for a metric on all sheets
-        limits = np.array([axes.get_ylim() for axes in alike])
-        for axes in alike:
-            axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-    caption = (
-        f"{', '.join(column.label for column in columns)} over strength, 95 % intervals: strengths as they are, of any "
-        "other number its place between the value with the least change and the other end."
-    )
-    for number, (canvas, places) in enumerate(drawn, start=1):
-        yield Figure(f"{name}-all-{number}", caption, _finished(canvas, places))
-
-
-def _side_by_side(
-    comparison: Comparison, columns: Sequence[Column], found: Sequence[Turn]
-) -> tuple[Canvas, list[Axes]]:
-    canvas, places = sheet(len(columns), panel=SMALL)
-    for axes, column in zip(places, columns, strict=True):
-        for look, one in enumerate(found):
-            means = [mean_of(comparison, line, column, comparison.ids) for _, line in one.points]
-            _curve(axes, one.places(), means, f"{one.curve.name}, {one.curve.turned}", look)
-        axes.set_title(_literal(column.head), fontsize="medium")
-    canvas.supxlabel("strength", fontsize="medium")
-    return canvas, places
 
 
 def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequence[Curve]]) -> dict[str, bytes]:
@@ -116,24 +80,20 @@ def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequ
         for curve in found:
             values = [value for value, _ in curve.points]
             means = [mean_of(comparison, line, column, comparison.ids) for _, line in curve.points]
-            _curve(axes, values, means, curve.name, looks.setdefault(curve.name, len(looks)))
-        axes.set(xlabel=_literal(turned))
-    canvas.supylabel(_literal(column.head), fontsize="medium")
+            look = looks.setdefault(curve.name, len(looks))
+            _plot(axes, values, [one.value for one in means], curve.name, look)
+            low, high = [one.low for one in means], [one.high for one in means]
+            axes.fill_between(values, low, high, color=PALETTE[look % len(PALETTE)], alpha=0.15, linewidth=0)
+        axes.set(xlabel=literal(turned))
+    canvas.supylabel(literal(column.head), fontsize="medium")
     return _finished(canvas, places)
-
-
-def _curve(axes: Axes, x: Sequence[float], means: Sequence[Mean], label: str, look: int) -> None:
-    """With its intervals as a band."""
-    _plot(axes, x, [one.value for one in means], label, look)
-    low, high = [one.low for one in means], [one.high for one in means]
-    axes.fill_between(x, low, high, color=PALETTE[look % len(PALETTE)], alpha=0.15, linewidth=0)
 
 
 def _plot(axes: Axes, x: Sequence[float], y: Sequence[float], label: str, look: int, first: float = 4) -> None:
     """A curve or a point, its first mark of another size."""
     color, marker = PALETTE[look % len(PALETTE)], MARKERS[look % len(MARKERS)]
     style = "-" if len(x) > 1 else ""
-    axes.plot(x, y, style, color=color, marker=marker, markersize=4, label=_literal(label))
+    axes.plot(x, y, style, color=color, marker=marker, markersize=4, label=literal(label))
     axes.plot(x[:1], y[:1], color=color, marker=marker, markersize=first)
 
 
@@ -147,6 +107,6 @@ def _finished(canvas: Canvas, places: Sequence[Axes]) -> dict[str, bytes]:
     return {kind: encoded(canvas, kind) for kind in KINDS}
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """For matplotlib, which reads what stands between dollars as mathematics."""
     return text.replace("$", r"\$")

@@ -78,7 +78,7 @@ def _way(found: Sequence[Turn]) -> Part:
     yield Header("right way, %", "direction"), [_cell(right.scaled(100), 0) for _, right in ways]
     steps = [_cell(one.evenness(), 2) if one.is_equally_spaced else Cell(UNEQUAL) for one in found]
     yield Header("largest step / range", "evenness"), steps
-    yield Header("1/n", "evenness"), [Cell(f"{1 / one.steps:.2f}", value=1 / one.steps) for one in found]
+    yield Header("1/n", "evenness"), [Cell(f"{1 / one.steps:.3g}", value=1 / one.steps) for one in found]
 
 
 def _ends(found: Sequence[Turn], comparison: Comparison) -> Part:

@@ -15,9 +15,9 @@ from flowedit_grag.report import report
 from flowedit_grag.report.claims.rows import _two_curves
 from flowedit_grag.report.claims.smoothness import excess, variation
 from flowedit_grag.report.comparison import Column, Comparison, Row
-from flowedit_grag.report.figures import figures
 from flowedit_grag.report.runs import Outcome, Run
 from flowedit_grag.report.strength import Curve, curves, turns
+from flowedit_grag.report.strength_curves import strength_curves
 from flowedit_grag.report.strength_table import strength_table
 
 SAMPLES = 8
@@ -172,7 +172,7 @@ def test_runs_without_change_say_what_is_missing():
     assert row["rank correlation"].text == row["largest step / range"].text == row["change at the weakest"].text == "–"
     assert row["psnr_outside, weakest over strongest"].value == -1
     assert any("change was not measured" in note for note in strength_table(comparison, "x").notes)
-    assert not any("strength-all" in figure.name for figure in figures(comparison, "x"))
+    assert not [*strength_curves(comparison, "x")]
 
 
 def test_a_run_from_before_the_lab_measured_change_is_reported(tmp_path):
@@ -180,6 +180,9 @@ def test_a_run_from_before_the_lab_measured_change_is_reported(tmp_path):
     more = "".join(f"  f{n}: {{method: flowedit, steps: 4, n_max: {n}}}\n" for n in (1, 2))
     metrics = CONFIG.replace("[lab_success, psnr_outside, ssim_outside]", "[lab]")
     run(tmp_path / "run", per_task=1, config=metrics, more=more)
+    report([tmp_path / "run"], tmp_path / "report")
+    drawn = tmp_path / "report" / "figures" / "s1-strength-curves-1.svg"
+    assert drawn.exists()
     manifest = json.loads((path := tmp_path / "run" / "manifest.json").read_text())
     for name in ("change", "lab_broken"):
         del manifest["metrics"][name]
@@ -194,24 +197,24 @@ def test_a_run_from_before_the_lab_measured_change_is_reported(tmp_path):
     (row,) = re.findall(r"^\| f1 \| n_max \| .*$", text, re.MULTILINE)
     assert row.startswith("| f1 | n_max | 1 to 3 in 2 steps | – |")
     assert row.endswith("| – | – | – |")
+    assert not drawn.exists()
 
 
-def test_all_that_is_turned_stands_on_one_scale(tmp_path):
+def test_all_that_is_turned_stands_on_one_scale():
     rows = {
         f"m{number}, strength {value:g}": ({**at(value)[0], "method": f"m{number}"},
         {"change": number + value, "psnr_outside": 30 - number, "lab_success": 1, "lab_kept": 1, "lab_broken": 0})
         for number in range(7) for value in (0.0, 0.5, 1.0)
     }  # fmt: skip
     columns = (*COLUMNS, Column("lab_kept", True, "", label="lab_kept", is_rate=True))
-    drawn = {figure.name: figure for figure in figures(compared(rows, columns=columns), "s1")}
-    sheets = [drawn[f"s1-strength-all-{number}"].files["svg"].decode() for number in (1, 2)]
-    assert "s1-strength-all-3" not in drawn
-    said = [re.findall(r"<!-- (.+?) -->", text) for text in sheets]
-    assert [sum("m6, strength" in one for one in own) for own in said] == [0, 1]
+    drawn = [*strength_curves(compared(rows, columns=columns), "s1-strength")]
+    assert [figure.name for figure in drawn] == ["s1-strength-curves-1", "s1-strength-curves-2"]
+    said = [re.findall(r"<!-- (.+?) -->", figure.files["svg"].decode()) for figure in drawn]
+    assert [[number for number in range(7) if f"m{number}" in own] for own in said] == [[0, 1, 2, 3], [4, 5, 6]]
     for own in said:
         assert {"change", "lab_success ↑", "lab_kept ↑", "psnr_outside ↑", "strength"} <= {*own}
-    ticks = [[one for one in own if re.fullmatch(r"[\d.−]+", one)] for own in said]
-    assert ticks[0] == ticks[1]
+    beside = [[one for one in own if re.fullmatch(r"[\d.]+", one) and one not in ("0", "0.5", "1")] for own in said]
+    assert beside[0] == beside[1] != []
 
 
 @pytest.mark.parametrize(
