@@ -3,7 +3,7 @@ BIN := .venv/bin
 
 .PHONY: demo test lint clean
 
-demo: .venv/ready  ## render a lab scene, edit it at five strengths, write a labelled strip and a table
+demo: .venv/ready  ## render a lab scene, edit it at six strengths, write a figure and a table
 	$(BIN)/python -m flowedit_grag.cli.demo demo
 
 test: .venv/ready  ## all tests, in a process for each core with one thread each

@@ -1,18 +1,22 @@
 """``Editor``: images and prompts in, images out."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from .analysis.calibration import Calibrated, calibrated
 from .backbone.image import ImageLike, alpha_of, read_image, resized
 from .backbone.image_flow import ImageFlow
 from .backbone.load import load
 from .detail import Detail, check_detail, finished, say_unchanged
+from .edit_job import EditJob, by_each, in_few_steps, say_beyond
 from .errors import InputError, memory_advice
 from .guidance.control import Control
 from .guidance.grag import GRAG
@@ -24,14 +28,18 @@ from .methods.early_filter import EarlyFilter
 from .methods.frame import EditRequest, frame_of
 from .methods.generated import generated
 from .methods.inputs import Source, Steps, run_to_end
-from .methods.resolve import check_selection, resolve_method
-from .progress import OnProgress
+from .methods.resolve import check_selection, resolve_method, turned_by
+from .methods.strength import Calibration, check_strength, strengths
+from .progress import OnProgress, Progress
 from .result import Result, Strip
 from .seeds import generator
 from .settings import settings_of
 
 LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quantization, lora, ...
 Prepare = Callable[[Method, Source], Steps]
+WORDS = ("instruction", "source_prompt", "target_prompt")
+STRENGTHS = 5  # of a sweep that does not say how many
+AUTO = "auto"
 
 
 class Editor:
@@ -42,7 +50,8 @@ class Editor:
             whose options stay as they are, whatever the model's profile or the adapter's width.
         model: a folder, a hub id, or a loaded :class:`Flow`; by default the embedded ``"lab"``, or for a method that
             needs a Fill model ``"lab-fill"`` with the adapter ``"lab-moe"``.
-        grag: strength of the edit: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
+        grag: GRAG's numbers: ``None``, delta, ``(lam, delta)``, a dict or a :class:`GRAG`.
+        strength, calibrate: as in :meth:`edit`, for all edits.
         options: what :func:`flowedit_grag.load` takes (``dtype``, ``device``, ``offload``, ``quantization``,
             ``transformer``, ``lora``, ``adapter``, ``adapter_scale``, ``attention_backend``, ``compile``,
             ``memory_budget``, ``revision``), and the method's own options. What is not given comes from the model's
@@ -60,16 +69,16 @@ class Editor:
         grag: Any = None,
         **options: Any,
     ):
-        strength = None if grag is None else GRAG.of(grag)
+        own = None if grag is None else GRAG.of(grag)
         given = {name: options.pop(name) for name in sorted(LOADING & set(options))}
-        made = check_selection(method, strength, options)
+        made = check_selection(method, own, options)
         if isinstance(model, ImageFlow) and given:
             raise InputError(f"{', '.join(given)} cannot be set on a loaded model; give it to load().")
         embedded = {"model": "lab-fill", "adapter": "lab-moe"} if made.fills else {"model": "lab"}
         loading = {**(embedded if model is None else {"model": model}), **given}
         self.flow = model if isinstance(model, ImageFlow) else load(**loading)
         self.method_name = method if isinstance(method, str) else METHODS.name_of(type(made))
-        self.method = resolve_method(method, self.flow, strength, options)
+        self.method = resolve_method(method, self.flow, own, options)
         self.method.check_model(self.flow)
 
     @released
@@ -80,6 +89,8 @@ class Editor:
         source_prompt: str | None = None,
         target_prompt: str | Sequence[str] | None = None,
         instruction: str | Sequence[str] | None = None,
+        strength: float | None = None,
+        calibrate: Any = None,
         seed: int = 0,
         early_filter: EarlyFilter | None = None,
         detail: Detail = "original",
@@ -88,6 +99,11 @@ class Editor:
     ) -> Result:
         """Edit ``image``, described by ``source_prompt``, towards each ``target_prompt`` (all share one source row); or
         with methods that take one, by each ``instruction``.
+
+        ``strength`` is from 0, the weakest whole picture, to 1. It turns the method's own number (FlowSlider's
+        ``scale``, sdedit's ``start``) or GRAG's delta, over the range that the model's profile has for it, or that
+        ``calibrate`` gives: the JSON of ``flowedit-grag calibrate``, or ``"auto"`` for one measured on this picture,
+        which costs a few short edits.
 
         ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
         :attr:`Result.filtered`. Of a picture larger than the model works at, ``detail="original"`` keeps the fine
@@ -101,7 +117,22 @@ class Editor:
             if not isinstance(early_filter, EarlyFilter):
                 raise InputError(f"early_filter is an EarlyFilter(seeds=6, steps=10), not {early_filter!r}.")
             early_filter.check(self.method, request)
-        return self._edited(Result, image, request, None, seed, detail, on_progress, early_filter, prepare=prepare)
+        job = EditJob(image, request, seed, detail, on_progress)
+        if strength is None:
+            if calibrate is not None:
+                raise InputError("calibrate says what a strength turns; give a strength too.")
+            return self._edited(Result, job, [self.method], early_filter=early_filter, prepare=prepare)
+        turned = self._calibration(calibrate, job)
+        method = turned.turn(self.method, check_strength(strength))
+        return self._edited(
+            Result,
+            job,
+            [method],
+            early_filter=early_filter,
+            prepare=prepare,
+            strength=float(strength),
+            calibrate=turned,
+        )
 
     @released
     def sweep(
@@ -111,24 +142,42 @@ class Editor:
         source_prompt: str | None = None,
         target_prompt: str | None = None,
         instruction: str | None = None,
-        delta: Sequence[float],
+        delta: Sequence[float] | None = None,
+        strength: int | Sequence[float] | None = None,
         lam: float | None = None,
+        calibrate: Any = None,
         seed: int = 0,
         detail: Detail = "original",
         on_progress: OnProgress | None = None,
     ) -> Strip:
-        """The same edit at every strength in ``delta``: one inversion, one source row, the strengths in one batch."""
+        """The same edit at every ``strength`` (a list, or how many from 0 to 1; five by default), or with every
+        ``delta`` of GRAG: one inversion, one source row and one batch where keys are turned; see :meth:`edit`."""
+        request = EditRequest.of(instruction, source_prompt, target_prompt)
+        if len(request.target_prompts) > 1 or len(request.instructions) > 1:
+            raise InputError("a sweep needs one target prompt or instruction.")
+        job = EditJob(image, request, seed, detail, on_progress)
+        if delta is None:
+            if lam is not None:
+                raise InputError("lam goes with delta; a strength turns one number.")
+            asked = strengths(STRENGTHS if strength is None else strength)
+            turned = self._calibration(calibrate, job)
+            methods = [turned.turn(self.method, one) for one in asked]
+            return self._edited(Strip, job, methods, strength=asked, calibrate=turned)
+        if strength is not None or calibrate is not None:
+            raise InputError("a sweep goes over strengths or deltas; give one of them.")
+        return self._edited(Strip, job, self._with_deltas(delta, lam))
+
+    def _with_deltas(self, delta: Sequence[float], lam: float | None) -> list[Method]:
         check_selection(self.method, GRAG(), {})
-        if self.method.control is not None and not isinstance(self.method.control, GRAG):
+        own = self.method.control or GRAG()
+        if not isinstance(own, GRAG):
             raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
         if isinstance(delta, str) or not np.iterable(delta):
             raise InputError(f"a sweep takes a list of deltas, such as [0.9, 1.0, 1.1], not {delta!r}.")
-        own = self.method.control or GRAG()
-        strengths = [GRAG(own.lam if lam is None else lam, value) for value in delta]
-        request = EditRequest.of(instruction, source_prompt, target_prompt)
-        if not strengths or len(request.target_prompts) > 1 or len(request.instructions) > 1:
-            raise InputError("a sweep needs one target prompt or instruction, and at least one delta.")
-        return self._edited(Strip, image, request, strengths, seed, detail, on_progress)
+        if not list(delta):
+            raise InputError("a sweep needs at least one delta.")
+        lam = own.lam if lam is None else lam
+        return [replace(self.method, control=GRAG(lam, value)) for value in delta]
 
     @released
     def edit_with(
@@ -150,8 +199,9 @@ class Editor:
         Raises :class:`InputError` where they do not fit into memory at once: what a batch holds changes the last bits.
         """
         request = EditRequest.of(instruction, source_prompt, target_prompt)
-        strengths = list(controls)
-        return self._edited(Result, image, request, strengths, seed, detail, on_progress, whole=True, prepare=prepare)
+        methods = [replace(self.method, control=control) for control in controls]
+        job = EditJob(image, request, seed, detail, on_progress)
+        return self._edited(Result, job, methods, whole=True, prepare=prepare)
 
     @released
     def generate(
@@ -185,47 +235,80 @@ class Editor:
         )  # fmt: skip
         return Result(images=images[1:], source=images[0], settings=settings, **vars(cost))
 
-    def _edited(
-        self, kind: type[Result], image: ImageLike, request: EditRequest, strengths: Sequence[Control | None] | None,
-        seed: int, detail: Detail, on_progress: OnProgress | None, early_filter: EarlyFilter | None = None,
-        whole: bool = False, prepare: Prepare | None = None,
-    ) -> Any:  # fmt: skip
-        """One run, as a ``kind``; with ``strengths``, of the only target at each of them, ``whole`` in one batch."""
-        check_detail(detail)
+    def calibrate(self, problems: Sequence[Mapping[str, Any]], on_progress: OnProgress | None = None) -> Calibrated:
+        """What a strength turns of this method on this model, found on ``problems``: what :meth:`edit` takes, as
+        ``{"image": ..., "source_prompt": ..., "target_prompt": ...}``.
+
+        Every picture is edited at thirteen values, and at six more where the change is steepest. Raises
+        :class:`InputError` for a method that has no number to turn.
+        """
+        jobs = [
+            EditJob(one["image"], EditRequest.of(*(one.get(name) for name in WORDS)), one.get("seed", 0))
+            for one in problems
+        ]
+
+        def done(count: int) -> None:
+            if on_progress:
+                on_progress(Progress("pictures", count, 2 * len(jobs)))
+
+        return calibrated(self.flow, self.method, [partial(self._swept, job) for job in jobs], done)
+
+    def _swept(self, job: EditJob, methods: Sequence[Method]) -> tuple[list[Image.Image], Image.Image]:
+        """The edits of one picture, and the source as the model shows it, both as large as the model works."""
         frame = frame_of(self.method)
-        source_prompt, targets = request.prompts(self.method)
-        noise, original, alpha, filtered = generator(seed), read_image(image), alpha_of(image), None
+        image = resized(original := read_image(job.image), frame.size(self.flow, original.size))
+        made = self._edited(Result, replace(job, image=image, detail="model"), methods)
+        return made.images, self.flow.decode(self.flow.encode(image), image.size)
+
+    def _calibration(self, asked: Any, job: EditJob) -> Calibration:
+        if asked != AUTO:
+            return turned_by(self.method, self.flow, asked)
+        few = in_few_steps(self.method)
+        return calibrated(self.flow, few, [partial(self._swept, job)], lambda count: None).calibration
+
+    def _edited(
+        self, kind: type[Result], asked: EditJob, methods: Sequence[Method], *, early_filter: EarlyFilter | None = None,
+        whole: bool = False, prepare: Prepare | None = None, **said: Any,
+    ) -> Any:  # fmt: skip
+        """One run, as a ``kind``: of every target, or of the only one by each of ``methods``, those that differ only in
+        their control ``whole`` in one batch. ``said`` goes into the settings."""
+        check_detail(asked.detail)
+        request, method = asked.request, methods[0]
+        frame = frame_of(method)
+        source_prompt, targets = request.prompts(method)
+        original, alpha, filtered = read_image(asked.image), alpha_of(asked.image), None
         worked = resized(original, frame.size(self.flow, original.size))
+        controls = [one.control for one in methods] if kind is Strip or whole else None
+        say_beyond(methods, self.flow.profile, self.method_name)
         with memory_advice(), job(self.flow) as (flow, cost):
             latents = frame.encode(flow, worked)
             if flow.is_foreign(worked):
                 warnings.warn(flow.profile.about, stacklevel=4)
             source, target = flow.condition(source_prompt), flow.condition(targets)
-            if strengths is not None:
-                target = target[[0] * len(strengths)]
             subject = Source(flow, latents, source, iter(()))
-            if whole and len(target) > (fit := self.method.targets_at_once(subject)):
-                raise InputError(f"of the {len(target)} rows of a batch {fit} fit into memory; set batch_rows to that.")
-            if early_filter is None:
-                made = None if prepare is None else partial(prepare, self.method)
-                steps = self.method.iterate(
-                    flow, latents, source=source, target=target, noise=noise, grag=strengths, prepare=made
+            if whole and len(methods) > (fit := method.targets_at_once(subject)):
+                raise InputError(
+                    f"of the {len(methods)} rows of a batch {fit} fit into memory; set batch_rows to that."
                 )
-                edits = run_to_end(steps, watched(on_progress))
+            told: dict[str, Any] = {"source": source, "target": target}
+            if early_filter is None:
+                made = None if prepare is None else partial(prepare, method)
+                steps = by_each(methods, flow, latents, seed=asked.seed, prepare=made, **told)
+                edits = run_to_end(steps, watched(asked.on_progress))
             else:
-                assert isinstance(self.method, DiptychMethod)  # which early_filter.check has seen to
+                assert isinstance(method, DiptychMethod)  # which early_filter.check has seen to
                 steps = early_filter.iterate(
-                    self.method, flow, latents, source=source, target=target, seed=seed,
-                    instruction=request.instructions[0], shown=worked,
+                    method, flow, latents, seed=asked.seed, instruction=request.instructions[0], shown=worked, **told
                 )  # fmt: skip
-                edits, filtered = run_to_end(steps, watched(on_progress))
-            images, made_so = finished(frame, flow, edits, latents, original, detail)
+                edits, filtered = run_to_end(steps, watched(asked.on_progress))
+            images, made_so = finished(frame, flow, edits, latents, original, asked.detail)
         settings = settings_of(
-            self.method_name, self.method, flow, self.method.canvas(subject), strengths, kind=kind.kind,
-            request=request.plain(), source=source_of(image, original, alpha), source_prompt=source_prompt,
-            target_prompts=targets, size=worked.size, seed=seed, **made_so,
+            self.method_name, method, flow, method.canvas(subject), controls, kind=kind.kind, request=request.plain(),
+            source=source_of(asked.image, original, alpha), source_prompt=source_prompt, target_prompts=targets,
+            size=worked.size, seed=asked.seed, **said, **made_so,
         )  # fmt: skip
-        say_unchanged(made_so["unchanged"], len(images), kind is Strip)
+        if said.get("strength") != 0:  # which may be the source itself
+            say_unchanged(made_so["unchanged"], len(images), len(methods) > 1)
         if filtered is not None:
             settings["early_filter"] = filtered.record()
         return kind(images=images, source=original, settings=settings, filtered=filtered, alpha=alpha, **vars(cost))

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from .guidance.grag import GRAG
 from .image_metadata import metadata_options, pixels_hash
 from .inversion import SOLVERS, Solver
 from .methods.early_filter import Filtered
+from .methods.strength import Calibration
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,20 @@ class Strip(Result):
 
     @property
     def delta(self) -> list[float]:
-        """The strengths, one for each of ``images``."""
-        return [strength["delta"] for strength in self.settings["grag"]]
+        """GRAG's delta of each of ``images``. Raises :class:`InputError` for a sweep that turned something else."""
+        if any("delta" not in (one or {}) for one in self.settings["grag"]):
+            raise InputError("this sweep turned no delta; see its strength.")
+        return [one["delta"] for one in self.settings["grag"]]
+
+    @property
+    def strength(self) -> list[float] | None:
+        """The strength of each of ``images``, where these were asked for."""
+        return self.settings.get("strength")
 
     @property
     def image(self) -> Image.Image:
-        return labelled_strip([self.source, *self.images], ["source", *(f"delta {value:g}" for value in self.delta)])
+        name, values = ("delta", self.delta) if self.strength is None else ("strength", self.strength)
+        return labelled_strip([self.source, *self.images], ["source", *(f"{name} {value:.3g}" for value in values)])
 
     def _picture(self, index: int | None) -> tuple[Image.Image, Image.Image | None]:
         return (self.image, None) if index is None else super()._picture(index)  # the strip is on white
@@ -104,6 +113,8 @@ def plain(value: Any) -> Any:
         return {"lam": plain(value.lam), "delta": plain(value.delta)}
     if isinstance(value, Control):
         return plain(written(value)["dial"])
+    if isinstance(value, Calibration):
+        return plain(asdict(value))
     if isinstance(value, Solver):
         return _address(value)
     if isinstance(value, Mapping):

@@ -27,6 +27,11 @@ MANY = 24  # points, from which on a curve has no marks
 Curve = Sequence[tuple[float, float]]  # through points (x, y)
 
 
+def canvas(size: tuple[float, float]) -> Figure:
+    """An empty figure of (width, height) inches."""
+    return FigureCanvasAgg(Figure(figsize=size, layout="constrained")).figure
+
+
 def sheet(
     count: int, title: str = "", panel: tuple[float, float] = PANEL, share_y: bool = False
 ) -> tuple[Figure, list[Axes]]:
@@ -34,7 +39,7 @@ def sheet(
     columns = count if count < COLUMNS or count == COLUMNS + 1 else COLUMNS
     rows = -(-count // columns)
     size = (panel[0] * columns, (0.4 if title else 0) + panel[1] * rows)
-    figure = FigureCanvasAgg(Figure(figsize=size, layout="constrained")).figure
+    figure = canvas(size)
     figure.suptitle(title)
     axes = list(figure.subplots(rows, columns, sharey=share_y, squeeze=False).flat)
     for spare in axes[count:]:

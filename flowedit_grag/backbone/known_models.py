@@ -55,6 +55,7 @@ def _check_lists(values: dict[str, Any]) -> None:
     for name in ("vital_layers", "value_layers", "words", "prompts"):
         if not isinstance(values.get(name), list | None):
             raise InputError(f"{name} must be a list, not {values[name]!r}")
-    settings = values.get("settings", {})
-    if not isinstance(settings, dict) or not all(isinstance(of, dict) for of in settings.values()):
-        raise InputError("settings must have options by the name of a method")
+    for name in ("settings", "strengths"):
+        by_method = values.get(name, {})
+        if not isinstance(by_method, dict) or not all(isinstance(of, dict) for of in by_method.values()):
+            raise InputError(f"{name} must have options by the name of a method")

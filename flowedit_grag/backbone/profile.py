@@ -19,6 +19,8 @@ class Profile:
         about: one sentence said in a warning to someone who gives the model such an image.
         settings: method name -> options that suit the model (``"*"`` for every method that has them); under
             ``early_filter``, the judge of its previews.
+        strengths: method name -> what a strength turns (``option``) and to which ``values``, as
+            ``flowedit-grag calibrate`` found.
     """
 
     vital_layers: tuple[int, ...] | None = None
@@ -30,6 +32,7 @@ class Profile:
     roundtrip_psnr: float | None = None
     about: str = ""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    strengths: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def for_method(self, name: str, options: set[str]) -> dict[str, Any]:
         """The recommended settings of method ``name`` that are among its ``options``."""

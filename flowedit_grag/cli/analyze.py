@@ -58,7 +58,7 @@ def entropy(
     delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or numbers with commas between.")] = "0.9:1.3:5",
 ) -> None:
     """How concentrated attention becomes as delta grows, layer by layer (GRAG's figure S2)."""
-    deltas = arguments.strengths(delta)
+    deltas = arguments.numbers(delta, "delta")
     branches = _branches(subject, loading)
     from ..analysis import entropy as entropies
 

@@ -17,6 +17,7 @@ FLAGS = {
     "detail",
 }  # fmt: skip
 MOST_STRENGTHS = 1000  # of a sweep
+ALL_STRENGTHS = "0:1:5"
 FLAG_NAMES = {"grag": "delta or --lam"}
 
 
@@ -73,7 +74,33 @@ def key_values(options: list[str] | None, flags: Collection[str] = FLAGS) -> dic
     return {str(key): value for key, value in dict(values).items()}
 
 
-def strengths(text: str) -> list[float]:
+def strength(strength: float | None, delta: float | None, edit: Edit) -> dict[str, Any]:
+    """What ``Editor.edit`` takes for ``--strength``. Raises :class:`InputError` for what does not go together."""
+    if strength is not None and (delta is not None or edit.lam is not None):
+        raise InputError("--strength turns one number of the method; give it, or --delta and --lam, not both.")
+    if strength is None and edit.calibrate is not None:
+        raise InputError("--calibrate says what --strength turns; give that too.")
+    if strength is not None:
+        from ..methods.strength import check_strength
+
+        check_strength(strength)
+    return {} if strength is None else {"strength": strength, "calibrate": edit.calibrate}
+
+
+def sweep(strength: str | None, delta: str | None, edit: Edit) -> dict[str, Any]:
+    """What ``Editor.sweep`` takes for ``--strength`` or ``--delta``. Raises :class:`InputError` for both."""
+    if delta is not None:
+        if strength is not None or edit.calibrate is not None:
+            raise InputError("a sweep goes over --strength or --delta; give one of them.")
+        return {"delta": numbers(delta, "delta")}
+    if edit.lam is not None:
+        raise InputError("--lam goes with --delta; --strength turns one number.")
+    from ..methods.strength import strengths
+
+    return {"strength": strengths(numbers(strength or ALL_STRENGTHS, "strength")), "calibrate": edit.calibrate}
+
+
+def numbers(text: str, name: str) -> list[float]:
     """``0.9:1.3:5`` (from, to, how many) or ``0.9,1,1.3``."""
     try:
         if ":" not in text:
@@ -81,9 +108,9 @@ def strengths(text: str) -> list[float]:
         start, stop, count = text.split(":")
         n, low, high = int(count), float(start), float(stop)
     except ValueError:
-        raise InputError(f"delta must be FROM:TO:COUNT or numbers with commas between, not {text!r}.") from None
+        raise InputError(f"{name} must be FROM:TO:COUNT or numbers with commas between, not {text!r}.") from None
     if not 1 <= n <= MOST_STRENGTHS:
-        raise InputError(f"delta {text!r} asks for {n} strengths; ask for 1 to {MOST_STRENGTHS}.")
+        raise InputError(f"{name} {text!r} asks for {n} values; ask for 1 to {MOST_STRENGTHS}.")
     return [round(low + (high - low) * i / max(1, n - 1), 6) for i in range(n)]
 
 
@@ -122,22 +149,27 @@ def size_of(image: Path) -> tuple[int, int]:
     return read_image(image).size
 
 
-def editor(edit: Edit, loading: LoadingOptions, delta: float | None):
-    """An ``Editor`` for the flags that were given, the strength, and the KEY=VALUE options.
+def editor(edit: Edit, loading: LoadingOptions, delta: float | None, turned: bool = False):
+    """An ``Editor`` for the flags that were given, GRAG's numbers, and the KEY=VALUE options; ``turned`` by strengths.
 
     Without a method's name it is of the one that takes what was said.
     """
-    strength = (1.0 if edit.lam is None else edit.lam, 1.0 if delta is None else delta)
+    grag = (1.0 if edit.lam is None else edit.lam, 1.0 if delta is None else delta)
     flags = {"model": edit.model, "adapter": edit.adapter, **vars(loading)}
     settings = {
         "method": edit.method or ("icedit" if edit.instruction is not None else "stableflow+"),
-        "grag": None if delta is None and edit.lam is None else strength,
+        "grag": None if delta is None and edit.lam is None else grag,
         **{name: value for name, value in flags.items() if value is not None},
         **key_values(edit.options),
     }
     with output.loading(edit.as_json):
         from ..detail import check_detail
-        from ..editor import Editor
+        from ..editor import AUTO, LOADING, Editor
+        from ..methods.resolve import check_selection
 
         check_detail(edit.detail)
+        if turned:  # as the editor will be asked, when its model is loaded
+            own = {name: value for name, value in settings.items() if name not in {"method", "model", "grag", *LOADING}}
+            measured = None if edit.calibrate == AUTO else edit.calibrate
+            check_selection(settings["method"], None, {**own, "strength": 0.0, "calibrate": measured})
         return Editor(**settings)

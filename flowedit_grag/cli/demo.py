@@ -1,15 +1,16 @@
-"""``make demo``: a lab scene, edited by StableFlow+ at five strengths, with a table of what each did."""
+"""``make demo``: a lab scene, edited at six strengths: a figure, and a table of what each did."""
 
 import argparse
 import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from .. import image_file
+from ..analysis.charts import save
+from ..analysis.dial import change, dial_figure
 from ..editor import Editor
 from ..lab.export import write_edit
 from ..lab.oracle import read
@@ -18,7 +19,7 @@ from . import output
 from .arguments import quiet_libraries
 
 SEED, TASK = 7, "color"
-DELTAS = (0.5, 0.8, 1.0, 1.4, 2.0)
+STRENGTHS = 6
 
 
 def main() -> None:
@@ -29,25 +30,24 @@ def main() -> None:
     with output.progress(quiet=False) as on_progress:
         strip = Editor(method="stableflow+").sweep(
             folder / "source.png", source_prompt=facts["source_prompt"], target_prompt=facts["target_prompt"],
-            delta=DELTAS, seed=42, on_progress=on_progress,
+            strength=STRENGTHS, seed=42, on_progress=on_progress,
         )  # fmt: skip
-    image_file.save(ImageOps.scale(strip.image, 3, Image.Resampling.LANCZOS), folder / "strip.png")
+    inside = np.asarray(Image.open(folder / "mask.png")) > 0
+    save(dial_figure(strip.source, strip.images, strip.strength or (), inside), folder / "strip.png")
     print(f"{facts['instruction']}: {facts['source_prompt']} -> {facts['target_prompt']}")
-    table = _table(strip, folder)
+    table = _table(strip, inside)
     Console().print(table)
     with open(folder / "table.txt", "w", encoding="utf-8") as file:
         Console(width=160, file=file).print(table)
     print(f"the strip: {folder / 'strip.png'}\nthe table: {folder / 'table.txt'}")
 
 
-def _table(strip, folder: Path) -> Table:
-    source, target = (np.asarray(Image.open(folder / f"{name}.png")) for name in ("source", "target"))
-    outside = np.asarray(Image.open(folder / "mask.png")) == 0
-    table = Table("delta", "PSNR outside the mask", "PSNR to the ground truth", "what the oracle reads")
-    for delta, image in zip(strip.delta, strip.images, strict=True):
-        pixels = np.asarray(image)
-        kept = psnr(pixels, source, outside)
-        table.add_row(f"{delta:g}", f"{kept:.1f} dB", f"{psnr(pixels, target):.1f} dB", _said(read(pixels)))
+def _table(strip, inside: np.ndarray) -> Table:
+    table = Table("strength", "delta", "change", "PSNR outside the mask", "what the oracle reads")
+    for strength, delta, image in zip(strip.strength, strip.delta, strip.images, strict=True):
+        kept = psnr(np.asarray(image), np.asarray(strip.source), ~inside)
+        said = _said(read(np.asarray(image)))
+        table.add_row(f"{strength:.3g}", f"{delta:.2f}", f"{change(image, strip.source):.1f}", f"{kept:.1f} dB", said)
     return table
 
 

@@ -12,7 +12,7 @@ import typer
 from .. import __version__
 from ..contact_sheet import strip_size
 from ..errors import InputError, memory_advice
-from . import analyze, arguments, output, pictures, runs
+from . import analyze, arguments, calibrate, output, pictures, runs
 from .options import Edit, LoadedModel, LoadingOptions, Overwrite, Seed, grouped
 
 CRASHED, INTERRUPTED = 70, 130  # exit codes, as sysexits.h and shells have them
@@ -46,7 +46,10 @@ def main(
 def edit(
     edit: Edit,
     loading: LoadingOptions,
-    delta: Annotated[float | None, typer.Option(help="Strength: above 1 keeps more of the source.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="From 0, the weakest edit, to 1, for methods with something to turn.")
+    ] = None,
+    delta: Annotated[float | None, typer.Option(help="GRAG's: above 1 keeps more of the source.")] = None,
     early_filter: Annotated[
         str | None, typer.Option(help="SEEDSxSTEPS, such as 6x10: finish the best of 6 previews.")
     ] = None,
@@ -71,10 +74,12 @@ def edit(
     early = arguments.early_filter(
         early_filter, judge=judge, both_orders=both_orders, resume=resume, keep_record=keep_record
     )
-    editor = arguments.editor(edit, loading, delta)
+    turned = arguments.strength(strength, delta, edit)
+    editor = arguments.editor(edit, loading, delta, turned=bool(turned))
     with output.progress(quiet=edit.as_json) as on_progress:
         result = editor.edit(
-            edit.image, **words, seed=edit.seed, detail=edit.detail, early_filter=early, on_progress=on_progress
+            edit.image, **words, **turned, seed=edit.seed, detail=edit.detail, early_filter=early,
+            on_progress=on_progress,
         )  # fmt: skip
     out = output.saved(result, out, overwrite)
     if keep_record and result.filtered:
@@ -87,18 +92,22 @@ def edit(
 def sweep(
     edit: Edit,
     loading: LoadingOptions,
-    delta: Annotated[str, typer.Option(help="FROM:TO:COUNT, or strengths with commas between.")] = "0.9:1.3:5",
+    strength: Annotated[
+        str | None, typer.Option(help="FROM:TO:COUNT in [0, 1], or with commas between.  [default: 0:1:5]")
+    ] = None,
+    delta: Annotated[str | None, typer.Option(help="GRAG's in place of strengths, written alike.")] = None,
     out: Annotated[Path, typer.Option("-o", "--output", help="Where the labelled strip goes.")] = Path("strip.png"),
     overwrite: Overwrite = False,
 ) -> None:
     """The same edit at several strengths, as a labelled strip."""
-    size, strengths = arguments.size_of(edit.image), arguments.strengths(delta)
-    out = output.new_file(out, (edit.image,), overwrite, strip_size([size] * (1 + len(strengths))))
+    size, turned = arguments.size_of(edit.image), arguments.sweep(strength, delta, edit)
+    count = len(turned.get("strength") or turned["delta"])
+    out = output.new_file(out, (edit.image,), overwrite, strip_size([size] * (1 + count)))
     words = arguments.words(edit.instruction, edit.source_prompt, edit.target_prompt)
-    editor = arguments.editor(edit, loading, delta=1.0)
+    editor = arguments.editor(edit, loading, None if delta is None else 1.0, turned=delta is None)
     with output.progress(quiet=edit.as_json) as on_progress:
         strip = editor.sweep(
-            edit.image, **words, delta=strengths, seed=edit.seed, detail=edit.detail, on_progress=on_progress
+            edit.image, **words, **turned, seed=edit.seed, detail=edit.detail, on_progress=on_progress
         )  # fmt: skip
     out = output.saved(strip, out, overwrite)
     output.report(strip, out, edit.as_json)
@@ -151,6 +160,7 @@ def vital_layers(
     print(*paths, sep="\n")
 
 
+app.command()(calibrate.calibrate)
 for command in (pictures.show, pictures.redo, runs.train, runs.run, runs.report, runs.claims):
     app.command()(command)
 

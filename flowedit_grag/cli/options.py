@@ -74,6 +74,10 @@ class Edit:
         ),
     ] = None
     lam: Annotated[float | None, typer.Option(help="GRAG's weight of the keys' mean.")] = None
+    calibrate: Annotated[
+        str | None,
+        typer.Option(help="What --strength turns: a JSON of `flowedit-grag calibrate`, or auto (measured on IMAGE)."),
+    ] = None
     model: Annotated[
         str | None,
         typer.Option(

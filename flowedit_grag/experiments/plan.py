@@ -10,7 +10,8 @@ from ..errors import InputError
 from ..hidden import shown
 from ..methods import Method
 from ..methods.frame import frame_of
-from ..methods.resolve import resolve_method
+from ..methods.resolve import resolve_method, turned_by
+from ..methods.strength import DELTA
 from ..progress import OnProgress, Progress
 from ..result import plain
 from . import fingerprint
@@ -122,13 +123,23 @@ def _planned(
     methods = {row.name: _checked_method(row, known, config) for row in rows}
     groups = {name: group for group in _groups(rows, methods, config) for name in group}
     for row in rows:
-        key_inputs = {**network, "method": row.method, "options": fingerprint.of_method(methods[row.name])}
+        key_inputs = {**network, "method": row.method, "options": _options(row, methods[row.name], known)}
         if row.early_filter is not None:
             early = filter_settings(row.early_filter.suited(known.profile))
             key_inputs["early_filter"] = {**early, **fingerprint.of_judge(early["judge"])}
         if len(group := groups[row.name]) > 1:  # a row of a batch is not equal, bit for bit, to one that is alone
             key_inputs["group"] = [plain(methods[name].control) for name in group]
         yield row, key_inputs, group
+
+
+def _options(row: RowConfig, method: Method, known: Any) -> dict[str, Any]:
+    """All options of a row's method; where a strength turns one of them, both in its place."""
+    options = fingerprint.of_method(method)
+    if "strength" not in row.options:
+        return options
+    turned = turned_by(method, known, row.options.get("calibrate"))
+    value = options.pop("grag")[DELTA] if turned.option == DELTA else options.pop(turned.option)
+    return {**options, "strength": {"strength": float(row.options["strength"]), turned.option: value}}
 
 
 def _checked_method(row: RowConfig, known: Any, config: RunConfig) -> Method:

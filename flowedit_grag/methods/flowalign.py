@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from typing import ClassVar
 
 from torch import Tensor
 
 from ..errors import InputError
 from ..progress import Progress
 from .inputs import Source, Steps, Targets
+from .strength import Calibration
 from .two_prompts import TwoPromptsMethod
 
 
@@ -31,6 +33,7 @@ class FlowAlign(TwoPromptsMethod):
     omega: float = 7.5
     zeta: float = 0.01
     guidance: float = 1.0
+    turned: ClassVar[Calibration] = Calibration(option="omega", values=(0.0, 7.5))
 
     def __post_init__(self):
         super().__post_init__()

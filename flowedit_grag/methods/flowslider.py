@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from typing import ClassVar
 
 import torch
 
 from ..errors import InputError
 from ..progress import Progress
 from .inputs import Source, Steps, Targets
+from .strength import Calibration
 from .two_prompts import TwoPromptsMethod
 
 
@@ -34,6 +36,7 @@ class FlowSlider(TwoPromptsMethod):
     source_guidance: float = 1.5
     target_guidance: float = 5.5
     scale: float = 1.0
+    turned: ClassVar[Calibration] = Calibration(option="scale", values=(0.0, 2.0))
 
     def __post_init__(self):
         super().__post_init__()

@@ -10,30 +10,61 @@ from ..guidance.grag import GRAG
 from ..options import option_names
 from . import CONTROL, METHODS, method
 from .base import Method
+from .strength import DELTA, Calibration, calibration_of, check_strength
+
+STRENGTH = ("strength", "calibrate")  # beside the options of a method
 
 
-def check_selection(named: str | Method | type[Method], strength: GRAG | None, options: Mapping[str, Any]) -> Method:
+def check_selection(named: str | Method | type[Method], grag: GRAG | None, options: Mapping[str, Any]) -> Method:
     """The method as far as it is known without a model: says what is wrong with the options before minutes are spent on
     loading one."""
-    made = method(named, **options)
-    if strength is not None and not made.takes_control:
+    strength, calibrate, own = _parted(options)
+    made = method(named, **own)
+    if grag is not None and not made.takes_control:
         controlled = [name for name in METHODS if METHODS[name].takes_control]
-        name = named if isinstance(named, str) else type(made).__name__
-        raise InputError(f"{name} has no strength to turn with grag; these have: {', '.join(controlled)}.")
-    if strength is not None and any(options.get(option) is not None for option in CONTROL):
+        raise InputError(
+            f"{_name(named, made)} has no strength to turn with grag; these have: {', '.join(controlled)}."
+        )
+    if grag is not None and any(own.get(option) is not None for option in CONTROL):
         raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
+    if strength is None and calibrate is not None:
+        raise InputError("calibrate says what a strength turns; give a strength too.")
+    if strength is not None:
+        check_strength(strength)
+        turned = calibration_of(type(made), _name(named, made), "", {}, calibrate).option
+        if (grag is not None and turned == DELTA) or own.get(turned) is not None or any(own.get(o) for o in CONTROL):
+            other = "grag" if turned == DELTA else turned
+            raise InputError(f"strength turns {turned} here; give strength or {other}, not both.")
     return made
 
 
 def resolve_method(
-    named: str | Method | type[Method], flow: ImageFlow, strength: GRAG | None, options: Mapping[str, Any]
+    named: str | Method | type[Method], flow: ImageFlow, grag: GRAG | None, options: Mapping[str, Any]
 ) -> Method:
-    """The method with the given options, then what the model's profile recommends, then the method's defaults."""
+    """The method with the given options, then what the model's profile recommends, then the method's defaults; at the
+    ``strength`` among the options, where there is one."""
     if isinstance(named, Method):
-        return named if strength is None else replace(named, control=strength)
+        return named if grag is None else replace(named, control=grag)
+    strength, calibrate, own = _parted(options)
     kind = METHODS.class_of(named, Method)
     name = METHODS.name_of(kind)
     suited = flow.profile.for_method(name, {*option_names(kind), *CONTROL})
-    if strength is not None:
-        suited["grag"] = strength
-    return method(kind, **{**suited, **options})
+    if grag is not None:
+        suited["grag"] = grag
+    made = method(kind, **{**suited, **own})
+    return made if strength is None else turned_by(made, flow, calibrate).turn(made, check_strength(strength))
+
+
+def turned_by(made: Method, flow: ImageFlow, asked: Any = None) -> Calibration:
+    """What a strength turns of the method on the model: as ``asked``, or as the model's profile has it, or over the
+    published range. Raises :class:`InputError` where nothing is."""
+    return calibration_of(type(made), METHODS.name_of(type(made)), flow.name, flow.profile.strengths, asked)
+
+
+def _parted(options: Mapping[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    own = {name: value for name, value in options.items() if name not in STRENGTH}
+    return options.get("strength"), options.get("calibrate"), own
+
+
+def _name(named: str | Method | type[Method], made: Method) -> str:
+    return named if isinstance(named, str) else type(made).__name__

@@ -262,7 +262,7 @@ def test_a_solver_may_be_a_function_of_your_own(tiny):
         ({"name": "stableflow", "grag": -1}, "delta must be finite and not negative"),
         ({"name": "stableflow", "grag": {"delt": 1}}, "unknown option of GRAG 'delt'; did you mean 'delta'"),
         ({"name": "stableflow", "steps": 0}, "above 0"),
-        ({"name": "sdedit", "start": 1.5}, "0 < start <= 1"),
+        ({"name": "sdedit", "start": 1.5}, "0 <= start <= 1"),
         ({"name": "sdedit", "strength": 0.5}, "the option 'strength' of the method sdedit is called 'start' now"),
         ({"name": "rf-solver-edit", "inject_steps": 99}, "inject_steps"),
         ({"name": "flowslider", "n_max": 29}, "n_max=29, steps=28"),
