@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
-from ..analysis.charts import PALETTE, encoded
+from ..analysis.charts import PALETTE, canvas, encoded
 from .comparison import Column, Comparison
 from .figures import KINDS, Figure, literal
 from .runs import PRESERVATION, SUCCESS
@@ -35,22 +34,22 @@ def strength_curves(comparison: Comparison, name: str) -> Iterator[Figure]:
         "means with 95 % intervals. Weakest: the smallest strength, or the end of any other number at which pictures "
         "change less."
     )
-    for number, (canvas, _) in enumerate(drawn, start=1):
-        yield Figure(f"{name}-curves-{number}", caption, {kind: encoded(canvas, kind) for kind in KINDS})
+    for number, (of, _) in enumerate(drawn, start=1):
+        yield Figure(f"{name}-curves-{number}", caption, {kind: encoded(of, kind) for kind in KINDS})
 
 
 def _sheet(comparison: Comparison, columns: Sequence[Column], found: Sequence[Turn]) -> tuple[Canvas, np.ndarray]:
     """The canvas, and its panels by row and column; those of a row share their scale."""
     size = (0.6 + PANEL[0] * len(found), 0.6 + PANEL[1] * len(columns))
-    canvas = FigureCanvasAgg(Canvas(figsize=size, layout="constrained")).figure
-    places = canvas.subplots(len(columns), len(found), sharex="col", sharey="row", squeeze=False)
+    drawn = canvas(size)
+    places = drawn.subplots(len(columns), len(found), sharex="col", sharey="row", squeeze=False)
     for column, row in zip(columns, places, strict=True):
         for axes, one in zip(row, found, strict=True):
             _panel(axes, one, column, comparison)
         row[0].set_ylabel(literal(column.head), fontsize=8)
     for axes, one in zip(places[0], found, strict=True):
         axes.set_title(literal(f"{one.curve.name}\n{one.curve.turned}"), fontsize=8)
-    return canvas, places
+    return drawn, places
 
 
 def _panel(axes: Axes, one: Turn, column: Column, comparison: Comparison) -> None:
