@@ -64,16 +64,15 @@ class Turn:
         return len(self.points) - 1
 
     @property
-    def is_equally_spaced(self) -> bool:
-        gaps = np.diff([value for value, _ in self.points])
-        return bool(np.allclose(gaps, gaps.mean(), rtol=EQUAL, atol=0))
+    def values(self) -> list[float]:
+        """From the weakest to the strongest."""
+        return [value for value, _ in self.points]
 
-    def places(self) -> list[float]:
-        """Of the values: strengths as they are, others by where they lie between the weakest, 0, and the strongest."""
-        values = [value for value, _ in self.points]
-        if self.curve.turned == STRENGTH:
-            return values
-        return [(value - values[0]) / (values[-1] - values[0]) for value in values]
+    @property
+    def is_equally_spaced(self) -> bool:
+        """So that the largest step between two can be held against the others."""
+        gaps = np.diff(self.values)
+        return bool(np.allclose(gaps, gaps.mean(), rtol=EQUAL, atol=0))
 
     def direction(self) -> tuple[Mean, Mean]:
         """The median rank correlation of change with strength, and the share of steps at which change grows."""

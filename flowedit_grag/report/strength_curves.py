@@ -53,10 +53,11 @@ def _sheet(comparison: Comparison, columns: Sequence[Column], found: Sequence[Tu
 
 
 def _panel(axes: Axes, one: Turn, column: Column, comparison: Comparison) -> None:
-    means, x = [mean_of(comparison, line, column, comparison.ids) for _, line in one.points], one.places()
+    means, x = [mean_of(comparison, line, column, comparison.ids) for _, line in one.points], one.values
     axes.plot(x, [of.value for of in means], "o-", markersize=3, color=PALETTE[0])
     axes.fill_between(x, [of.low for of in means], [of.high for of in means], color=PALETTE[0], alpha=0.2, linewidth=0)
-    shown = sorted({0, one.steps // 2, one.steps})
-    axes.set_xticks([x[index] for index in shown], [f"{one.points[index][0]:g}" for index in shown])
+    axes.xaxis.set_inverted(x[0] > x[-1])
+    shown = [x[0], x[one.steps // 2], x[-1]]
+    axes.set_xticks(shown, [f"{value:g}" for value in shown])
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.25)

@@ -16,7 +16,7 @@ MOST_BROKEN = 0.03  # of the pictures at one value
 UNEQUAL = "unequal"
 NOTES = (
     "Weakest: the smallest strength; of any other number the end at which pictures change less, or the smallest value "
-    "where change was not measured.",
+    "where change was not measured. Gained and lost: from there to the strongest.",
     "Rank correlation: Spearman's, of a sample's change with the order of the values, 0 where nothing changes; the "
     "median of the samples. Right way: of all steps to the next stronger value, those at which change grows.",
     "Largest step / range: of a sample's change from each value to the next the largest, over the change from end to "
@@ -49,27 +49,25 @@ def strength_table(comparison: Comparison, name: str) -> Table | None:
 def _about(found: Sequence[Turn]) -> Part:
     yield Header("row", number=False), [Cell(one.curve.name) for one in found]
     yield Header("turned", number=False), [Cell(one.curve.turned) for one in found]
-    yield Header("weakest to strongest", number=False), [Cell(_values(one)) for one in found]
-
-
-def _values(one: Turn) -> str:
-    (first, _), *_, (last, _) = one.points
-    return f"{first:g} to {last:g} in {one.steps} steps"
+    yield (
+        Header("weakest to strongest", number=False),
+        [Cell(f"{one.values[0]:g} to {one.values[-1]:g} in {one.steps} steps") for one in found],
+    )
 
 
 def _range(found: Sequence[Turn], comparison: Comparison) -> Part:
     ends = [(one.points[0][1], one.points[-1][1]) for one in found]
     for column in comparison.named([CHANGE]):
         gaps = [paired(comparison, strongest, weakest, column) for weakest, strongest in ends]
-        yield Header(f"{column.label}, strongest over weakest", "range"), [_cell(gap, 1) for gap in gaps]
+        yield Header(f"{column.label} gained", "range"), [_cell(gap, 1) for gap in gaps]
     for column in comparison.named(PSNR)[:1]:
         gaps = [paired(comparison, weakest, strongest, column) for weakest, strongest in ends]
-        yield Header(f"{column.label}, weakest over strongest", "range"), [_cell(gap, 1) for gap in gaps]
+        yield Header(f"{column.label} lost", "range"), [_cell(gap, 1) for gap in gaps]
     for column in comparison.named(SUCCESS)[:1]:
         unit, factor, digits = (", %", 100, 0) if column.is_rate else ("", 1, 2)
         for end, lines in zip(("weakest", "strongest"), zip(*ends, strict=True), strict=True):
             means = [mean_of(comparison, line, column, comparison.ids).scaled(factor) for line in lines]
-            yield Header(f"{column.label} at the {end}{unit}", "range"), [_cell(one, digits) for one in means]
+            yield Header(f"{column.label} {end}{unit}", "range"), [_cell(one, digits) for one in means]
 
 
 def _way(found: Sequence[Turn]) -> Part:
@@ -83,10 +81,10 @@ def _way(found: Sequence[Turn]) -> Part:
 
 def _ends(found: Sequence[Turn], comparison: Comparison) -> Part:
     weakest = [mean(one.changes[:, 0].tolist(), one.sessions) for one in found]
-    yield Header("change at the weakest", "ends"), [_cell(one, 1) for one in weakest]
+    yield Header("change weakest", "ends"), [_cell(one, 1) for one in weakest]
     for column in comparison.named([BROKEN]):
         broken = [_broken(one, column, comparison) for one in found]
-        yield Header("broken at the worst, %", "ends"), [worst for worst, _ in broken]
+        yield Header("broken at worst, %", "ends"), [worst for worst, _ in broken]
         yield Header(f"over {100 * MOST_BROKEN:g} % at", "ends", number=False), [at for _, at in broken]
 
 
