@@ -309,6 +309,7 @@ def test_every_control_side_by_side_costs_what_its_header_says():
         ("stableflow+", "attention weight gamma"), ("stableflow+", "attention gate threshold"),
         ("stableflow+, cfg", "true_cfg"), ("flowedit", "delta"), ("flowedit", "target_guidance"), ("flowedit", "n_max"),
         ("sdedit", "start"), ("flowslider", "scale"), ("flowalign", "omega"), ("icedit", "delta"),
+        ("stableflow+", "strength"), ("flowslider", "strength"), ("sdedit", "strength"),
     }  # fmt: skip
     for curve in found:
         assert 5 <= len(curve.points) <= 9
@@ -325,6 +326,10 @@ def _cost(group):
         "flowedit": lambda: made.n_max * (1 + count),
         "flowslider": lambda: 3 * made.n_max * count,
         "flowalign": lambda: 3 * made.steps * count,
-        "sdedit": lambda: round(made.start * made.steps) * count,
+        "sdedit": lambda: round(_start(made) * made.steps) * count,
         "icedit": lambda: made.steps * count,
     }[group[0].row.method]()
+
+
+def _start(made):
+    return made.strength["start"] if hasattr(made, "strength") else made.start
