@@ -16,6 +16,11 @@ INFINITE = "infinite: the pictures are the same"
 UNMEASURED = "not measured yet"
 
 
+def directed(name: str, higher_is_better: bool | None) -> str:
+    """``name`` with an arrow that says which way is better, where one is."""
+    return name if higher_is_better is None else f"{name} {UP if higher_is_better else DOWN}"
+
+
 @dataclass(frozen=True)
 class MeanScore:
     """The mean over the ``n`` samples that have a finite number; reasons of the others, and how many have each."""
@@ -49,14 +54,14 @@ class RunTable:
     """Nothing in it depends on when, where or in which order its numbers were made: equal runs have equal tables."""
 
     columns: tuple[str, ...]  # names of the metrics
-    higher_is_better: tuple[bool, ...]
+    higher_is_better: tuple[bool | None, ...]
     lines: tuple[RunTableRow, ...]
     left_out: Mapping[str, int]  # why the benchmark leaves out some of what it lists, and how much
     variants: tuple[str, ...] = ()  # of the metrics: backbone and details
 
     def markdown(self) -> str:
         """The table, and under it how it is measured and whatever it does not have a number for."""
-        arrows = [f"{name} {UP if up else DOWN}" for name, up in zip(self.columns, self.higher_is_better, strict=True)]
+        arrows = [directed(*one) for one in zip(self.columns, self.higher_is_better, strict=True)]
         head = ["row", "n", "failed", *arrows, "NFE"]
         body = [[line.row.replace("|", "\\|"), str(line.done), str(len(line.failures)), *map(str, line.entries),
                  "–" if line.nfe is None else f"{line.nfe:g}"] for line in self.lines]  # fmt: skip

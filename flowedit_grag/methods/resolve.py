@@ -19,7 +19,7 @@ def check_selection(named: str | Method | type[Method], grag: GRAG | None, optio
     """The method as far as it is known without a model: says what is wrong with the options before minutes are spent on
     loading one."""
     strength, calibrate, own = _parted(options)
-    made = method(named, **own)
+    made = method(named, **own) if isinstance(named, Method) else _made(named, {}, own)
     if grag is not None and not made.takes_control:
         controlled = [name for name in METHODS if METHODS[name].takes_control]
         raise InputError(
@@ -51,8 +51,18 @@ def resolve_method(
     suited = flow.profile.for_method(name, {*option_names(kind), *CONTROL})
     if grag is not None:
         suited["grag"] = grag
-    made = method(kind, **{**suited, **own})
+    made = _made(named, suited, own)
     return made if strength is None else turned_by(made, flow, calibrate).turn(made, check_strength(strength))
+
+
+def _made(named: str | type[Method], suited: Mapping[str, Any], own: Mapping[str, Any]) -> Method:
+    """The method with what was given, then what suits the model; ``n_max`` keeps its share of ``steps`` where only
+    these were given."""
+    kind, options = METHODS.class_of(named, Method), {**suited, **own}
+    if "n_max" in option_names(kind) and "n_max" not in own and isinstance(own.get("steps"), int):
+        n_max, steps = (suited.get(name, getattr(kind, name)) for name in ("n_max", "steps"))
+        options["n_max"] = round(n_max * own["steps"] / steps)
+    return method(named, **options)
 
 
 def turned_by(made: Method, flow: ImageFlow, asked: Any = None) -> Calibration:

@@ -18,6 +18,7 @@ METRICS = Registry(
     {
         "l1": "distances:L1",
         "l2": "distances:L2",
+        "change": "distances:Change",
         "psnr": "psnr:PSNR",
         "ssim": "ssim:SSIM",
         "lpips": "lpips:LPIPS",
@@ -36,6 +37,7 @@ METRICS = Registry(
         "lab_kept": "lab:LabKept",
         "lab_clip_i": "clip:LabCLIPI",
         "lab_clip_t": "clip:LabCLIPT",
+        "lab_broken": "lab:LabBroken",
         "viescore": "viescore:VIEScore",
         "viescore_sc": "viescore:VIEScoreSC",
         "viescore_pq": "viescore:VIEScorePQ",
@@ -60,7 +62,7 @@ GROUPS: Mapping[str, tuple[str | Mapping[str, Any], ...]] = {  # the metrics of 
     "emu": ("clip_i", "clip_t", "dino"),
     # ICEdit's Table 2, and the two more of MagicBrush's own table (arXiv:2306.10012)
     "magicbrush": ("l1_truth", "clip_i_truth", "dino_truth", "l2_truth", "clip_t"),
-    "lab": ("lab_success", "lab_kept", "psnr_outside", "ssim_outside", "psnr_truth"),
+    "lab": ("lab_success", "lab_kept", "psnr_outside", "ssim_outside", "psnr_truth", "change", "lab_broken"),
 }  # fmt: skip
 ENDINGS = ("_truth", "_inside", "_outside", "_truth_inside", "_truth_outside")
 NAME = re.compile(r"(?P<stem>.+?)(?:_(?P<against>truth))?(?:_(?P<region>inside|outside))?")

@@ -52,13 +52,14 @@ class Images:
 class Metric(Protocol):
     """A number for an edit. ``source`` is the paper or protocol, ``variant`` states backbone and details.
 
+    ``higher_is_better`` is ``None`` where neither is.
     One that only says yes or no, 1 or 0, may say ``is_rate = True``: its mean then gets the interval of a rate.
     """
 
     @property
     def name(self) -> str: ...
     @property
-    def higher_is_better(self) -> bool: ...
+    def higher_is_better(self) -> bool | None: ...
     @property
     def source(self) -> str: ...
     @property
@@ -71,7 +72,7 @@ class Metric(Protocol):
 class OwnMetric:
     """A metric of this package: its fields are its options, and what :meth:`score` cannot say is missing."""
 
-    higher_is_better: ClassVar[bool]
+    higher_is_better: ClassVar[bool | None]
     source: ClassVar[str]
     details: ClassVar[str]  # backbone and details, with ``{option}`` for the value of an option
 

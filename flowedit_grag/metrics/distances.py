@@ -1,4 +1,4 @@
-"""Mean differences of pixels: L1 and L2."""
+"""Mean differences of pixels: L1 and L2, and how far an edit went."""
 
 import numpy as np
 
@@ -27,6 +27,18 @@ class L2(ReferenceMetric):
 
     def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
         return mean_in(_difference(edited, reference) ** 2, where)
+
+
+class Change(ReferenceMetric):
+    """Mean absolute difference in grey levels, 0..255: how far an edit went, which is neither good nor bad."""
+
+    stem = "change"
+    higher_is_better = None
+    source = "flowedit_grag"
+    details = "mean absolute difference of pixels in grey levels, 0..255"
+
+    def compare(self, edited: np.ndarray, reference: np.ndarray, where: np.ndarray | None) -> float:
+        return 255 * mean_in(np.abs(_difference(edited, reference)), where)
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:

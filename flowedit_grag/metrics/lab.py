@@ -4,6 +4,8 @@ from functools import lru_cache
 
 from ..errors import InputError
 from ..lab.grade import Grade, grade
+from ..lab.oracle import read
+from ..lab.tasks import EditingProblem
 from .base import Images, OwnMetric
 
 READER = "read by the lab's oracle, which compares the picture with what the renderer draws"
@@ -32,8 +34,24 @@ class LabKept(LabSuccess):
         return float(_graded(images).kept)
 
 
+class LabBroken(LabSuccess):
+    """1 where the edited picture cannot be read though its source can, else 0."""
+
+    name = "lab_broken"
+    higher_is_better = False
+    details = f"1 where an attribute cannot be read though the source's all can, {READER}"
+
+    def score(self, images: Images) -> float:
+        _of_the_lab(images)
+        return float(not read(images.edited).readable and read(images.source).readable)
+
+
 @lru_cache(maxsize=1)  # both metrics ask in turn about one picture
 def _graded(images: Images) -> Grade:
+    return grade(_of_the_lab(images), images.edited)
+
+
+def _of_the_lab(images: Images) -> EditingProblem:
     if images.edit is None:
         raise InputError("the sample is not one of the lab's problems")
-    return grade(images.edit, images.edited)
+    return images.edit

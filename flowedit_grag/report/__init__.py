@@ -17,8 +17,9 @@ from .page import Section, page
 from .printers import latex, markdown
 from .runs import read_runs
 from .scores import paper_tables, scores
-from .smoothness import smoothness
 from .spreadsheets import difference_lines, sample_lines, score_lines, spreadsheet
+from .strength_curves import strength_curves
+from .strength_table import strength_table
 
 FIGURE = re.compile(r"s\d+-(strength|frontier|gallery).*\.(svg|pdf|png)")  # what a report calls its own
 
@@ -65,8 +66,9 @@ def _section(comparison: Comparison, name: str, side: int, tick: Callable[[], No
         tables.insert(1, tasks)
     if len(comparison.lines) > 1:
         tables.append(differences(comparison, f"{name}-differences"))
-    tables += smoothness(comparison, name)
-    drawn = list(figures(comparison, name))
+    if turned := strength_table(comparison, f"{name}-strength"):
+        tables.append(turned)
+    drawn = [*strength_curves(comparison, f"{name}-strength"), *figures(comparison, name)]
     if picture := contact_sheet(comparison):
         drawn.append(Figure(f"{name}-gallery", "", {"png": picture}))
     return Section(name, comparison, tables, drawn, gallery(comparison, side, tick))

@@ -8,7 +8,7 @@ from functools import cached_property
 from ..errors import InputError
 from ..experiments.datasets import dataset
 from ..experiments.samples import Sample
-from ..experiments.table import DOWN, UP
+from ..experiments.table import directed
 from ..metrics import metrics
 from .runs import RIGHT_OF, Outcome, Run
 
@@ -24,7 +24,7 @@ class Column:
     """A measure. Two of one name that were set up differently are two columns."""
 
     name: str
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: neither is
     variant: str
     source: str = ""
     label: str = field(default="", compare=False)
@@ -33,8 +33,8 @@ class Column:
 
     @property
     def head(self) -> str:
-        """What stands over it in a table, with an arrow that says which way is better."""
-        return f"{'median ' if self.by_median else ''}{self.label} {UP if self.higher_is_better else DOWN}"
+        """What stands over it in a table."""
+        return directed(f"{'median ' if self.by_median else ''}{self.label}", self.higher_is_better)
 
 
 TIME = "wall-clock time of the edit, without loading; the median of the samples, or of their differences"
@@ -110,6 +110,11 @@ class Comparison:
     @cached_property
     def runs(self) -> list[Run]:
         return list({line.run.name: line.run for line in self.lines}.values())
+
+    def named(self, names: Sequence[str]) -> list[Column]:
+        """The columns called so, in the order of ``names``; of two of one name the first."""
+        first = {column.name: column for column in reversed(self.columns)}
+        return [first[name] for name in names if name in first]
 
     @property
     def setting(self) -> str:

@@ -98,6 +98,6 @@ def _surely_best(comparison: Comparison, lines: Sequence[Row], ids: Sequence[str
 
 
 def _cell(found: Mean, column: Column, digits: int) -> Cell:
-    surely = found.is_enough and (found.low > 0 or found.high < 0)
+    surely = column.higher_is_better is not None and found.is_enough and (found.low > 0 or found.high < 0)
     mark = ("better" if (found.value > 0) == column.higher_is_better else "worse") if surely else ""
     return number(found, digits, mark, f"{found.n} pairs")

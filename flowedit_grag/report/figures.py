@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from ..analysis.charts import PALETTE, encoded, sheet
 from .comparison import COST, Column, Comparison, Row
+from .runs import PRESERVATION, SUCCESS
 from .scores import mean_of
 from .strength import Curve, curves
 
@@ -17,13 +18,6 @@ MARKERS = "os^DvX"  # beside colours, which not everybody tells apart
 FIRST = 7  # points, of the first mark of a curve
 PANEL = (2.9, 2.7)  # inches
 SINGLE = (4.6, 3.6)  # inches, of a panel that is alone
-
-# the edit that was asked for, and what should stay: of each the metrics that say so, the best known first
-SUCCESS = ("lab_success", "editscore_pf", "viescore_sc", "clip_t_inside", "pie_published_clip_edited", "clip_t")
-PRESERVATION = (
-    "lab_kept", "editscore_cons", "psnr_outside", "ssim_outside", "lpips_outside", "pie_published_psnr",
-    "pie_published_ssim", "pie_published_lpips", "clip_i", "dino",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,11 +45,10 @@ def figures(comparison: Comparison, name: str) -> Iterator[Figure]:
 
 def _frontier(comparison: Comparison, name: str) -> Iterator[Figure]:
     """Success against preservation: rows that differ in one number are a curve, every other row a point."""
-    by_name = {column.name: column for column in comparison.columns}
-    success = next((by_name[name] for name in SUCCESS if name in by_name), None)
-    kept = [by_name[name] for name in PRESERVATION if name in by_name]
-    if success is None or not kept:
+    asked, kept = comparison.named(SUCCESS), comparison.named(PRESERVATION)
+    if not asked or not kept:
         return
+    success = asked[0]
     found = curves(comparison.lines)
     on_curves = {line for curve in found for _, line in curve.points}
     lines: dict[str, list[Row]] = {}
@@ -71,7 +64,7 @@ def _frontier(comparison: Comparison, name: str) -> Iterator[Figure]:
                     [mean_of(comparison, row, one, comparison.ids).value for row in rows] for one in (success, column)
                 )
                 _plot(axes, x, y, label, look, FIRST)
-        axes.set(xlabel=_literal(success.head), ylabel=_literal(column.head))
+        axes.set(xlabel=literal(success.head), ylabel=literal(column.head))
     caption = (
         f"{success.label} against {', '.join(column.label for column in kept)}: means over all samples. Rows that "
         "differ only in one number are a curve, from its lowest value (the large mark) on; every other row is a point."
@@ -91,8 +84,8 @@ def _strengths(comparison: Comparison, column: Column, panels: Mapping[str, Sequ
             _plot(axes, values, [one.value for one in means], curve.name, look)
             low, high = [one.low for one in means], [one.high for one in means]
             axes.fill_between(values, low, high, color=PALETTE[look % len(PALETTE)], alpha=0.15, linewidth=0)
-        axes.set(xlabel=_literal(turned))
-    canvas.supylabel(_literal(column.head), fontsize="medium")
+        axes.set(xlabel=literal(turned))
+    canvas.supylabel(literal(column.head), fontsize="medium")
     return _finished(canvas, places)
 
 
@@ -100,7 +93,7 @@ def _plot(axes: Axes, x: Sequence[float], y: Sequence[float], label: str, look: 
     """A curve or a point, its first mark of another size."""
     color, marker = PALETTE[look % len(PALETTE)], MARKERS[look % len(MARKERS)]
     style = "-" if len(x) > 1 else ""
-    axes.plot(x, y, style, color=color, marker=marker, markersize=4, label=_literal(label))
+    axes.plot(x, y, style, color=color, marker=marker, markersize=4, label=literal(label))
     axes.plot(x[:1], y[:1], color=color, marker=marker, markersize=first)
 
 
@@ -114,6 +107,6 @@ def _finished(canvas: Canvas, places: Sequence[Axes]) -> dict[str, bytes]:
     return {kind: encoded(canvas, kind) for kind in KINDS}
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """For matplotlib, which reads what stands between dollars as mathematics."""
     return text.replace("$", r"\$")

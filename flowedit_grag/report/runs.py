@@ -17,6 +17,12 @@ from ..files import read_object
 COSTS = ("nfe", "seconds")
 EARLIER = "cells.json"  # what earlier versions called the manifest
 RIGHT_OF = ("lab_success", "lab_kept")  # an edit is right where both are 1
+# the edit that was asked for, and what should stay: of each the metrics that say so, the best known first
+SUCCESS = ("lab_success", "editscore_pf", "viescore_sc", "clip_t_inside", "pie_published_clip_edited", "clip_t")
+PRESERVATION = (
+    "lab_kept", "editscore_cons", "psnr_outside", "ssim_outside", "lpips_outside", "pie_published_psnr",
+    "pie_published_ssim", "pie_published_lpips", "clip_i", "dino",
+)  # fmt: skip
 NEEDED = ("dataset", "metrics", "methods")  # keys that make a config one of a run
 
 

@@ -9,7 +9,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from ..errors import InputError
 from ..experiments.published import PublishedTable, published
-from ..experiments.table import DOWN, INFINITE, UNMEASURED, UP
+from ..experiments.table import INFINITE, UNMEASURED, directed
 from ..files import fingerprint
 from ..lora_moe.files import read_adapter
 from ..lora_moe.locate import FILE_NAME, is_hub_id
@@ -120,7 +120,9 @@ def _count(value: int) -> Cell:
 
 def _is_best(one: Mean, of_lines: Sequence[Mean], column: Column) -> bool:
     values = {other.value for other in of_lines}
-    if column in COST or len(values) < 2 or len({other.n for other in of_lines}) > 1:  # of other samples: no contest
+    if column in COST or column.higher_is_better is None or len(values) < 2:
+        return False
+    if len({other.n for other in of_lines}) > 1:  # of other samples: no contest
         return False
     return one.value == (max if column.higher_is_better else min)(values)
 
@@ -153,7 +155,7 @@ def _paper_table(comparison: Comparison, paper: PublishedTable, id: str) -> Tabl
     for name in dict.fromkeys([*paper.rows, *(name for name, _ in ours)]):
         found: list[Row | None] = [line for row, line in ours if row == name]
         rows += [_paper_row(comparison, paper, name, line) for line in found or [None]]
-    groups = [f"{column.label} {UP if column.higher_is_better else DOWN}" for column in paper.columns]
+    groups = [directed(column.label, column.higher_is_better) for column in paper.columns]
     headers = [Header(text, group) for group in groups for text in ("paper", "ours")]
     turns = ["Ours: over the last turn of each session."] if len(comparison.last) < len(comparison.ids) else []
     notes = (f"Paper: {paper.setting}.", f"Ours: {comparison.setting}", *turns, *_paper_notes(paper, lines))

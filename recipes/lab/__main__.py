@@ -20,6 +20,7 @@ STAGES = {  # name -> (module, function, default steps)
     "vital": ("export", "train_vital", 15),
     "carry": ("export", "train_carry", 10),
     "settings": ("export", "train_settings", 1),
+    "strengths": ("export", "train_strengths", 1),
     "shipped": ("export", "train_shipped", 1),
     "masks": ("latents", "train_masks", 24_000),
     "clip": ("clip", "train", 3_000),

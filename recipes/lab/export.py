@@ -25,6 +25,7 @@ from flowedit_grag.lab.tasks import TASKS, sample_edit
 from flowedit_grag.lab.world import IMAGE_SIZE
 from flowedit_grag.lora_moe.locate import FILE_NAME as ADAPTER_NAME
 from flowedit_grag.methods import METHODS
+from flowedit_grag.methods.strength import Calibration
 from flowedit_grag.options import option_names
 from flowedit_grag.report.runs import Outcome, read_runs
 
@@ -137,6 +138,13 @@ def train_settings(folder: Path, steps: int, device: str = "cpu", weights: Path 
         options = {name: config[name] for name in option_names(METHODS[method]) if config.get(name) is not None}
         settings[method] = {**settings.get(method, {}), **options}
     _change(weights, {"settings": settings})
+
+
+def train_strengths(folder: Path, steps: int, device: str = "cpu", weights: Path = WEIGHTS) -> None:
+    """Take what ``flowedit-grag calibrate --method METHOD -o FOLDER/strength-METHOD.json`` found on the lab model."""
+    found = [Calibration.of(path) for path in sorted(folder.glob("strength-*.json"))]
+    own = {one.method: {"option": one.option, "values": one.values} for one in found if one.model == "lab"}
+    _change(weights, {"strengths": own})
 
 
 def best(found: Sequence[Sequence[Outcome]]) -> int:

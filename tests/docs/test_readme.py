@@ -28,6 +28,7 @@ SHORTER = {  # command -> what is appended
     "sweep": ["steps=2"],
     "vital-layers": ["--prompts", "1", "--steps", "1"],
     "analyze": ["--steps", "2"],
+    "calibrate": ["--pictures", "1", "steps=2"],
     "train": [
         f"model={TINY_FILL}", "data.source=lab", "data.pairs=4", "samples.pairs=1", "samples.every=0", "steps=1",
         "width=32", "dtype=float32",

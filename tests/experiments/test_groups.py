@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import ROOT
 from kill_thirty import begun, check, done, finished, pictures, start, write
@@ -12,6 +14,7 @@ from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.job import Job
 from flowedit_grag.experiments.plan import work_items
 from flowedit_grag.guidance.grag import GRAG
+from flowedit_grag.report.strength import Turn, curves
 
 pytestmark = pytest.mark.usefixtures("one_model")
 DELTAS = (0.8, 1.0, 1.2)
@@ -288,3 +291,45 @@ def test_the_sweep_of_our_configs_costs_what_its_header_says():
     nfe = len(job.groups) * (2 * steps + 2 * steps * (1 + 7))
     assert nfe == 17_280
     assert f"{nfe:,} NFE" in (ROOT / "configs" / "sweep_delta.yaml").read_text()
+
+
+def test_every_control_side_by_side_costs_what_its_header_says():
+    """And each is turned in equal steps, five values or more."""
+    path = ROOT / "configs" / "lab" / "strength.yaml"
+    job = Job(config := read(path), work_items(config), ROOT)
+    samples, inversion = len({item.sample.id for item in job.items}), 2 * 20  # midpoint, once for all
+    nfe = sum(map(_cost, job.groups)) + samples * inversion
+    assert f"{nfe:,} NFE. {samples} edits in {len(config.rows)} rows" in path.read_text()
+    made_with = {item.row.name: item.key_inputs for item in job.items}
+    ways = {name: {key: made[key] for key in ("model", "method", "options")} for name, made in made_with.items()}
+    lines = [SimpleNamespace(label=name, made_with=way, run=SimpleNamespace(config={})) for name, way in ways.items()]
+    found = curves(lines)
+    assert {(curve.name, curve.turned) for curve in found} >= {
+        ("stableflow+", "delta"), ("stableflow+", "lambda"), ("stableflow+", "lambda and delta"),
+        ("stableflow+", "attention weight gamma"), ("stableflow+", "attention gate threshold"),
+        ("stableflow+, cfg", "true_cfg"), ("flowedit", "delta"), ("flowedit", "target_guidance"), ("flowedit", "n_max"),
+        ("sdedit", "start"), ("flowslider", "scale"), ("flowalign", "omega"), ("icedit", "delta"),
+        ("stableflow+", "strength"), ("flowslider", "strength"), ("sdedit", "strength"),
+    }  # fmt: skip
+    for curve in found:
+        assert 5 <= len(curve.points) <= 9
+        assert Turn(curve, curve.points, np.zeros((0, len(curve.points))), ()).is_equally_spaced
+    on_curves = {line.label for curve in found for _, line in curve.points}
+    assert on_curves == made_with.keys()
+
+
+def _cost(group):
+    """NFE of rows that are computed together on one sample, but for the inversion."""
+    made, count = SimpleNamespace(**group[0].key_inputs["options"]), len(group)
+    return {
+        "stableflow+": lambda: 2 * made.steps * (1 + count * (1 if made.true_cfg == 1 else 2)),  # midpoint
+        "flowedit": lambda: made.n_max * (1 + count),
+        "flowslider": lambda: 3 * made.n_max * count,
+        "flowalign": lambda: 3 * made.steps * count,
+        "sdedit": lambda: round(_start(made) * made.steps) * count,
+        "icedit": lambda: made.steps * count,
+    }[group[0].row.method]()
+
+
+def _start(made):
+    return made.strength["start"] if hasattr(made, "strength") else made.start

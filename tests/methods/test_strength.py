@@ -185,16 +185,15 @@ def test_strengths_or_deltas(tiny):
 # ---- calibrating ---------------------------------------------------------------------------------------------
 
 
-def traces(curve, count=4, broken=()):
+def traces(curve, count=4, error=0.0):
     """Pictures that all change along ``curve``, each at a scale of its own."""
-    at = np.isin(np.arange(len(curve)), broken)
-    return [Trace(np.array(curve, float) * (1 + number), at) for number in range(count)]
+    return [Trace(np.array(curve, float) * (1 + number), np.zeros(len(curve)) + error) for number in range(count)]
 
 
 def test_a_calibrated_change_is_even():
     values = np.linspace(0, 3, 13)
     curve = values**3  # nothing at first, then all at once
-    found = fitted("scale", values.tolist(), traces(curve), model="m", method="flowslider")
+    found = fitted("scale", values.tolist(), traces(curve), rest=1.0, model="m", method="flowslider")
     reached = np.interp([found.value(strength) for strength in np.linspace(0, 1, 9)], values, curve)
     assert np.diff(reached) == pytest.approx(27 / 8, rel=0.05)
     assert (found.values[0], found.values[-1]) == (0, 3)
@@ -202,14 +201,15 @@ def test_a_calibrated_change_is_even():
 
 def test_the_useful_range_ends_where_pictures_break_or_no_longer_change():
     values = [2.0, 1.5, 1.2, 1.0, 0.8, 0.5, 0.2]
-    curve = [9, 4, 3, 5, 6, 8, 20]  # falls apart above 1.2, breaks at 0.2
-    found = fitted("delta", values, traces(curve, broken=[6]))
+    curve = [9, 4, 3, 5, 6, 8, 20]  # falls apart above 1.2
+    found = fitted("delta", values, traces(curve, error=[9, 9, 9, 0, 0.5, 0.9, 2]), rest=1.0)  # and at 0.2
     assert (found.values[0], found.values[-1]) == (1.2, 0.5)
+    assert fitted("delta", values, traces([9, 4, 3, 5, 6, 8, 7]), rest=1.0).values[-1] == 0.5
 
 
 def test_nothing_to_calibrate():
     with pytest.raises(InputError, match="nothing to calibrate"):
-        fitted("delta", [1.2, 1.0, 0.8], traces([1.0, 1.1, 1.2], count=1))
+        fitted("delta", [1.2, 1.0, 0.8], traces([1.0, 1.1, 1.2], count=1), rest=1.0)
 
 
 def test_values_that_an_option_cannot_have_are_left_out():
@@ -247,3 +247,9 @@ class Own(Method):
 
 def test_a_method_of_ones_own():
     assert published(Own, "own").turn(Own(), 0.4).amount == 2.0
+
+
+def test_n_max_follows_steps(tiny):
+    made = Editor("flowedit", tiny, steps=14).method
+    assert (made.steps, made.n_max) == (14, 12)  # of 28 and 24
+    assert Editor("flowedit", tiny, steps=14, n_max=5).method.n_max == 5

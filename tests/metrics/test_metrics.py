@@ -59,6 +59,7 @@ REFERENCES = {
     "l1": lambda p: float(MeanAbsoluteError()(unit(p.edited), unit(p.source))),
     "l1_truth": lambda p: float(MeanAbsoluteError()(unit(p.edited), unit(p.truth))),
     "l1_inside": lambda p: float(np.abs(p.edited[p.mask] / 255 - p.source[p.mask] / 255).mean()),
+    "change": lambda p: float(np.abs(p.edited.astype(int) - p.source).mean()),
     "l2": lambda p: mean_squared_error(p.edited / 255, p.source / 255),
     "l2_outside": lambda p: mean_squared_error(p.edited[~p.mask] / 255, p.source[~p.mask] / 255),
     "psnr": lambda p: peak_signal_noise_ratio(p.source, p.edited, data_range=255),
@@ -139,6 +140,7 @@ def test_what_a_sample_lacks_is_missing_with_its_reason():
         ("pie_published_psnr", full): "nothing lies outside the mask",
         ("clip_t", bare): "the sample has no target prompt",
         ("lab_success", bare): "the sample is not one of the lab's problems",
+        ("lab_broken", bare): "the sample is not one of the lab's problems",
         ("viescore", bare): "no judge was named; give judge=openai:MODEL@URL or judge=vlm:MODEL",
     }
     for (name, sample), reason in expected.items():
@@ -159,7 +161,7 @@ def test_names_lead_to_metrics_that_say_what_they_are():
     for name in METRICS:
         one = metric(name)
         assert one.name == name
-        assert isinstance(one.higher_is_better, bool)
+        assert isinstance(one.higher_is_better, bool) or (name, one.higher_is_better) == ("change", None)
         assert one.source
         assert one.variant
         for field in fields(one):
@@ -240,6 +242,17 @@ def test_the_oracle_says_what_happened(recolor):
     assert measure(chosen, done)["lab_success"] == measure(chosen, done)["lab_kept"] == 1.0
     assert measure(chosen, nothing)["lab_success"] == 0.0
     assert measure(chosen, nothing)["lab_kept"] == 1.0
+    assert measure(chosen, nothing)["change"] == measure(chosen, nothing)["lab_broken"] == 0.0
+    assert measure(chosen, done)["change"] > measure(chosen, done)["lab_broken"] == 0.0
+
+
+def test_a_picture_is_broken_that_cannot_be_read_though_its_source_can(recolor):
+    source, _, _ = recolor.images()
+    mess = np.random.default_rng(0).integers(0, 256, source.shape, np.uint8)
+    broken = metric("lab_broken")
+    assert broken(Images(mess, source, edit=recolor)) == 1.0
+    assert broken(Images(mess, mess, edit=recolor)) == 0.0  # the source is no scene either
+    assert broken(Images(source, mess, edit=recolor)) == 0.0
 
 
 # scores by a vision-language model

@@ -9,7 +9,7 @@ from report_parts import run
 from flowedit_grag.backbone.known_models import FILE_NAME
 from flowedit_grag.errors import InputError
 from flowedit_grag.report.runs import Outcome
-from recipes.lab.export import best, train_settings
+from recipes.lab.export import best, train_settings, train_strengths
 
 ROWS = """\
   sdedit 2: {method: sdedit, steps: 2}
@@ -73,3 +73,13 @@ def test_an_unfinished_run_chooses_nothing(tmp_path):
     run(tmp_path / "lab_settings", per_task=1, more=ROWS, config=CONFIG, fails=[("sdedit 2", "validation-color-000")])
     with pytest.raises(InputError, match="is not finished, or some of it failed"):
         train_settings(tmp_path, 1)
+
+
+def test_calibrations_go_into_the_profile(tmp_path):
+    (tmp_path / FILE_NAME).write_text(json.dumps({"words": ["a"]}))
+    for method, model in (("flowslider", "lab"), ("sdedit", "another")):
+        found = {"option": "scale", "values": [0, 1.5], "model": model, "method": method, "pictures": 8}
+        (tmp_path / f"strength-{method}.json").write_text(json.dumps(found))
+    train_strengths(tmp_path, 1, weights=tmp_path)
+    stored = json.loads((tmp_path / FILE_NAME).read_text())
+    assert stored == {"words": ["a"], "strengths": {"flowslider": {"option": "scale", "values": [0.0, 1.5]}}}

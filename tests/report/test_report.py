@@ -30,8 +30,8 @@ from flowedit_grag.report.gallery import BUDGET, BYTES, contact_sheet, side, thu
 from flowedit_grag.report.printers import escaped_latex, escaped_markdown
 from flowedit_grag.report.runs import read_runs
 from flowedit_grag.report.scores import mean_of, parameters
-from flowedit_grag.report.smoothness import correlations, direction_of, ratio, smoothness, variation
-from flowedit_grag.report.strength import Curve, curves
+from flowedit_grag.report.strength import curves
+from flowedit_grag.report.strength_table import strength_table
 from flowedit_grag.report.tables import decimals, fixed
 
 GRAG, PLAIN = "FlowEdit + GRAG", "flowedit"
@@ -170,61 +170,11 @@ def test_every_number_that_is_turned_has_a_curve(tmp_path):
     assert {name: [value for value, _ in curve.points] for name, curve in found.items()} == {
         "lambda": [0.9, 1, 1.1], "lambda and delta": [0.9, 1, 1.2], "attention weight gamma": [0.8, 1, 1.2],
     }  # fmt: skip
-    column = next(column for column in comparison.columns if column.name == "psnr_outside")
-    means = [np.mean([*line.numbers(column, comparison.ids).values()]) for _, line in found["lambda"].points]
-    asked = np.abs(np.diff(means)).sum() / np.ptp(means)
-    assert ratio(found["lambda"], column, comparison).value == pytest.approx(asked)
-    for table in smoothness(comparison, "x"):
-        assert sorted(row[1].text for row in table.rows) == sorted(found)
+    assert sorted(row[1].text for row in strength_table(comparison, "x").rows) == sorted(found)
     _, *drawn = figures(comparison, "x")
     assert [figure.name for figure in drawn] == [f"x-strength-{index}-{metric}" for index, metric in enumerate(METRICS)]
     axes = set(re.findall(r"<!-- ([a-z][a-z_ ]+) -->", drawn[1].files["svg"].decode()))
     assert axes == {*found, "rest"}
-
-
-@pytest.mark.parametrize(
-    ("curve", "expected"), [([1, 2, 5], 1), ([5, 2, 1], 1), ([0, 2, 1, 3], 5 / 3), ([1, 1], float("nan"))]
-)
-def test_variation(curve, expected):
-    assert variation(curve) == pytest.approx(expected, nan_ok=True)
-
-
-def test_correlation_is_of_each_sample_with_what_is_turned():
-    column, ids = Column("x", True, ""), tuple("abcdef")
-    heights = {"a": [1, 2, 3], "b": [0.1, 5, 9], "c": [3, 2, 1], "d": [2, 2, 2], "e": [1, 3, 2], "f": [4, 5, 6]}
-
-    def line(value):
-        return SimpleNamespace(numbers=lambda column, ids: {id: float(heights[id][value]) for id in ids})
-
-    comparison = SimpleNamespace(ids=ids, session={id: id for id in ids})
-    curve = Curve("", "x", tuple((0.5 * value, line(value)) for value in range(3)))
-    ranks = correlations(curve, column, comparison)
-    assert ranks == pytest.approx({"a": 1, "b": 1, "c": -1, "d": 0, "e": 0.5, "f": 1})
-    middle, strong = direction_of(ranks, comparison)
-    assert (middle.value, middle.n, strong.value) == (pytest.approx(0.75), 6, 0.5)
-    falling = Curve("", "x", tuple((-value, one) for value, one in curve.points))
-    middle, strong = direction_of(correlations(falling, column, comparison), comparison)
-    assert (middle.value, strong.value) == (pytest.approx(-0.75), 0.5)
-
-
-def test_smoothness_draws_sessions_whole():
-    column = Column("x", True, "")
-
-    def of(turns):
-        """Eight sessions of so many equal turns."""
-        rng = np.random.default_rng(0)
-        heights = rng.normal([0.0, 1.0, 0.8, 2.0], 0.5, (8, 4))
-        session = {f"{number}-{turn}": str(number) for number in range(8) for turn in range(turns)}
-
-        def line(value):
-            return SimpleNamespace(numbers=lambda column, ids: {id: heights[int(session[id]), value] for id in ids})
-
-        curve = Curve("", "x", tuple((float(value), line(value)) for value in range(4)))
-        return ratio(curve, column, SimpleNamespace(ids=tuple(session), session=session))
-
-    alone, turned = of(1), of(3)
-    assert (turned.n, turned.groups, alone.groups) == (24, 8, 8)
-    assert (turned.value, turned.low, turned.high) == pytest.approx((alone.value, alone.low, alone.high))
 
 
 def test_rates_have_wilsons_interval_unless_sessions_depend():

@@ -6,9 +6,9 @@ from ...experiments.published import PublishedTable, published
 from ..comparison import Comparison
 from ..differences import Pair, paired
 from ..intervals import Mean
-from ..smoothness import excess
 from ..strength import Curve, curves
 from .base import GRAG, ICEDIT, Claim, Evidence, claimed
+from .smoothness import excess
 
 TABLE = "grag-1"
 METHODS = ("FlowEdit", "StableFlow", "StableFlow+")
@@ -83,20 +83,26 @@ def _gaps(
 def _excesses(evidence: Evidence, turned: str, metric: str) -> Iterator[tuple[str, Mean]]:
     """Of each comparison that has both curves and the metric."""
     for comparison in evidence.comparisons:
-        delta, other = (_curve(comparison, name) for name in ("delta", turned))
-        column = next((one for one in comparison.columns if one.name == metric), None)
-        if delta is None or other is None or column is None:
+        pair, columns = _two_curves(comparison, "delta", turned), comparison.named([metric])
+        if pair is None or not columns:
             continue
-        ours, theirs, gap = excess(delta, other, column, comparison)
+        ours, theirs, gap = excess(*pair, columns[0], comparison)
         if gap.n:
             first, second = (f"{of.value:.2f} ({of.low:.2f} to {of.high:.2f})" for of in (ours, theirs))
             yield f"total variation / range {first} against {second}, n = {gap.n}, {comparison.title}", gap
 
 
-def _curve(comparison: Comparison, turned: str) -> Curve | None:
-    """The curve of most values among those that turn it."""
-    found = [curve for curve in curves(comparison.lines) if curve.turned == turned]
-    return max(found, key=lambda curve: len(curve.points), default=None)
+def _two_curves(comparison: Comparison, one: str, other: str) -> tuple[Curve, Curve] | None:
+    """Of one method on one model, the two curves of most values that turn ``one`` and ``other``."""
+    found = curves(comparison.lines)
+    first, second = ([curve for curve in found if curve.turned == turned] for turned in (one, other))
+    pairs = [(ours, theirs) for ours in first for theirs in second if _edits_with(ours) == _edits_with(theirs)]
+    return max(pairs, key=lambda pair: sum(len(curve.points) for curve in pair), default=None)
+
+
+def _edits_with(curve: Curve) -> tuple[str, str]:
+    (_, line), *_ = curve.points
+    return str(line.made_with["method"]), line.model
 
 
 def _named(first: str, second: str, paper: PublishedTable | None = None) -> Callable[[Comparison], Pair | None]:
