@@ -63,6 +63,22 @@ def test_the_judge_finds_the_edit_that_was_asked_for():
     assert np.mean(over_others) >= 0.95
 
 
+def test_what_no_text_says_does_not_outweigh_an_edit_that_is_not_quite_made():
+    chosen, rng, right = judge("lab-clip"), np.random.default_rng(0), []
+    for edit in EDITS:
+        source, target = render(edit.source), render(edit.target)
+        faint = Image.fromarray((0.6 * target + 0.4 * source).astype(np.uint8))
+        items = [
+            replace(item, offset=tuple(rng.uniform(-0.04, 0.04, 2)), shade=rng.uniform(0.92, 1))
+            for item in edit.target.items
+        ]
+        moved = replace(
+            edit.target, items=tuple(items), gradient_angle=rng.uniform(0, 6), shade=rng.uniform(0.94, 1.04)
+        )
+        right.append(chosen(edit.instruction, Image.fromarray(source), drawn(moved), faint).winner == 1)
+    assert np.mean(right) >= 0.9
+
+
 def test_equal_pictures_tie_and_unknown_words_leave_it_undecided():
     edit = EDITS[0]
     picture = drawn(edit.target)
