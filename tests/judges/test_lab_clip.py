@@ -14,6 +14,7 @@ from flowedit_grag.judges import judge
 from flowedit_grag.lab import world
 from flowedit_grag.lab.captions import caption
 from flowedit_grag.lab.render import render
+from flowedit_grag.lab.scene import JITTER, TILT
 from flowedit_grag.lab.splits import problems, scenes
 from flowedit_grag.metrics import Images, measure, metric, metrics
 
@@ -67,16 +68,14 @@ def test_what_no_text_says_does_not_outweigh_an_edit_that_is_not_quite_made():
     chosen, rng, right = judge("lab-clip"), np.random.default_rng(0), []
     for edit in EDITS:
         source, target = render(edit.source), render(edit.target)
-        faint = Image.fromarray((0.6 * target + 0.4 * source).astype(np.uint8))
-        items = [
-            replace(item, offset=tuple(rng.uniform(-0.04, 0.04, 2)), shade=rng.uniform(0.92, 1))
+        faint = Image.fromarray((0.55 * target + 0.45 * source).astype(np.uint8))
+        items = tuple(
+            replace(item, offset=tuple(rng.uniform(-JITTER, JITTER, 2)), angle=rng.uniform(-TILT, TILT), shade=0.96)
             for item in edit.target.items
-        ]
-        moved = replace(
-            edit.target, items=tuple(items), gradient_angle=rng.uniform(0, 6), shade=rng.uniform(0.94, 1.04)
         )
+        moved = replace(edit.target, items=items, gradient_angle=rng.uniform(0, 6), shade=rng.uniform(0.94, 1.04))
         right.append(chosen(edit.instruction, Image.fromarray(source), drawn(moved), faint).winner == 1)
-    assert np.mean(right) >= 0.9
+    assert np.mean(right) >= 0.85
 
 
 def test_equal_pictures_tie_and_unknown_words_leave_it_undecided():
