@@ -28,16 +28,18 @@ def dial_figure(
     figure = canvas((SIDE * count, 2 * SIDE * source.height / source.width + CURVE + 0.3))
     grid = figure.add_gridspec(3, count, height_ratios=(SIDE, SIDE, CURVE))
     shown = np.asarray(source, np.float64)
-    for column, (image, title) in enumerate(
-        zip([source, *edits], ["source", *(f"{s:.3g}" for s in strengths)], strict=True)
-    ):
+    titles = ["source", f"strength {strengths[0]:.3g}", *(f"{strength:.3g}" for strength in strengths[1:])]
+    for column, (image, title) in enumerate(zip([source, *edits], titles, strict=True)):
         apart = np.abs(np.asarray(image, np.float64) - shown).mean(-1)
         for row, pixels in enumerate((np.asarray(image), apart)):
             axes = figure.add_subplot(grid[row, column])
             axes.imshow(pixels, cmap="magma", vmin=0, vmax=BRIGHTEST, interpolation="lanczos")
-            axes.set_axis_off()
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
             if row == 0:
                 axes.set_title(title, fontsize=9)
+            if column == 0:
+                axes.set_ylabel(("picture", "difference")[row], fontsize=9)
     curve = figure.add_subplot(grid[2, :])
     areas = {"whole picture": None} if changed is None else {"what should change": changed, "the rest": ~changed}
     for (name, area), color in zip(areas.items(), PALETTE, strict=False):

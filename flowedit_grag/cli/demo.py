@@ -14,11 +14,12 @@ from ..analysis.dial import change, dial_figure
 from ..editor import Editor
 from ..lab.export import write_edit
 from ..lab.oracle import read
+from ..methods.strength import Calibration
 from ..metrics.psnr import psnr
 from . import output
 from .arguments import quiet_libraries
 
-SEED, TASK = 7, "color"
+METHOD, SEED, TASK = "flowslider", 2, "color"
 STRENGTHS = 6
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     folder = write_edit(parser.parse_args().folder, SEED, TASK)
     facts = json.loads((folder / "scene.json").read_text())
     with output.progress(quiet=False) as on_progress:
-        strip = Editor(method="stableflow+").sweep(
+        strip = Editor(method=METHOD).sweep(
             folder / "source.png", source_prompt=facts["source_prompt"], target_prompt=facts["target_prompt"],
             strength=STRENGTHS, seed=42, on_progress=on_progress,
         )  # fmt: skip
@@ -43,11 +44,18 @@ def main() -> None:
 
 
 def _table(strip, inside: np.ndarray) -> Table:
-    table = Table("strength", "delta", "change", "PSNR outside the mask", "what the oracle reads")
-    for strength, delta, image in zip(strip.strength, strip.delta, strip.images, strict=True):
+    turned = Calibration.of(strip.settings["calibrate"])
+    table = Table("strength", turned.option, "change", "PSNR outside the mask", "what the oracle reads")
+    for strength, image in zip(strip.strength, strip.images, strict=True):
         kept = psnr(np.asarray(image), np.asarray(strip.source), ~inside)
         said = _said(read(np.asarray(image)))
-        table.add_row(f"{strength:.3g}", f"{delta:.2f}", f"{change(image, strip.source):.1f}", f"{kept:.1f} dB", said)
+        table.add_row(
+            f"{strength:.3g}",
+            f"{turned.value(strength):.2f}",
+            f"{change(image, strip.source):.1f}",
+            f"{kept:.1f} dB",
+            said,
+        )
     return table
 
 
