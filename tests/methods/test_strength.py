@@ -202,7 +202,7 @@ def test_a_calibrated_change_is_even():
 def test_the_useful_range_ends_where_pictures_break_or_no_longer_change():
     values = [2.0, 1.5, 1.2, 1.0, 0.8, 0.5, 0.2]
     curve = [9, 4, 3, 5, 6, 8, 20]  # falls apart above 1.2
-    found = fitted("delta", values, traces(curve, error=[9, 9, 9, 0, 0.5, 0.9, 2]), rest=1.0)  # and at 0.2
+    found = fitted("delta", values, traces(curve, error=[9, 9, 9, 0, 0.5, 1.2, 2]), rest=1.0)  # and at 0.2
     assert (found.values[0], found.values[-1]) == (1.2, 0.5)
     assert fitted("delta", values, traces([9, 4, 3, 5, 6, 8, 7]), rest=1.0).values[-1] == 0.5
 
