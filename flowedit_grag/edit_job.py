@@ -1,5 +1,6 @@
 """One picture and what is asked of it; and edits of it by several methods, which share what they can."""
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,11 @@ from torch import Tensor
 from .backbone.flow import Condition
 from .backbone.image import ImageLike
 from .backbone.image_flow import ImageFlow
-from .backbone.profile import Profile
 from .detail import Detail
-from .methods import Method
+from .methods import METHODS, Method
 from .methods.frame import EditRequest
 from .methods.inputs import Source, Steps, subprogress
-from .methods.strength import Calibration
+from .methods.resolve import turned_by
 from .options import option_names
 from .progress import OnProgress
 from .seeds import generator
@@ -55,11 +55,11 @@ def by_each(
     return torch.cat(edits)
 
 
-def say_beyond(methods: Sequence[Method], profile: Profile, name: str) -> None:
+def say_beyond(methods: Sequence[Method], flow: ImageFlow) -> None:
     """Warn of what is turned beyond the range in which the model's pictures are known to stay whole."""
-    if (measured := profile.strengths.get(name)) is None:
+    if (name := METHODS.name_of(type(methods[0]))) not in flow.profile.strengths:
         return
-    found = Calibration.of({**measured, "method": name})
+    found = turned_by(methods[0], flow)
     low, high = min(found.values), max(found.values)
     reached = (found.reached_by(one) for one in methods)
     if beyond := [value for value in reached if value is not None and not low - 1e-6 <= value <= high + 1e-6]:
@@ -73,5 +73,5 @@ def in_few_steps(method: Method) -> Method:
     """A quick method of the same kind: its numbers of steps, scaled down alike."""
     whole = getattr(method, "steps", 0)
     names = [name for name in ("steps", "n_max", "n_min") if name in option_names(type(method))]
-    fewer: dict[str, Any] = {name: round(getattr(method, name) * FEW_STEPS / whole) for name in names if whole}
+    fewer: dict[str, Any] = {name: math.ceil(getattr(method, name) * FEW_STEPS / whole) for name in names if whole}
     return replace(method, **fewer) if whole > FEW_STEPS else method

@@ -29,7 +29,7 @@ from .methods.frame import EditRequest, frame_of
 from .methods.generated import generated
 from .methods.inputs import Source, Steps, run_to_end
 from .methods.resolve import check_selection, resolve_method, turned_by
-from .methods.strength import Calibration, check_strength, strengths
+from .methods.strength import AUTO, check_strength, strengths
 from .progress import OnProgress, Progress
 from .result import Result, Strip
 from .seeds import generator
@@ -39,7 +39,7 @@ LOADING = frozenset(load.__kwdefaults__ or ())  # dtype, device, offload, quanti
 Prepare = Callable[[Method, Source], Steps]
 WORDS = ("instruction", "source_prompt", "target_prompt")
 STRENGTHS = 5  # of a sweep that does not say how many
-AUTO = "auto"
+COSTS = ("nfe", "forward_calls", "seconds", "skipped")
 
 
 class Editor:
@@ -103,7 +103,7 @@ class Editor:
         ``strength`` is from 0, the weakest whole picture, to 1. It turns the method's own number (FlowSlider's
         ``scale``, sdedit's ``start``) or GRAG's delta, over the range that the model's profile has for it, or that
         ``calibrate`` gives: the JSON of ``flowedit-grag calibrate``, or ``"auto"`` for one measured on this picture,
-        which costs a few short edits.
+        which costs twenty edits of few steps, counted in the result's cost.
 
         ``early_filter`` tries several seeds on one instruction and lets a judge choose; what it did is in
         :attr:`Result.filtered`. Of a picture larger than the model works at, ``detail="original"`` keeps the fine
@@ -122,16 +122,8 @@ class Editor:
             if calibrate is not None:
                 raise InputError("calibrate says what a strength turns; give a strength too.")
             return self._edited(Result, job, [self.method], early_filter=early_filter, prepare=prepare)
-        turned = self._calibration(calibrate, job)
-        method = turned.turn(self.method, check_strength(strength))
-        return self._edited(
-            Result,
-            job,
-            [method],
-            early_filter=early_filter,
-            prepare=prepare,
-            strength=float(strength),
-            calibrate=turned,
+        return self._turned(
+            Result, job, [check_strength(strength)], calibrate, early_filter=early_filter, prepare=prepare
         )
 
     @released
@@ -160,9 +152,7 @@ class Editor:
             if lam is not None:
                 raise InputError("lam goes with delta; a strength turns one number.")
             asked = strengths(STRENGTHS if strength is None else strength)
-            turned = self._calibration(calibrate, job)
-            methods = [turned.turn(self.method, one) for one in asked]
-            return self._edited(Strip, job, methods, strength=asked, calibrate=turned)
+            return self._turned(Strip, job, asked, calibrate)
         if strength is not None or calibrate is not None:
             raise InputError("a sweep goes over strengths or deltas; give one of them.")
         return self._edited(Strip, job, self._with_deltas(delta, lam))
@@ -242,33 +232,52 @@ class Editor:
         Every picture is edited at thirteen values, and at six more where the change is steepest. Raises
         :class:`InputError` for a method that has no number to turn.
         """
-        jobs = [
-            EditJob(one["image"], EditRequest.of(*(one.get(name) for name in WORDS)), one.get("seed", 0))
-            for one in problems
-        ]
+        if not all(isinstance(one, Mapping) and "image" in one for one in problems):
+            raise InputError(
+                "a problem is what edit() takes, as {'image': ..., 'source_prompt': ..., 'target_prompt': ...}."
+            )
+        words = [EditRequest.of(*(one.get(name) for name in WORDS)) for one in problems]
+        jobs = [EditJob(one["image"], asked, one.get("seed", 0)) for one, asked in zip(problems, words, strict=True)]
 
         def done(count: int) -> None:
             if on_progress:
                 on_progress(Progress("pictures", count, 2 * len(jobs)))
 
-        return calibrated(self.flow, self.method, [partial(self._swept, job) for job in jobs], done)
+        return calibrated(self.flow, self.method, [partial(self._probe, self.method, job, []) for job in jobs], done)
 
-    def _swept(self, job: EditJob, methods: Sequence[Method]) -> tuple[list[Image.Image], Image.Image]:
-        """The edits of one picture, and the source as the model shows it, both as large as the model works."""
-        frame = frame_of(self.method)
+    def _turned(
+        self, kind: type[Result], job: EditJob, asked: list[float], calibrate: Any, **more: Any
+    ) -> Any:  # fmt: skip
+        """The picture at each of the strengths ``asked`` for; what measuring a calibration cost is in its cost."""
+        check_detail(job.detail)
+        spent: list[Result] = []
+        if isinstance(calibrate, str) and calibrate == AUTO:
+            few = in_few_steps(self.method)
+            found = calibrated(self.flow, few, [partial(self._probe, few, job, spent)], lambda count: None).calibration
+        else:
+            found = turned_by(self.method, self.flow, calibrate)
+        methods = [found.turn(self.method, one) for one in asked]
+        strength = asked if kind is Strip else asked[0]
+        made = self._edited(kind, job, methods, strength=strength, calibrate=found, **more)
+        return replace(made, **{of: getattr(made, of) + sum(getattr(one, of) for one in spent) for of in COSTS})
+
+    def _probe(
+        self, method: Method, job: EditJob, spent: list[Result], methods: Sequence[Method]
+    ) -> tuple[list[Image.Image], Image.Image]:  # fmt: skip
+        """The edits of one picture by each of ``methods``, and the source as the model shows it, both as large as the
+        model works; says nothing, and adds what it cost to ``spent``."""
+        if len(job.request.target_prompts) > 1 or len(job.request.instructions) > 1:
+            raise InputError("a calibration is measured on one target or instruction; give one, or a calibration.")
+        frame, told = frame_of(method), job.on_progress
         image = resized(original := read_image(job.image), frame.size(self.flow, original.size))
-        made = self._edited(Result, replace(job, image=image, detail="model"), methods)
+        shown = None if told is None else lambda at: told(replace(at, stage="calibrate"))
+        made = self._edited(Result, replace(job, image=image, detail="model", on_progress=shown), methods, quiet=True)
+        spent.append(made)
         return made.images, self.flow.decode(self.flow.encode(image), image.size)
-
-    def _calibration(self, asked: Any, job: EditJob) -> Calibration:
-        if asked != AUTO:
-            return turned_by(self.method, self.flow, asked)
-        few = in_few_steps(self.method)
-        return calibrated(self.flow, few, [partial(self._swept, job)], lambda count: None).calibration
 
     def _edited(
         self, kind: type[Result], asked: EditJob, methods: Sequence[Method], *, early_filter: EarlyFilter | None = None,
-        whole: bool = False, prepare: Prepare | None = None, **said: Any,
+        whole: bool = False, prepare: Prepare | None = None, quiet: bool = False, **said: Any,
     ) -> Any:  # fmt: skip
         """One run, as a ``kind``: of every target, or of the only one by each of ``methods``, those that differ only in
         their control ``whole`` in one batch. ``said`` goes into the settings."""
@@ -279,10 +288,11 @@ class Editor:
         original, alpha, filtered = read_image(asked.image), alpha_of(asked.image), None
         worked = resized(original, frame.size(self.flow, original.size))
         controls = [one.control for one in methods] if kind is Strip or whole else None
-        say_beyond(methods, self.flow.profile, self.method_name)
+        if not quiet:
+            say_beyond(methods, self.flow)
         with memory_advice(), job(self.flow) as (flow, cost):
             latents = frame.encode(flow, worked)
-            if flow.is_foreign(worked):
+            if not quiet and flow.is_foreign(worked):
                 warnings.warn(flow.profile.about, stacklevel=4)
             source, target = flow.condition(source_prompt), flow.condition(targets)
             subject = Source(flow, latents, source, iter(()))
@@ -307,7 +317,7 @@ class Editor:
             source=source_of(asked.image, original, alpha), source_prompt=source_prompt, target_prompts=targets,
             size=worked.size, seed=asked.seed, **said, **made_so,
         )  # fmt: skip
-        if said.get("strength") != 0:  # which may be the source itself
+        if not quiet and said.get("strength") != 0:  # which may be the source itself
             say_unchanged(made_so["unchanged"], len(images), len(methods) > 1)
         if filtered is not None:
             settings["early_filter"] = filtered.record()

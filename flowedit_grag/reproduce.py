@@ -115,8 +115,11 @@ def _prepared(settings: Mapping[str, Any], source: Path | None) -> Callable[...,
         width, height = map(int, settings["size"])
         return partial(editor.generate, **given, size=(width, height))
     given["detail"] = settings["detail"]["asked"]
+    if "strength" in settings:
+        calibrate = {**settings["calibrate"], "model": ""}  # a path may be said in another way now
+        given |= {"strength": settings["strength"], "calibrate": calibrate}
     if settings["kind"] == "sweep" and "strength" in settings:
-        return partial(editor.sweep, source, **given, strength=settings["strength"], calibrate=settings["calibrate"])
+        return partial(editor.sweep, source, **given)
     if settings["kind"] == "sweep":
         deltas = [strength["delta"] for strength in grag]
         return partial(editor.sweep, source, **given, delta=deltas, lam=grag[0]["lam"])

@@ -26,6 +26,7 @@ BEYOND = 1.5  # of the published range is looked at
 AT_REST = 1.0  # delta, where no GRAG is
 FINER = 3  # intervals that are looked into
 KNOTS = 9
+DIGITS = 5
 # dB that the autoencoder may lose more on an edit than on the one at rest, in the mean. Chosen on the lab's validation
 # edits: up to there its oracle could still read 94 % of those that it could read at rest, with three methods.
 LOSS = 1.25
@@ -97,7 +98,7 @@ def fitted(option: str, values: Sequence[float], traces: Sequence[Trace], rest: 
     shares = ((moved - moved[:, :1]) / (moved[:, -1:] - moved[:, :1])).mean(0)
     shares = np.maximum.accumulate(np.clip(shares, 0, 1)) + 1e-9 * np.arange(len(shares))  # rises strictly
     even = np.interp(np.linspace(0, 1, KNOTS), shares / shares[-1], values[start : end + 1])
-    return Calibration(option=option, values=tuple(round(value, 4) for value in even.tolist()), **of)
+    return Calibration(option=option, values=tuple(float(f"{value:.{DIGITS}g}") for value in even.tolist()), **of)
 
 
 def _useful(change: np.ndarray, error: np.ndarray, rest: int) -> tuple[int, int]:
@@ -118,8 +119,9 @@ class Calibrated:
     values: tuple[float, ...]
     traces: tuple[Trace, ...]
 
-    def write(self, path: Path) -> list[Path]:
+    def write(self, path: str | Path) -> list[Path]:
         """Write the JSON at ``path``, for ``calibrate=``, and the chart beside it (``.png``); returns both paths."""
+        path = Path(path)
         change, error = (np.stack([getattr(one, name) for one in self.traces]) for name in ("change", "error"))
         means = {"change": change.mean(0).round(3).tolist(), "roundtrip_psnr": (-error).mean(0).round(3).tolist()}
         numbers = {"tried": self.values, **means}
@@ -147,7 +149,12 @@ def calibrated(flow: ImageFlow, method: Method, sweeps: Sequence[Sweep], done: C
     """The strength of ``method`` on ``flow``, from a few pictures; ``done`` is told how many have been looked at."""
     name = METHODS.name_of(type(method))
     option, values = tried(type(method), name)
-    made = accepted(method, option, values)
+    if not (made := accepted(method, option, values)):
+        raise InputError(
+            f"{name} refuses every value of {option} from {values[0]:g} to {values[-1]:g}; check its options."
+        )
+    if not sweeps:
+        raise InputError("there is no picture to calibrate on; give at least one problem.")
     traces: list[Trace] = []
     for number, sweep in enumerate(sweeps, start=1):
         traces.append(trace(flow, sweep, [*made.values()]))

@@ -14,7 +14,7 @@ from .options import Edit, LoadingOptions
 
 FLAGS = {
     "method", "model", "adapter", "grag", "device", "dtype", "offload", "quantization", "transformer", "lora", "seed",
-    "detail",
+    "detail", "strength", "calibrate",
 }  # fmt: skip
 MOST_STRENGTHS = 1000  # of a sweep
 ALL_STRENGTHS = "0:1:5"
@@ -164,8 +164,9 @@ def editor(edit: Edit, loading: LoadingOptions, delta: float | None, turned: boo
     }
     with output.loading(edit.as_json):
         from ..detail import check_detail
-        from ..editor import AUTO, LOADING, Editor
+        from ..editor import LOADING, Editor
         from ..methods.resolve import check_selection
+        from ..methods.strength import AUTO
 
         check_detail(edit.detail)
         if turned:  # as the editor will be asked, when its model is loaded

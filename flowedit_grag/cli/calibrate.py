@@ -1,5 +1,6 @@
 """``flowedit-grag calibrate``: what a strength turns, on a model whose profile does not say."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from ..embedded import MODELS
 from ..errors import InputError
 from . import arguments, output
-from .options import LoadingOptions, Seed, grouped
+from .options import LoadingOptions, Overwrite, Seed, grouped
 
 Count = Annotated[int, typer.Option("--pictures", help="How many pictures are edited.")]
 
@@ -32,16 +33,24 @@ def calibrate(
     ] = None,
     pictures: Count = 16,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find what a strength from 0 to 1 turns of a method, and how far: for edit --calibrate FILE."""
-    output.check_writable(out, endings=(".json",))
+    for path, ending in ((out, ".json"), (out.with_suffix(".png"), ".png")):
+        output.check_writable(path, endings=(ending,))
+        if os.path.lexists(path) and not overwrite:
+            raise InputError(f"{path} is there already; name another file with -o, or give --overwrite.")
     if pictures < 1:
         raise InputError(f"--pictures must be from 1 on, not {pictures}.")
     flags = {name: value for name, value in {"model": model, "adapter": adapter, **vars(loading)}.items() if value}
     with output.loading(quiet=False):
-        from ..editor import Editor
+        from ..editor import LOADING, Editor
+        from ..methods.resolve import check_selection
 
-        editor = Editor(method, **flags, **arguments.key_values(options))
+        given = arguments.key_values(options)
+        own = {name: value for name, value in given.items() if name not in LOADING}
+        check_selection(method, None, {**own, "strength": 0.0})  # that there is something to turn
+        editor = Editor(method, **flags, **given)
         posed = list(_problems(editor, problems, pictures, seed))
     with output.progress(quiet=False) as on_progress:
         found = editor.calibrate(posed, on_progress)

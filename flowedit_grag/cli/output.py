@@ -83,7 +83,7 @@ def progress(quiet: bool) -> Iterator:
             bar.start()
         if state.stage not in tasks:
             tasks[state.stage] = bar.add_task(state.stage, total=state.steps)
-        bar.update(tasks[state.stage], completed=state.step)
+        bar.update(tasks[state.stage], completed=state.step, total=state.steps)
 
     try:
         yield show

@@ -135,10 +135,14 @@ def _planned(
 def _options(row: RowConfig, method: Method, known: Any) -> dict[str, Any]:
     """All options of a row's method; where a strength turns one of them, both in its place."""
     options = fingerprint.of_method(method)
-    if "strength" not in row.options:
+    if row.options.get("strength") is None:
         return options
     turned = turned_by(method, known, row.options.get("calibrate"))
-    value = options.pop("grag")[DELTA] if turned.option == DELTA else options.pop(turned.option)
+    if turned.option == DELTA:
+        value = (grag := options.pop("grag"))[DELTA]
+        options |= {} if grag["lam"] == 1 else {"lam": grag["lam"]}
+    else:
+        value = options.pop(turned.option)
     return {**options, "strength": {"strength": float(row.options["strength"]), turned.option: value}}
 
 

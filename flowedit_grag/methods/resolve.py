@@ -7,10 +7,10 @@ from typing import Any
 from ..backbone.image_flow import ImageFlow
 from ..errors import InputError
 from ..guidance.grag import GRAG
-from ..options import option_names
+from ..options import finite, option_names
 from . import CONTROL, METHODS, method
 from .base import Method
-from .strength import DELTA, Calibration, calibration_of, check_strength
+from .strength import AUTO, DELTA, Calibration, calibration_of, check_strength
 
 STRENGTH = ("strength", "calibrate")  # beside the options of a method
 
@@ -22,15 +22,15 @@ def check_selection(named: str | Method | type[Method], grag: GRAG | None, optio
     made = method(named, **own) if isinstance(named, Method) else _made(named, {}, own)
     if grag is not None and not made.takes_control:
         controlled = [name for name in METHODS if METHODS[name].takes_control]
-        raise InputError(
-            f"{_name(named, made)} has no strength to turn with grag; these have: {', '.join(controlled)}."
-        )
+        raise InputError(f"{_name(named, made)} has no keys to turn with grag; these have: {', '.join(controlled)}.")
     if grag is not None and any(own.get(option) is not None for option in CONTROL):
         raise InputError("grag, or a sweep of it, and dial turn the same thing; give one of them.")
     if strength is None and calibrate is not None:
         raise InputError("calibrate says what a strength turns; give a strength too.")
     if strength is not None:
         check_strength(strength)
+        if isinstance(calibrate, str) and calibrate == AUTO:
+            raise InputError("calibrate='auto' measures on a picture; give it to edit() or sweep(), with the strength.")
         turned = calibration_of(type(made), _name(named, made), "", {}, calibrate).option
         if (grag is not None and turned == DELTA) or own.get(turned) is not None or any(own.get(o) for o in CONTROL):
             other = "grag" if turned == DELTA else turned
@@ -43,15 +43,13 @@ def resolve_method(
 ) -> Method:
     """The method with the given options, then what the model's profile recommends, then the method's defaults; at the
     ``strength`` among the options, where there is one."""
-    if isinstance(named, Method):
-        return named if grag is None else replace(named, control=grag)
     strength, calibrate, own = _parted(options)
-    kind = METHODS.class_of(named, Method)
-    name = METHODS.name_of(kind)
-    suited = flow.profile.for_method(name, {*option_names(kind), *CONTROL})
-    if grag is not None:
-        suited["grag"] = grag
-    made = _made(named, suited, own)
+    if isinstance(named, Method):
+        made = named if grag is None else replace(named, control=grag)
+    else:
+        kind = METHODS.class_of(named, Method)
+        suited = flow.profile.for_method(METHODS.name_of(kind), {*option_names(kind), *CONTROL})
+        made = _made(named, suited if grag is None else {**suited, "grag": grag}, own)
     return made if strength is None else turned_by(made, flow, calibrate).turn(made, check_strength(strength))
 
 
@@ -59,9 +57,11 @@ def _made(named: str | type[Method], suited: Mapping[str, Any], own: Mapping[str
     """The method with what was given, then what suits the model; ``n_max`` keeps its share of ``steps`` where only
     these were given."""
     kind, options = METHODS.class_of(named, Method), {**suited, **own}
-    if "n_max" in option_names(kind) and "n_max" not in own and isinstance(own.get("steps"), int):
-        n_max, steps = (suited.get(name, getattr(kind, name)) for name in ("n_max", "steps"))
-        options["n_max"] = round(n_max * own["steps"] / steps)
+    asked = finite(own.get("steps"))
+    if "n_max" in option_names(kind) and "n_max" not in own and asked:
+        n_max, steps = (finite(suited.get(name, getattr(kind, name, None))) for name in ("n_max", "steps"))
+        if n_max and steps:
+            options["n_max"] = round(n_max * asked / steps)
     return method(named, **options)
 
 

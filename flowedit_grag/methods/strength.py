@@ -1,6 +1,7 @@
 """Strength in [0, 1], the same for every method: which of its numbers that turns, and over which range."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
@@ -14,6 +15,7 @@ from ..errors import InputError, first_line
 from ..guidance.grag import GRAG
 from ..options import check_options, finite, make, option_names
 
+AUTO = "auto"  # a calibration that is measured on the picture at hand
 DELTA = "delta"  # GRAG's, which is no option of a method
 Turned = TypeVar("Turned")
 
@@ -50,9 +52,12 @@ class Calibration:
         if isinstance(value, Mapping):
             return make(cls, value, "a calibration")
         try:
-            with open(Path(value), encoding="utf-8") as file:
+            path = Path(value)
+            if path.exists() and not path.is_file():
+                raise OSError("it is no file")  # a device may never end
+            with open(path, encoding="utf-8") as file:
                 found = json.load(file)
-            return make(cls, {f.name: found[f.name] for f in fields(cls)}, "a calibration")
+            return make(cls, {f.name: found[f.name] for f in fields(cls) if f.name in found}, "a calibration")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{value!r} is no calibration ({first_line(error)}); make one with `flowedit-grag calibrate`."
@@ -71,7 +76,7 @@ class Calibration:
         control = getattr(method, "control", None)
         if self.option != DELTA:
             return float(getattr(method, self.option))
-        return control.delta if isinstance(control, GRAG) and control.lam == 1 else None
+        return control.delta if isinstance(control, GRAG) else None
 
 
 def turned_to(method: Turned, option: str, value: float) -> Turned:
@@ -79,6 +84,8 @@ def turned_to(method: Turned, option: str, value: float) -> Turned:
     given: dict[str, Any] = {option: round(value) if isinstance(getattr(method, option, None), int) else value}
     if option == DELTA:
         own = getattr(method, "control", None)
+        if not isinstance(own, GRAG | None):
+            raise InputError(f"strength turns GRAG's delta here, and the method has a {type(own).__name__}; give one.")
         given = {"control": GRAG(own.lam if isinstance(own, GRAG) else 1.0, value)}
     return replace(method, **given)  # type: ignore[type-var]
 
@@ -92,11 +99,12 @@ def calibration_of(kind: Any, name: str, model: str, measured: Mapping[str, Any]
     if asked is not None:
         found = Calibration.of(asked)
         for what, own, given in (("model", found.model, model), ("method", found.method, name)):
-            if own and given and own != given:
+            if own and given and own != given and not (os.path.exists(own) and os.path.samefile(own, given)):
                 raise InputError(f"this calibration is of the {what} {own}, not of {given}; calibrate that.")
         return _fitting(found, kind, name)
     if name in measured:
-        return _fitting(Calibration.of({**measured[name], "model": model, "method": name}), kind, name)
+        of = {key: measured[name].get(key) for key in ("option", "values")}
+        return _fitting(Calibration(**of, model=model, method=name), kind, name)
     return published(kind, name)
 
 
@@ -110,14 +118,15 @@ def published(kind: Any, name: str) -> Calibration:
 
 
 def _fitting(found: Calibration, kind: Any, name: str) -> Calibration:
-    if found.option not in ((DELTA,) if kind.takes_control else ()) + option_names(kind):
+    is_number = finite(getattr(kind, found.option, None)) is not None and found.option in option_names(kind)
+    if not is_number and not (found.option == DELTA and kind.takes_control):
         raise InputError(f"this calibration turns {found.option}, which {name} does not have; calibrate {name}.")
     return found
 
 
 def check_strength(strength: Any) -> float:
     """``strength`` as a float. Raises :class:`InputError` outside [0, 1]."""
-    number = finite(strength.item() if hasattr(strength, "item") else strength)
+    number = finite(strength.item() if getattr(strength, "size", 0) == 1 else strength)
     if number is None or not 0 <= number <= 1:
         raise InputError(f"strength must be from 0 (the weakest edit) to 1 (the strongest), not {strength!r}.")
     return number
@@ -132,5 +141,5 @@ def strengths(asked: int | Sequence[float]) -> list[float]:
     else:
         found = [check_strength(one) for one in asked]
     if len(found) < 2:
-        raise InputError("a sweep of one strength is an edit; use edit(strength=...), or ask for two or more.")
+        raise InputError("a sweep of one strength is an edit; ask for two or more.")
     return found

@@ -19,6 +19,7 @@ metrics: [psnr_outside]
 methods:
   weak: {{method: sdedit, steps: 4, strength: 0.25}}
   strong: {{method: sdedit, steps: 4, strength: 1}}
+  plain: {{method: stableflow+, steps: 2, strength: null}}
   shared weak: {{method: stableflow+, steps: 2, strength: 0.0, calibrate: {{option: delta, values: [1.5, 0.5]}}}}
   shared strong: {{method: stableflow+, steps: 2, strength: 1.0, calibrate: {{option: delta, values: [1.5, 0.5]}}}}
 """
@@ -39,7 +40,7 @@ def test_a_run(config, tmp_path, lab):
     assert "grag" not in made["shared weak"]["options"]
     assert made["strong"]["options"]["strength"]["strength"] == 1.0
     assert "start" not in made["strong"]["options"]
-    assert len(made["shared strong"]["group"]) == 2  # one inversion for both
+    assert len(made["shared strong"]["group"]) == 3  # one inversion for all of stableflow+
     pictures = {path.parent.name: np.asarray(Image.open(path)) for path in (tmp_path / "run").rglob("*.png")}
     assert np.abs(pictures["weak"].astype(int) - pictures["strong"].astype(int)).mean() > 1
     assert not np.array_equal(pictures["shared weak"], pictures["shared strong"])

@@ -1,15 +1,19 @@
 """Strength in [0, 1]: what it turns, how far, and what cannot be asked for."""
 
 import json
+import os
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import GOLDEN
 from PIL import Image
 
 from flowedit_grag import Editor, InputError, redo
 from flowedit_grag.analysis.calibration import Trace, accepted, fitted
+from flowedit_grag.cli import main
 from flowedit_grag.methods import METHODS, Method, method
 from flowedit_grag.methods.strength import Calibration, published, strengths, turned_to
 
@@ -139,6 +143,9 @@ def test_beyond_the_useful_range_is_said(tiny):
     ("name", "given", "sentence"),
     [
         ("stableflow+", {"strength": 1.2}, "from 0 .* to 1"),
+        ("stableflow+", {"strength": np.array([0.1, 0.2])}, "from 0 .* to 1"),
+        ("stableflow+", {"strength": 0.5, "calibrate": "auto"}, "give it to edit"),
+        ("stableflow+", {"strength": 0.5, "calibrate": np.array([1.0, 2.0])}, "is no calibration"),
         ("stableflow+", {"strength": float("nan")}, "from 0 .* to 1"),
         ("stableflow+", {"strength": "half"}, "from 0 .* to 1"),
         ("reconstruct", {"strength": 0.5}, "has nothing that a strength could turn"),
@@ -156,6 +163,58 @@ def test_beyond_the_useful_range_is_said(tiny):
 def test_what_cannot_be_asked_of_an_editor(tiny, name, given, sentence):
     with pytest.raises(InputError, match=sentence):
         Editor(name, tiny, **given)
+
+
+def test_a_ready_method_is_turned_too(tiny):
+    made = Editor(method("flowslider", **QUICK["flowslider"]), tiny, strength=0.3)
+    assert made.method.scale == pytest.approx(0.6)
+
+
+def test_another_dial_is_not_dropped(tiny):
+    editor = Editor("stableflow+", tiny, **QUICK["stableflow+"], dial={"name": "attention_weight", "gamma": 2})
+    with pytest.raises(InputError, match="has a AttentionWeight; give one"):
+        editor.edit(picture(), **WORDS, strength=0.5)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [{"option": "foo", "values": [0, 1]}, {"option": "negative_prompt", "values": [0, 1]}, {"option": "scale"}],
+)
+def test_a_damaged_profile_is_said(tiny, damaged):
+    with pytest.raises(InputError):
+        Editor("flowslider", known(tiny, flowslider=damaged), **QUICK["flowslider"]).edit(picture(), **WORDS)
+
+
+def test_what_calibrate_wrote_may_stand_in_a_profile(tiny):
+    found = {"option": "scale", "values": [0, 3], "model": "x", "method": "flowslider", "pictures": 8}
+    editor = Editor("flowslider", known(tiny, flowslider=found), **QUICK["flowslider"])
+    assert editor.edit(picture(), **WORDS, strength=1.0).settings["options"]["scale"] == 3
+
+
+def test_an_edit_made_again_says_its_strength(tmp_path):
+    picture().save(tmp_path / "source.png")
+    tiny = Path(os.path.relpath(GOLDEN / "tiny_flux"))
+    made = Editor("sdedit", tiny, steps=2).edit(tmp_path / "source.png", **WORDS, strength=0.5)
+    made.save(tmp_path / "edit.png")
+    again = redo(tmp_path / "edit.png")
+    assert again.settings["strength"] == 0.5
+    assert np.array_equal(pixels(again.images), pixels(made.images))
+    of_its_own = {"option": "start", "values": [0, 1], "model": str(tiny), "method": "sdedit"}
+    Editor("sdedit", tiny, steps=2).sweep(
+        tmp_path / "source.png", **WORDS, strength=2, calibrate=of_its_own
+    ).save(tmp_path / "strip.png")  # fmt: skip
+    assert redo(tmp_path / "strip.png").strength == [0.0, 1.0]
+
+
+def test_calibrate_replaces_no_file(tmp_path, monkeypatch, capsys):
+    picture().save(chart := tmp_path / "a.png")
+    before = chart.read_bytes()
+    monkeypatch.setattr("sys.argv", ["flowedit-grag", "calibrate", "-o", str(tmp_path / "a.json")])
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 2
+    assert "a.png is there already" in capsys.readouterr().err
+    assert chart.read_bytes() == before
 
 
 def test_a_calibration_of_another_model(tiny):
@@ -232,9 +291,24 @@ def test_calibrating_and_using_it(tiny, tmp_path):
 
 
 def test_calibrating_on_the_picture_at_hand(tiny):
-    made = Editor("sdedit", tiny, steps=12).edit(picture(), **WORDS, strength=0.5, calibrate="auto")
+    seen = []
+    editor = Editor("sdedit", tiny, steps=12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is said of pictures that nobody asked for
+        made = editor.edit(picture(), **WORDS, strength=0.5, calibrate="auto", on_progress=seen.append)
     assert made.settings["calibrate"]["option"] == "start"
     assert len(made.settings["calibrate"]["values"]) > 2
+    assert {progress.stage for progress in seen} == {"calibrate", "edit"}
+    assert made.nfe == len(seen)  # one row a step: what was measured is in the cost
+    with pytest.raises(InputError, match="on one target"):
+        editor.edit(picture(), **{**WORDS, "target_prompt": ["a", "b"]}, strength=0.5, calibrate="auto")
+
+
+def test_problems_that_are_none(tiny):
+    editor = Editor("sdedit", tiny, steps=4)
+    for problems, sentence in (([], "no picture"), ([WORDS], "a problem is what"), ([5], "a problem is what")):
+        with pytest.raises(InputError, match=sentence):
+            editor.calibrate(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,3 +327,6 @@ def test_n_max_follows_steps(tiny):
     made = Editor("flowedit", tiny, steps=14).method
     assert (made.steps, made.n_max) == (14, 12)  # of 28 and 24
     assert Editor("flowedit", tiny, steps=14, n_max=5).method.n_max == 5
+    assert Editor("flowedit", tiny, steps=np.float64(14)).method.n_max == 12
+    with pytest.raises(InputError):
+        Editor("flowedit", tiny, steps=10**400)
