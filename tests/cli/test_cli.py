@@ -259,12 +259,12 @@ def test_missing_prompts_are_a_usage_error(scene, tmp_path):
 
 
 def test_strengths():
-    assert arguments.strengths("0.9:1.3:5") == [0.9, 1.0, 1.1, 1.2, 1.3]
-    assert arguments.strengths("1,2") == [1.0, 2.0]
-    assert arguments.strengths("1:2:1") == [1.0]
+    assert arguments.numbers("0.9:1.3:5", "delta") == [0.9, 1.0, 1.1, 1.2, 1.3]
+    assert arguments.numbers("1,2", "delta") == [1.0, 2.0]
+    assert arguments.numbers("1:2:1", "delta") == [1.0]
     for wrong in ("1:2", "1:2:0", "x", ""):
         with pytest.raises(InputError):
-            arguments.strengths(wrong)
+            arguments.numbers(wrong, "delta")
 
 
 def test_key_values():
