@@ -42,7 +42,7 @@ class SDEdit(Method):
         return next(source.noise)
 
     def edit(self, source: Source, prepared: Tensor, targets: Targets) -> Steps:
-        made = round(self.start * self.steps)
+        made = max(1, round(self.start * self.steps)) if self.start else 0
         sigmas = source.flow.schedule(self.steps, source.latents)[self.steps - made :]
         x = noised(source.latents, prepared, sigmas[0]).expand(len(targets), -1, -1, -1)
         v = self.guided(source, targets, (self.guidance,) * len(targets), with_source=False)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from flowedit_grag import Editor
 from flowedit_grag.cli import main
-from flowedit_grag.cli.arguments import key_values, strengths
+from flowedit_grag.cli.arguments import key_values, numbers
 from flowedit_grag.errors import InputError
 from flowedit_grag.experiments.config import read
 from flowedit_grag.experiments.datasets import benchmark
@@ -167,8 +167,8 @@ def test_options_called_like_arguments():
 def test_strengths_without_end():
     for text in ("0:1:100000000", f"0:1:{DIGITS}"):
         with pytest.raises(InputError, match="ask for 1 to 1000"):
-            strengths(text)
-    assert len(strengths("0:1:1000")) == 1000
+            numbers(text, "delta")
+    assert len(numbers("0:1:1000", "delta")) == 1000
 
 
 @pytest.mark.parametrize(

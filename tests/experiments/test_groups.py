@@ -326,7 +326,7 @@ def _cost(group):
         "flowedit": lambda: made.n_max * (1 + count),
         "flowslider": lambda: 3 * made.n_max * count,
         "flowalign": lambda: 3 * made.steps * count,
-        "sdedit": lambda: round(_start(made) * made.steps) * count,
+        "sdedit": lambda: (max(1, round(_start(made) * made.steps)) if _start(made) else 0) * count,
         "icedit": lambda: made.steps * count,
     }[group[0].row.method]()
 

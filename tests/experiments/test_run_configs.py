@@ -139,7 +139,7 @@ out: runs/x
             r"line 12: unknown option of the method sdedit 'stort'; did you mean 'start'\?",
         ),
         ("start: 0.5", "start: 1.5", "line 12: sdedit needs 0 <= start <= 1"),
-        ("start: 0.5", "grag: 1.1", "line 12: sdedit has no strength to turn with grag"),
+        ("start: 0.5", "grag: 1.1", "line 12: sdedit has no keys to turn with grag"),
         ("steps: 4", "steps: 4, grag: yes", "line 9: grag must be None, delta"),
         ("start: 0.5", "grag: -1", "line 12: delta must be"),
         (
