@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from ..errors import InputError
 from . import arguments, output
 from .options import LoadingOptions, Overwrite, Seed, grouped
 
+STEPS, GUIDANCE = 28, 3.5  # of pictures of the model's own
 Count = Annotated[int, typer.Option("--pictures", help="How many pictures are edited.")]
 
 
@@ -38,7 +40,7 @@ def calibrate(
     """Find what a strength from 0 to 1 turns of a method, and how far: for edit --calibrate FILE."""
     for path, ending in ((out, ".json"), (out.with_suffix(".png"), ".png")):
         output.check_writable(path, endings=(ending,))
-        if os.path.lexists(path) and not overwrite:
+        if os.path.lexists(path) and not (overwrite and os.path.lexists(out)):  # a chart alone may be somebody's photo
             raise InputError(f"{path} is there already; name another file with -o, or give --overwrite.")
     if pictures < 1:
         raise InputError(f"--pictures must be from 1 on, not {pictures}.")
@@ -79,10 +81,9 @@ def _own(editor: Any, count: int, seed: int) -> Iterator[Mapping[str, Any]]:
     if editor.method.fills:
         raise InputError("a Fill model makes no pictures from prompts alone; give some with --problems.")
     flow = editor.flow
-    for index, (source, target) in enumerate((flow.profile.pairs or PAIRS)[:count]):
+    for index, (source, target) in enumerate(
+        islice(cycle(flow.profile.pairs or PAIRS), count)
+    ):  # each from its own seed
         (latents,) = generator_of(flow, [source], [seed + index], STEPS, None, GUIDANCE)()
         image = flow.decode(latents, (flow.side, flow.side))
         yield {"image": image, "source_prompt": source, "target_prompt": target, "seed": seed}
-
-
-STEPS, GUIDANCE = 28, 3.5  # of the pictures

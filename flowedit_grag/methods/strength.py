@@ -85,7 +85,9 @@ def turned_to(method: Turned, option: str, value: float) -> Turned:
     if option == DELTA:
         own = getattr(method, "control", None)
         if not isinstance(own, GRAG | None):
-            raise InputError(f"strength turns GRAG's delta here, and the method has a {type(own).__name__}; give one.")
+            raise InputError(
+                f"strength turns GRAG's delta here, and {type(own).__name__} is in its place; give one of them."
+            )
         given = {"control": GRAG(own.lam if isinstance(own, GRAG) else 1.0, value)}
     return replace(method, **given)  # type: ignore[type-var]
 

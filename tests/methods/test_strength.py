@@ -172,7 +172,7 @@ def test_a_ready_method_is_turned_too(tiny):
 
 def test_another_dial_is_not_dropped(tiny):
     editor = Editor("stableflow+", tiny, **QUICK["stableflow+"], dial={"name": "attention_weight", "gamma": 2})
-    with pytest.raises(InputError, match="has a AttentionWeight; give one"):
+    with pytest.raises(InputError, match="AttentionWeight is in its place; give one"):
         editor.edit(picture(), **WORDS, strength=0.5)
 
 
@@ -214,6 +214,10 @@ def test_calibrate_replaces_no_file(tmp_path, monkeypatch, capsys):
         main.run()
     assert ended.value.code == 2
     assert "a.png is there already" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["flowedit-grag", "calibrate", "--overwrite", "-o", str(tmp_path / "a.json")])
+    with pytest.raises(SystemExit) as ended:  # there is no calibration that it would be the chart of
+        main.run()
+    assert ended.value.code == 2
     assert chart.read_bytes() == before
 
 
